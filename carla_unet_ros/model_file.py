@@ -1,0 +1,190 @@
+"""The model file is the contract: one ONNX file with everything inside, and how it is read.
+
+    input   frame       uint8 [height, width, 4]   BGRA, the bytes of the camera's message
+    output  labels      uint8 [height, width]      class id per camera pixel
+    output  confidence  uint8 [height, width]      255 x the winning class's probability
+
+Channel order, normalisation, resize, the net and argmax are in the graph, so nothing of it is
+written a second time for another engine or another language. Which classes the ids stand for,
+and where the weights come from, stands in the file's metadata; `write_metadata` writes it,
+`read_model` reads it, and a file without it is refused.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from carla_unet_ros.labels import LabelSet
+
+if TYPE_CHECKING:
+    import onnx
+
+SHIPPED_MODEL = Path(__file__).parent / "models" / "carla_unet.onnx"
+"""The model that comes with the package."""
+
+_MINIMUM_OPSET = 18
+_METADATA_KEY = "carla_unet_ros"
+_LARGEST_FILE = 2**31
+_CONTRACT = {"frame": ("input", 3), "labels": ("output", 2), "confidence": ("output", 2)}
+
+
+class ModelError(Exception):
+    """A model file that cannot be used; the text says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What a model file says of itself.
+
+    network_size: width and height the frame is resized to inside the graph
+    precision:    "fp32", "fp16" or "int8"
+    iou:          IoU by class name, measured on `iou_data`; may be empty
+    """
+
+    label_set: LabelSet
+    network_size: tuple[int, int]
+    precision: str
+    training_data: str
+    created: str
+    project_version: str
+    iou_data: str = ""
+    iou: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file that was read and found to keep the contract."""
+
+    path: Path
+    sha256: str
+    metadata: ModelMetadata
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def label_set(self) -> LabelSet:
+        return self.metadata.label_set
+
+
+def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
+    """Reads and checks a model file.
+
+    Raises ModelError where it is missing, truncated, not ONNX, not of the contract, or without
+    metadata.
+    """
+    path = Path(path).expanduser()
+    content = _content(path)
+    proto = _parse(path, content)
+    _check_contract(path, proto)
+    return Model(path, hashlib.sha256(content).hexdigest(), _read_metadata(path, proto))
+
+
+def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
+    """Puts the metadata into an ONNX model, replacing what was there of ours."""
+    entry = {
+        "label_set": json.loads(metadata.label_set.to_json()),
+        "network_size": list(metadata.network_size),
+        "precision": metadata.precision,
+        "training_data": metadata.training_data,
+        "created": metadata.created,
+        "project_version": metadata.project_version,
+        "iou_data": metadata.iou_data,
+        "iou": metadata.iou,
+    }
+    kept = [(prop.key, prop.value) for prop in proto.metadata_props if prop.key != _METADATA_KEY]
+    del proto.metadata_props[:]
+    for key, value in [*kept, (_METADATA_KEY, json.dumps(entry))]:
+        proto.metadata_props.add(key=key, value=value)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ModelError(f"model {path} is larger than 2 GiB, the limit of one ONNX file")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"model {path} cannot be read ({error.strerror}); set the parameter `model` to an "
+            "ONNX file written by carla_unet_export, or leave it empty for the shipped model"
+        ) from error
+
+
+def _parse(path: Path, content: bytes) -> "onnx.ModelProto":
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        proto = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise ModelError(
+            f"model {path} is truncated or is no ONNX file ({len(content)} bytes)"
+        ) from error
+    if not proto.graph.node:
+        raise ModelError(f"model {path} is no ONNX file: it holds no graph")
+    external = onnx.TensorProto.EXTERNAL
+    if any(tensor.data_location == external for tensor in proto.graph.initializer):
+        raise ModelError(f"model {path} keeps weights in other files; expected one file with all")
+    return proto
+
+
+def _check_contract(path: Path, proto: "onnx.ModelProto") -> None:
+    """Names, types and ranks of inputs and outputs, and the opset."""
+    from onnx import TensorProto
+
+    graph = proto.graph
+    found = {value.name: ("input", value.type.tensor_type) for value in graph.input}
+    found |= {value.name: ("output", value.type.tensor_type) for value in graph.output}
+    if set(found) != set(_CONTRACT):
+        raise ModelError(
+            f"model {path} has the inputs and outputs {', '.join(sorted(found))}; expected the "
+            f"input frame and the outputs labels and confidence (see carla_unet_export)"
+        )
+    for name, (side, rank) in _CONTRACT.items():
+        found_side, tensor = found[name]
+        sizes = [dimension.dim_value for dimension in tensor.shape.dim]
+        right_channels = name != "frame" or sizes[-1:] == [4]
+        if (
+            found_side != side
+            or tensor.elem_type != TensorProto.UINT8
+            or len(sizes) != rank
+            or not right_channels
+        ):
+            shape = "[height, width, 4]" if name == "frame" else "[height, width]"
+            kind = TensorProto.DataType.Name(tensor.elem_type)
+            raise ModelError(
+                f"model {path}: {name} is an {found_side} of type {kind} and shape {sizes} "
+                f"(0 = any); expected an {side}, UINT8 {shape}"
+            )
+    opset = max((entry.version for entry in proto.opset_import if not entry.domain), default=0)
+    if opset < _MINIMUM_OPSET:
+        raise ModelError(f"model {path} has opset {opset}; expected {_MINIMUM_OPSET} or newer")
+
+
+def _read_metadata(path: Path, proto: "onnx.ModelProto") -> ModelMetadata:
+    text = {prop.key: prop.value for prop in proto.metadata_props}.get(_METADATA_KEY)
+    if text is None:
+        raise ModelError(
+            f"model {path} has no metadata {_METADATA_KEY!r} (label set, network size): its class "
+            "ids would be guesses; write it with carla_unet_export"
+        )
+    try:
+        entry = json.loads(text)
+        width, height = (int(size) for size in entry["network_size"])
+        return ModelMetadata(
+            label_set=LabelSet.from_json(json.dumps(entry["label_set"])),
+            network_size=(width, height),
+            precision=str(entry["precision"]),
+            training_data=str(entry["training_data"]),
+            created=str(entry["created"]),
+            project_version=str(entry["project_version"]),
+            iou_data=str(entry.get("iou_data", "")),
+            iou={str(name): float(value) for name, value in entry.get("iou", {}).items()},
+        )
+    except KeyError as error:
+        raise ModelError(f"model {path}: its metadata lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"model {path}: its metadata is unreadable: {error}") from error

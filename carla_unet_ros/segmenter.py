@@ -1,0 +1,71 @@
+"""Frame in, labels and confidence out: everything the node does that is not ROS.
+
+The same class drives in the car, scores a model in `carla_unet_evaluate` and is timed in the
+benchmarks, so the three cannot disagree.
+"""
+
+import logging
+import time
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from carla_unet_ros.engines import Log, open_engine
+from carla_unet_ros.labels import Uint8
+from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
+
+_LOG = logging.getLogger(__name__)
+_TIMINGS_KEPT = 256
+
+
+class Segmentation(NamedTuple):
+    """Both uint8 [height, width], at the frame's size; the caller owns them.
+
+    labels:     class id of each pixel
+    confidence: 255 x the probability of that class
+    """
+
+    labels: Uint8
+    confidence: Uint8
+
+
+class Segmenter:
+    """A model file and the engine that runs it."""
+
+    def __init__(
+        self,
+        model: Path | str = SHIPPED_MODEL,
+        engine: str = "auto",
+        engine_cache: Path | None = None,
+        log: Log = _LOG.info,
+    ) -> None:
+        """Raises ModelError for a bad model file, EngineError for an engine not to be had."""
+        self.model: Model = read_model(model)
+        self.engine = open_engine(self.model, engine, engine_cache, log)
+        self._seconds: deque[float] = deque(maxlen=_TIMINGS_KEPT)
+
+    def segment(self, frame: Uint8) -> Segmentation:
+        """Segments one BGRA frame uint8 [height, width, 4].
+
+        Raises ValueError for another shape or type, EngineError where the engine fails.
+        """
+        if frame.ndim != 3 or frame.shape[2] != 4 or frame.dtype != np.uint8 or not frame.size:
+            raise ValueError(
+                f"frame is {frame.dtype} {frame.shape}; expected uint8 (height, width, 4), BGRA"
+            )
+        start = time.perf_counter()
+        labels, confidence = self.engine.infer(np.ascontiguousarray(frame))
+        self._seconds.append(time.perf_counter() - start)
+        return Segmentation(labels, confidence)
+
+    def engine_milliseconds(self) -> tuple[float, float]:
+        """Median and 95th percentile over the last frames, in ms; NaN before the first frame."""
+        if not self._seconds:
+            return float("nan"), float("nan")
+        median, p95 = np.percentile(self._seconds, (50, 95))
+        return 1000 * float(median), 1000 * float(p95)
+
+    def close(self) -> None:
+        self.engine.close()
