@@ -1,0 +1,82 @@
+"""The package as colcon and pip see it.
+
+On a ROS 2 machine `colcon build` installs it beside the distribution's own rclpy and messages;
+without ROS, `pip install '.[ros]'` brings real ROS 2 Jazzy as wheels, and that is a whole vehicle.
+"""
+
+from pathlib import Path
+
+from setuptools import setup
+
+NAME = "carla_unet_ros"
+NODES = ("segmentation_node", "camera_node", "evaluation_node", "ground_grid_node")
+TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
+
+# cv2 comes as opencv-python-headless, not opencv-python: the two install the same module over
+# each other, and only the headless one imports on a server or in a container without X.
+# 5.x breaks cv_bridge.
+REQUIRED = ["numpy>=1.26", "opencv-python-headless>=4.8,<5", "onnx>=1.16", "openvino>=2025.0"]
+
+EXTRAS = {
+    # What apt installs on a ROS 2 machine. Not in REQUIRED, so that pip never puts a second
+    # rclpy beside the distribution's. cv-bridge names no dependencies and fails with numpy 2.3.
+    "ros": [
+        "ros-jazzy-rclpy[fastrtps]",
+        *(
+            f"ros-jazzy-{messages}-msgs"
+            for messages in ("sensor", "std", "diagnostic", "nav", "geometry", "rosgraph")
+        ),
+        "ros-jazzy-std-srvs",
+        "cv-bridge==1.13.0.post0",
+        "numpy<2.3",
+    ],
+    # One torch release, so that a training run repeats to the last digit on another machine.
+    "training": [
+        "torch==2.13.0",
+        "kornia>=0.8",
+        "tqdm",
+        "matplotlib",
+        "tensorboard",
+        "onnxscript",
+        "rosbags",
+    ],
+    # Also what `colcon test` looks at before it runs anything.
+    "test": ["pytest", "ruff", "pyright[nodejs]", "colcon-common-extensions", "rosbags"],
+}
+
+
+def files_of(folder: str) -> list[str]:
+    """The files right in a folder, for data_files."""
+    return sorted(str(path) for path in Path(folder).iterdir() if path.is_file())
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="U-Net segmentation of CARLA's camera frames for ROS 2",
+    license="Apache-2.0",
+    author="carla_unet_ros maintainers",
+    maintainer="carla_unet_ros maintainers",
+    maintainer_email="carla_unet_ros@example.com",
+    # carla_unet_ros/training is a link to training/: find_packages() would list it twice.
+    packages=[NAME, f"{NAME}.engines", f"{NAME}.training"],
+    package_data={NAME: ["models/*"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}/launch", files_of("launch")),
+        (f"share/{NAME}/config", files_of("config")),
+    ],
+    python_requires=">=3.10",
+    install_requires=REQUIRED,
+    extras_require=EXTRAS,
+    zip_safe=False,
+    entry_points={
+        "console_scripts": [
+            *(f"{node} = {NAME}.{node}:main" for node in NODES),
+            f"carla_unet_demo = {NAME}.demo:main",
+            f"carla_unet_build_engine = {NAME}.build_engine:main",
+            *(f"carla_unet_{tool} = {NAME}.training.{tool}:main" for tool in TRAINING_TOOLS),
+        ]
+    },
+)
