@@ -1,0 +1,154 @@
+"""sensor_msgs/Image and CompressedImage <-> numpy: the one frame conversion of the project.
+
+bgra8 (what CARLA's bridge sends) is a view on the message's own bytes; bgr8, rgb8, rgba8 and
+mono8 cost one pass of OpenCV; every other encoding goes through cv_bridge, which is imported
+only then. Rows are read at the message's `step`, whatever it is, and 16-bit values in the byte
+order that `is_bigendian` names: cv_bridge alone gets both wrong, depending on its version.
+"""
+
+import sys
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from carla_unet_ros.labels import Uint8
+
+LARGEST_SIDE = 16384
+"""Frames larger than this a side are taken for broken messages."""
+
+_CHANNELS = {"bgra8": 4, "bgr8": 3, "rgb8": 3, "rgba8": 4, "mono8": 1}
+_TO_BGRA = {
+    "bgr8": cv2.COLOR_BGR2BGRA,
+    "rgb8": cv2.COLOR_RGB2BGRA,
+    "rgba8": cv2.COLOR_RGBA2BGRA,
+    "mono8": cv2.COLOR_GRAY2BGRA,
+}
+
+
+class BadFrame(ValueError):
+    """A message that holds no usable frame; the text says what is wrong with it."""
+
+
+def to_image_message(image: Uint8, encoding: str, header: Header) -> Image:
+    """Image uint8 [H, W] or [H, W, channels] -> message with tight rows and this header.
+
+    ValueError where the array does not fit the encoding: bgra8, bgr8, rgb8, rgba8 or mono8.
+    """
+    channels = _CHANNELS.get(encoding)
+    found = 1 if image.ndim == 2 else image.shape[-1] if image.ndim == 3 else None
+    if channels is None or channels != found or image.dtype != np.uint8:
+        raise ValueError(
+            f"an image {image.dtype} {image.shape} is no {encoding}; known: {', '.join(_CHANNELS)}"
+        )
+    height, width = image.shape[:2]
+    message = Image(
+        header=header, height=height, width=width, encoding=encoding, step=width * channels
+    )
+    # The one fast way in: assigning bytes or an array makes rclpy look at every element.
+    message.data.frombytes(np.ascontiguousarray(image).data.cast("B"))
+    return message
+
+
+def to_bgra(message: Image | CompressedImage) -> Uint8:
+    """The frame as uint8 [height, width, 4], B, G, R, A.
+
+    Of a bgra8 message it is a view, with the rows at the message's step; of any other it is a
+    new array. Raises BadFrame.
+    """
+    if isinstance(message, CompressedImage):
+        return _decode(message)
+    channels = _CHANNELS.get(message.encoding)
+    if channels is None:
+        return _through_cv_bridge(message)
+    rows = _rows(message, channels)
+    pixels = rows.reshape(message.height, message.width, channels)
+    if message.encoding == "bgra8":
+        return pixels
+    return _converted(pixels, _TO_BGRA[message.encoding])
+
+
+def _rows(message: Image, pixel_bytes: int) -> Uint8:
+    """The message's pixels as a view uint8 [height, width x pixel_bytes], without row padding."""
+    height, width, step = message.height, message.width, message.step
+    size = f"{width}x{height} {message.encoding}"
+    if not len(message.data):
+        raise BadFrame(f"the image ({size}) is empty: it has no data")
+    if not width or not height:
+        raise BadFrame(f"the image has no size: {size}")
+    if max(width, height) > LARGEST_SIDE:
+        raise BadFrame(f"the image is {size}; at most {LARGEST_SIDE} pixels a side are expected")
+    if step < width * pixel_bytes:
+        raise BadFrame(
+            f"the image's step is {step} bytes; a row of {size} needs {width * pixel_bytes}"
+        )
+    if len(message.data) < height * step:
+        raise BadFrame(
+            f"the image holds {len(message.data)} bytes; {height} rows of {step} bytes "
+            f"({size}) need {height * step}"
+        )
+    view = np.frombuffer(message.data, np.uint8, height * step)
+    return view.reshape(height, step)[:, : width * pixel_bytes]
+
+
+def _through_cv_bridge(message: Image) -> Uint8:
+    """Any other encoding: rows packed and bytes swapped here, colours converted by cv_bridge."""
+    encoding = message.encoding
+    try:
+        from cv_bridge import CvBridge, CvBridgeError
+    except ImportError as error:
+        raise BadFrame(
+            f"encoding {encoding!r} needs cv_bridge, which cannot be imported ({error}); install "
+            f"it, or publish one of {', '.join(_CHANNELS)}"
+        ) from error
+    bridge = CvBridge()
+    try:
+        value_type, channels = bridge.encoding_to_dtype_with_channels(encoding)
+    except (CvBridgeError, KeyError, ValueError) as error:
+        raise BadFrame(
+            f"encoding {encoding!r} is unknown to cv_bridge; publish one of {', '.join(_CHANNELS)}"
+        ) from error
+    values = np.ascontiguousarray(_rows(message, np.dtype(value_type).itemsize * channels))
+    if bool(message.is_bigendian) != (sys.byteorder == "big"):
+        values = values.view(value_type).byteswap().view(np.uint8)
+    packed = Image(
+        height=message.height,
+        width=message.width,
+        encoding=encoding,
+        step=values.shape[1],
+        is_bigendian=sys.byteorder == "big",
+    )
+    packed.data.frombytes(values.data.cast("B"))
+    try:
+        # Not straight to bgra8: pip's cv_bridge turns Bayer patterns into bgr8 alone.
+        image = bridge.imgmsg_to_cv2(packed, "bgr8")
+    except (CvBridgeError, cv2.error, KeyError, ValueError) as error:
+        raise BadFrame(
+            f"encoding {encoding!r} cannot be made a colour image by cv_bridge ({error}); publish "
+            f"one of {', '.join(_CHANNELS)}"
+        ) from error
+    return _converted(np.asarray(image, np.uint8), cv2.COLOR_BGR2BGRA)
+
+
+def _decode(message: CompressedImage) -> Uint8:
+    content = np.frombuffer(message.data, np.uint8)
+    name = f"the compressed image ({message.format!r}, {content.size} bytes)"
+    if not content.size:
+        raise BadFrame(f"{name} is empty: it has no data")
+    if "compressedDepth" in message.format:
+        raise BadFrame(f"{name} is a depth image; expected colours, as JPEG or PNG")
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise BadFrame(f"{name} cannot be decoded: {error}") from error
+    if image is None:
+        raise BadFrame(f"{name} cannot be decoded; expected JPEG or PNG")
+    if max(image.shape) > LARGEST_SIDE:
+        height, width = image.shape[:2]
+        raise BadFrame(f"{name} is {width}x{height}; at most {LARGEST_SIDE} pixels a side")
+    return _converted(np.asarray(image, np.uint8), cv2.COLOR_BGR2BGRA)
+
+
+def _converted(image: Uint8, code: int) -> Uint8:
+    return np.asarray(cv2.cvtColor(image, code), np.uint8)

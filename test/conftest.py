@@ -1,0 +1,39 @@
+"""Fixtures several tests need: a model that needs no training, and a ROS domain of one's own."""
+
+import fcntl
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that gives each pixel the class of the nearest palette colour."""
+    import tiny_model
+
+    return tiny_model.write(tmp_path_factory.mktemp("model") / "tiny.onnx")
+
+
+@pytest.fixture
+def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A ROS domain id that no other test on this machine uses, set in the environment."""
+    first = os.getpid() % 101
+    for offset in range(101):
+        domain = (first + offset) % 101 + 1
+        path = Path(tempfile.gettempdir()) / f"carla_unet_ros_domain_{domain}.lock"
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+            monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+            if "AMENT_PREFIX_PATH" not in os.environ:
+                monkeypatch.setenv("AMENT_PREFIX_PATH", sys.prefix)
+            yield domain
+            return
+    pytest.fail("all ROS domains 1..101 are taken by other tests on this machine")
