@@ -41,10 +41,10 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
         "other ROS arguments (-r, --log-level, ...) work as in every node.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.parse_args(remove_ros_args(["", *arguments])[1:])
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
     try:
+        parser.parse_args(remove_ros_args(["", *arguments])[1:])
         rclpy.init(args=arguments)
         return _spin(make_node)
     except (KeyboardInterrupt, ExternalShutdownException):
