@@ -41,13 +41,15 @@ EXTRAS = {
         "rosbags",
     ],
     # Also what `colcon test` looks at before it runs anything.
-    "test": ["pytest", "ruff", "pyright[nodejs]", "colcon-common-extensions", "rosbags"],
+    "test": ["pytest", "colcon-common-extensions", "rosbags"],
+    # pyright is a Node.js program; [nodejs] brings the Node.js too.
+    "lint": ["ruff", "pyright[nodejs]"],
 }
 
 
 def files_of(folder: str) -> list[str]:
     """The files right in a folder, for data_files."""
-    return sorted(str(path) for path in Path(folder).iterdir() if path.is_file())
+    return sorted(str(path) for path in Path(folder).glob("*") if path.is_file())
 
 
 setup(

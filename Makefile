@@ -1,0 +1,78 @@
+# `make help` lists what there is. Everything is installed into .venv, from PyPI alone.
+
+PYTHON ?= python3
+DURATION ?= 0
+VENV := .venv
+BIN := $(VENV)/bin
+VENV_312 := .venv-3.12
+
+STARTED := $(shell date +%s)
+INSTALL := -m pip --disable-pip-version-check install --quiet
+
+# A python3.12 that runs; one found by name alone may be a version manager's empty shim.
+FIND_312 = for python in python3.12 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.12.*/bin/python3; do \
+	"$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, 12))' \
+	2>/dev/null && echo "$$python" && break; done
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint types test-unit test-python3.12 clean distclean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(VENV)/vehicle.stamp ## the nodes at work on a drawn drive; DURATION=20 ends it after 20 s
+	@$(BIN)/carla_unet_demo --duration $(DURATION) --since $(STARTED)
+
+test: lint types test-if-python3.12 test-unit ## everything: linters, types, Python 3.12, all tests
+
+lint: $(VENV)/everything.stamp ## ruff: style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/everything.stamp ## pyright
+	$(BIN)/pyright
+
+test-unit: $(VENV)/everything.stamp ## pytest, on the Python of .venv
+	$(BIN)/python -m pytest --durations=15
+
+test-python3.12: $(VENV_312)/vehicle.stamp ## the tests that need no torch, on ROS 2 Jazzy's Python
+	timeout 900 $(VENV_312)/bin/python -m pytest -m 'not training' -q
+
+.PHONY: test-if-python3.12
+test-if-python3.12:
+	@if [ -n "$$($(FIND_312))" ]; then $(MAKE) test-python3.12; \
+	else echo "No python3.12 here: the tests are run on $$($(PYTHON) --version) only."; fi
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo \
+	"$(PYTHON) is $$($(PYTHON) --version 2>&1); 3.10 or newer is needed: make PYTHON=python3.12 ..."; \
+	exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo \
+	"$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv"; \
+	exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+
+$(VENV)/vehicle.stamp: setup.py | $(BIN)/python
+	@echo "Installing the package and ROS 2 into $(VENV), about half a minute ..."
+	@$(BIN)/python $(INSTALL) -e '.[ros]'
+	@touch $@
+
+$(VENV)/everything.stamp: setup.py | $(BIN)/python
+	@echo "Installing the package, ROS 2, PyTorch and the test tools into $(VENV) ..."
+	@$(BIN)/python $(INSTALL) -e '.[ros,training,test,lint]'
+	@touch $@ $(VENV)/vehicle.stamp
+
+$(VENV_312)/vehicle.stamp: setup.py
+	@python=$$($(FIND_312)); [ -n "$$python" ] || { echo "No python3.12 here."; exit 1; }; \
+	[ -x $(VENV_312)/bin/python ] || "$$python" -m venv --clear $(VENV_312)
+	@echo "Installing the package, ROS 2 and the test tools into $(VENV_312) ..."
+	@$(VENV_312)/bin/python $(INSTALL) -e '.[ros,test]'
+	@touch $@
+
+clean: ## removes what was built, not the virtual environments
+	rm -rf build install log dist *.egg-info .pytest_cache .ruff_cache demo.png demo.mp4
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean ## removes the virtual environments too
+	rm -rf $(VENV) $(VENV_312)
