@@ -1,0 +1,275 @@
+"""Labels -> occupancy of the ground around the vehicle; knows no ROS.
+
+Geometry: the ground is taken as flat, the plane z = 0 of the vehicle's frame (x ahead, y left,
+z up, metres; REP 103). A pixel then sees exactly one ground point, the one its ray hits (inverse
+perspective mapping: Mallot et al., "Inverse perspective mapping simplifies optical flow
+computation and obstacle detection", Biological Cybernetics 64, 1991), so a pixel belongs to one
+cell, for as long as neither lens nor mounting changes. `GroundGrid` works that out once; a frame
+only costs a lookup and a sum per cell.
+
+What follows from the flat ground: a thing that stands up (a car, a pole) occupies the ground from
+its foot to as far as it hides it, hills and a braking car's nod move far cells, and at range x
+one pixel row spans x * x / (f * h) metres (2 m at 40 m for 800x600, 90 degrees, 2 m high).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from carla_unet_ros.labels import IGNORE, Uint8
+
+FREE, OCCUPIED, UNKNOWN = 0, 100, -1
+"""Cell values, those of nav_msgs/OccupancyGrid."""
+
+# Camera axes in a body that looks along x: right is -y, down is -z, ahead is x (REP 103).
+_BODY_OF_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+_SAMPLES_A_CELL = 64
+# One word counts both, so that a frame is summed once: seen pixels above, blocked ones below.
+_SEEN = np.uint32(1 << 16)
+_BLOCKED = np.uint32(1)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The ground the grid covers, metres from the vehicle's origin, and the size of its cells."""
+
+    cell_size: float = 0.2
+    ahead: float = 40.0
+    behind: float = 0.0
+    left: float = 20.0
+    right: float = 20.0
+
+    def __post_init__(self) -> None:
+        cells = self.columns * self.rows if self.cell_size > 0 else 0
+        if not 0 < cells <= 4_000_000:
+            raise ValueError(
+                f"a grid {self.ahead + self.behind:g} m long and {self.left + self.right:g} m "
+                f"wide with cells of {self.cell_size:g} m has {cells} cells; expected 1 to 4 "
+                "million: set cell_size, ahead, behind, left and right"
+            )
+
+    @property
+    def columns(self) -> int:
+        """Cells along x, ahead."""
+        return round((self.ahead + self.behind) / self.cell_size)
+
+    @property
+    def rows(self) -> int:
+        """Cells along y, to the left."""
+        return round((self.left + self.right) / self.cell_size)
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """Pinhole camera without distortion; all in pixels.
+
+    cx and cy count from the image's corner, as CARLA has it (cx = width / 2), so the centre of
+    pixel (u, v) lies at (u + 0.5, v + 0.5).
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+@dataclass(frozen=True)
+class CameraPose:
+    """Where the camera is in the vehicle's frame.
+
+    position: x, y, z in metres; z is the height over the ground
+    rotation: rows of the 3x3 matrix that turns camera axes (right, down, ahead) into the vehicle's
+    """
+
+    position: tuple[float, float, float]
+    rotation: tuple[tuple[float, ...], ...]
+
+    @staticmethod
+    def from_angles(
+        x: float, y: float, z: float, roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0
+    ) -> "CameraPose":
+        """Angles in degrees about the vehicle's axes x, y, z, in this order (REP 103).
+
+        A positive pitch looks down, a positive yaw to the left, as in the bridge's objects file.
+        """
+        roll, pitch, yaw = np.radians((roll, pitch, yaw))
+        about_x = _rotation(roll, 1, 2)
+        about_y = _rotation(pitch, 2, 0)
+        about_z = _rotation(yaw, 0, 1)
+        return _pose((x, y, z), about_z @ about_y @ about_x @ _BODY_OF_OPTICAL)
+
+    @staticmethod
+    def from_quaternion(
+        position: tuple[float, float, float],
+        quaternion: tuple[float, float, float, float],
+        optical: bool = True,
+    ) -> "CameraPose":
+        """A transform camera -> vehicle as TF gives it; the quaternion is x, y, z, w.
+
+        `optical`: the camera's frame has z ahead (REP 103, the bridge); else it has x ahead, as
+        CARLA's own ROS 2 interface sends it. ValueError for a quaternion without length.
+        """
+        length = float(np.linalg.norm(quaternion))
+        if not length > 0:
+            raise ValueError(f"quaternion {quaternion} has no length; expected a rotation")
+        x, y, z, w = (part / length for part in quaternion)
+        matrix = np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+                [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+                [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+        return _pose(position, matrix if optical else matrix @ _BODY_OF_OPTICAL)
+
+    def is_close(self, other: "CameraPose") -> bool:
+        """Equal to a millimetre and 0.006 degrees: less than a pixel of any camera."""
+        return np.allclose(self.position, other.position, rtol=0, atol=1e-3) and np.allclose(
+            self.rotation, other.rotation, rtol=0, atol=1e-4
+        )
+
+
+class GroundGrid:
+    """Which pixels see which cell, for one camera at one place."""
+
+    def __init__(
+        self,
+        extent: Extent,
+        intrinsics: Intrinsics,
+        pose: CameraPose,
+        ignored_bottom_rows: int = 0,
+    ) -> None:
+        """`ignored_bottom_rows`: pixel rows that show the vehicle's own bonnet.
+
+        Raises ValueError where the camera is not above the ground or sees none of the grid.
+        """
+        if not pose.position[2] > 0:
+            raise ValueError(
+                f"the camera is at z = {pose.position[2]:g} m; expected a height above the ground"
+            )
+        self.extent = extent
+        self.shape = intrinsics.height, intrinsics.width
+        rows = max(0, intrinsics.height - ignored_bottom_rows)
+        cells, pixels = _cells_of_pixels(extent, intrinsics, pose, rows)
+        missed = np.setdiff1d(np.arange(extent.rows * extent.columns), cells)
+        more_cells, more_pixels = _pixels_of_cells(missed, extent, intrinsics, pose, rows)
+        cells, pixels = np.concatenate((cells, more_cells)), np.concatenate((pixels, more_pixels))
+        if not cells.size:
+            raise ValueError(
+                f"the camera at {pose.position} sees no ground inside the grid: check its pitch "
+                "(positive looks down), the axes of its frame, the extent and the ignored rows"
+            )
+        self._cells, self._starts, self._pixels = _grouped(cells, pixels)
+
+    def occupancy(
+        self, labels: Uint8, weights: npt.NDArray[np.uint32], blocked_share: float = 0.1
+    ) -> npt.NDArray[np.int8]:
+        """Cells int8 [rows, columns]: row 0 is the rightmost, column 0 the hindmost.
+
+        labels:        uint8 [height, width], class ids
+        weights:       of `class_weights`
+        blocked_share: 0..1; a cell with a greater share of pixels that are not drivable is
+                       OCCUPIED, other seen cells are FREE, cells without a labelled pixel UNKNOWN
+
+        Raises ValueError for labels of another size than the camera's.
+        """
+        if labels.shape != self.shape:
+            raise ValueError(
+                f"labels are {labels.shape[1]}x{labels.shape[0]}, the camera is "
+                f"{self.shape[1]}x{self.shape[0]}; expected labels at the camera's resolution"
+            )
+        sums = np.add.reduceat(weights[labels.reshape(-1)[self._pixels]], self._starts)
+        seen = sums >> 16
+        blocked = sums & 0xFFFF
+        values = np.where(blocked > blocked_share * seen, OCCUPIED, FREE)
+        grid = np.full(self.extent.rows * self.extent.columns, UNKNOWN, np.int8)
+        grid[self._cells] = np.where(seen > 0, values, UNKNOWN)
+        return grid.reshape(self.extent.rows, self.extent.columns)
+
+
+def class_weights(drivable: Iterable[int]) -> npt.NDArray[np.uint32]:
+    """What a pixel of each class id adds to its cell: uint32 [256]; IGNORE adds nothing."""
+    weights = np.full(256, _SEEN | _BLOCKED, np.uint32)
+    weights[list(drivable)] = _SEEN
+    weights[IGNORE] = 0
+    return weights
+
+
+def _rotation(angle: float, first: int, second: int) -> npt.NDArray[np.float64]:
+    """Turns axis `first` towards axis `second`."""
+    matrix = np.eye(3)
+    matrix[first, first] = matrix[second, second] = np.cos(angle)
+    matrix[second, first] = np.sin(angle)
+    matrix[first, second] = -np.sin(angle)
+    return matrix
+
+
+def _pose(position: tuple[float, float, float], matrix: npt.NDArray[np.float64]) -> CameraPose:
+    x, y, z = map(float, position)
+    return CameraPose((x, y, z), tuple(tuple(map(float, row)) for row in matrix))
+
+
+def _cells_of_pixels(
+    extent: Extent, camera: Intrinsics, pose: CameraPose, rows: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cell index and pixel index of every pixel whose ray hits the ground inside the grid."""
+    v, u = np.mgrid[0.5:rows, 0.5 : camera.width]
+    right, down = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+    rotation = np.array(pose.rotation)
+    along_x, along_y, along_z = (
+        row[0] * right + row[1] * down + row[2] for row in rotation[:, :, np.newaxis, np.newaxis]
+    )
+    # A ray that does not go down meets no ground in front of the camera: at or above the horizon.
+    below_horizon = along_z < -1e-9
+    metres = -pose.position[2] / np.where(below_horizon, along_z, -1.0)
+    column = (pose.position[0] + metres * along_x + extent.behind) / extent.cell_size
+    row = (pose.position[1] + metres * along_y + extent.right) / extent.cell_size
+    inside = below_horizon & _within(column, extent.columns) & _within(row, extent.rows)
+    cells = row[inside].astype(np.int64) * extent.columns + column[inside].astype(np.int64)
+    return cells, np.flatnonzero(inside)
+
+
+def _pixels_of_cells(
+    cells: npt.NDArray[np.int64], extent: Extent, camera: Intrinsics, pose: CameraPose, rows: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The same for cells smaller than a pixel's ground: the pixel that their centre falls into."""
+    row, column = np.divmod(cells, extent.columns)
+    x = (column + 0.5) * extent.cell_size - extent.behind - pose.position[0]
+    y = (row + 0.5) * extent.cell_size - extent.right - pose.position[1]
+    z = np.full(len(cells), -pose.position[2])
+    right, down, ahead = np.array(pose.rotation).T @ np.stack((x, y, z))
+    in_front = ahead > 1e-9
+    depth = np.where(in_front, ahead, 1.0)
+    u = np.floor(camera.fx * right / depth + camera.cx)
+    v = np.floor(camera.fy * down / depth + camera.cy)
+    seen = in_front & _within(u, camera.width) & _within(v, rows)
+    pixels = v[seen].astype(np.int64) * camera.width + u[seen].astype(np.int64)
+    return cells[seen], pixels
+
+
+def _within(values: npt.NDArray[np.float64], end: int) -> npt.NDArray[np.bool_]:
+    return (values >= 0) & (values < end)
+
+
+def _grouped(
+    cells: npt.NDArray[np.int64], pixels: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Cells in rising order, where each one's pixels start, and the pixels.
+
+    A cell next to the bumper is seen by hundreds of pixels; a fixed random choice of them keeps
+    the cost of a frame independent of the camera's resolution and, unlike every n-th pixel, does
+    not fall between the stripes of a thin obstacle.
+    """
+    shuffled = np.random.default_rng(0).permutation(len(cells))
+    order = shuffled[np.argsort(cells[shuffled], kind="stable")]
+    _, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
+    place_in_cell = np.arange(len(order)) - np.repeat(starts, counts)
+    kept = order[place_in_cell < _SAMPLES_A_CELL]
+    # Neighbouring pixels lie in neighbouring memory: reading them in order is faster.
+    kept = kept[np.lexsort((pixels[kept], cells[kept]))]
+    unique, starts = np.unique(cells[kept], return_index=True)
+    return unique, starts, pixels[kept]
