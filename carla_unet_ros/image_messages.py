@@ -4,16 +4,21 @@ bgra8 (what CARLA's bridge sends) is a view on the message's own bytes; bgr8, rg
 mono8 cost one pass of OpenCV; every other encoding goes through cv_bridge, which is imported
 only then. Rows are read at the message's `step`, whatever it is, and 16-bit values in the byte
 order that `is_bigendian` names: cv_bridge alone gets both wrong, depending on its version.
+
+Reading needs the messages' fields alone, so it also works without ROS on what a bag holds.
 """
 
 import sys
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 from carla_unet_ros.labels import Uint8
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CompressedImage, Image
+    from std_msgs.msg import Header
 
 LARGEST_SIDE = 16384
 """Frames larger than this a side are taken for broken messages."""
@@ -31,11 +36,13 @@ class BadFrame(ValueError):
     """A message that holds no usable frame; the text says what is wrong with it."""
 
 
-def to_image_message(image: Uint8, encoding: str, header: Header) -> Image:
+def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     """Image uint8 [H, W] or [H, W, channels] -> message with tight rows and this header.
 
     ValueError where the array does not fit the encoding: bgra8, bgr8, rgb8, rgba8 or mono8.
     """
+    from sensor_msgs.msg import Image
+
     channels = _CHANNELS.get(encoding)
     found = 1 if image.ndim == 2 else image.shape[-1] if image.ndim == 3 else None
     if channels is None or channels != found or image.dtype != np.uint8:
@@ -51,14 +58,15 @@ def to_image_message(image: Uint8, encoding: str, header: Header) -> Image:
     return message
 
 
-def to_bgra(message: Image | CompressedImage) -> Uint8:
+def to_bgra(message: "Image | CompressedImage") -> Uint8:
     """The frame as uint8 [height, width, 4], B, G, R, A.
 
     Of a bgra8 message it is a view, with the rows at the message's step; of any other it is a
     new array. Raises BadFrame.
     """
-    if isinstance(message, CompressedImage):
-        return _decode(message)
+    if not hasattr(message, "encoding"):
+        return _decode(cast("CompressedImage", message))
+    message = cast("Image", message)
     channels = _CHANNELS.get(message.encoding)
     if channels is None:
         return _through_cv_bridge(message)
@@ -69,7 +77,7 @@ def to_bgra(message: Image | CompressedImage) -> Uint8:
     return _converted(pixels, _TO_BGRA[message.encoding])
 
 
-def _rows(message: Image, pixel_bytes: int) -> Uint8:
+def _rows(message: "Image", pixel_bytes: int) -> Uint8:
     """The message's pixels as a view uint8 [height, width x pixel_bytes], without row padding."""
     height, width, step = message.height, message.width, message.step
     size = f"{width}x{height} {message.encoding}"
@@ -92,11 +100,12 @@ def _rows(message: Image, pixel_bytes: int) -> Uint8:
     return view.reshape(height, step)[:, : width * pixel_bytes]
 
 
-def _through_cv_bridge(message: Image) -> Uint8:
+def _through_cv_bridge(message: "Image") -> Uint8:
     """Any other encoding: rows packed and bytes swapped here, colours converted by cv_bridge."""
     encoding = message.encoding
     try:
         from cv_bridge import CvBridge, CvBridgeError
+        from sensor_msgs.msg import Image
     except ImportError as error:
         raise BadFrame(
             f"encoding {encoding!r} needs cv_bridge, which cannot be imported ({error}); install "
@@ -131,7 +140,7 @@ def _through_cv_bridge(message: Image) -> Uint8:
     return _converted(np.asarray(image, np.uint8), cv2.COLOR_BGR2BGRA)
 
 
-def _decode(message: CompressedImage) -> Uint8:
+def _decode(message: "CompressedImage") -> Uint8:
     content = np.frombuffer(message.data, np.uint8)
     name = f"the compressed image ({message.format!r}, {content.size} bytes)"
     if not content.size:
