@@ -1,0 +1,259 @@
+"""The package builds, installs and imports in each way people do it, with all its files.
+
+Everything is built from a copy, without the network: `--no-deps --no-build-isolation`.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from catkin_pkg.package import Package, parse_package
+
+import carla_unet_ros
+
+NAME = "carla_unet_ros"
+ROOT = Path(__file__).parents[1]
+PACKED = (
+    NAME,
+    "training",
+    "launch",
+    "config",
+    "resource",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+)
+PACKED += ("package.xml", "setup.py", "setup.cfg")
+
+COLCON = [sys.executable, "-m", "colcon", "--log-base", "log"]
+PIP_INSTALL = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--no-deps",
+    "--no-build-isolation",
+    "--no-index",
+]
+
+WHERE_AND_WHAT = """
+import json, os
+import carla_unet_ros, carla_unet_ros.engines, carla_unet_ros.training
+from carla_unet_ros.segmenter import Segmenter
+root = os.path.dirname(carla_unet_ros.__file__)
+walk = os.walk(root, followlinks=True)
+files = [os.path.relpath(os.path.join(folder, name), root) for folder, _, names in walk
+         for name in names]
+print(json.dumps([root, files]))
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One way in which the package came onto a machine.
+
+    shell:  what a user types before any command of the package
+    python: the Python it was installed for
+    module: the folder the package must be imported from
+    share:  where launch files and configuration must lie; None where that way installs none
+    """
+
+    shell: str
+    python: Path
+    module: Path
+    share: Path | None
+
+    def command(self, command: str) -> list[str]:
+        return ["bash", "-ec", f"{self.shell}; exec {command}"]
+
+
+def test_the_manifest_is_valid_and_names_every_ros_package_that_is_imported(
+    manifest: Package,
+) -> None:
+    ros = re.compile(r"\w+_(msgs|srvs)|rclpy|cv_bridge|tf2_\w+|launch|launch_ros")
+    imported = {
+        name
+        for folder in (NAME, "training", "launch")
+        for path in (ROOT / folder).glob("**/*.py")
+        for name in top_level_imports(path)
+        if ros.fullmatch(name)
+    }
+    assert "rclpy" in imported
+    declared = {dependency.name for dependency in manifest.exec_depends}
+    assert imported <= declared, f"package.xml lacks {imported - declared}"
+
+
+def test_the_manifest_and_the_module_have_one_version(manifest: Package, sources: Path) -> None:
+    command = [sys.executable, "setup.py", "--version"]
+    printed = subprocess.run(command, cwd=sources, capture_output=True, text=True, check=True)
+    assert printed.stdout.split()[-1] == manifest.version == carla_unet_ros.__version__
+
+
+def test_colcon_takes_it_for_a_ros_package(sources: Path) -> None:
+    assert run([*COLCON, "list"], sources.parent) == f"{NAME}\tsrc\t(ros.ament_python)\n"
+
+
+@pytest.mark.parametrize("way", ["pip", "pip_editable", "colcon", "colcon_symlink"])
+def test_an_installation_is_complete(way: str, request: pytest.FixtureRequest) -> None:
+    installation: Installation = request.getfixturevalue(way)
+    command = installation.command(f"{installation.python} -c '{WHERE_AND_WHAT}'")
+    root, files = json.loads(run(command, installation.module.parent))
+    assert Path(root) == installation.module
+    missing = files_of(ROOT / NAME) - set(files)
+    assert not missing, f"{way} leaves out {missing}"
+    if installation.share:
+        for folder in ("launch", "config"):
+            missing = files_of(ROOT / folder) - files_of(installation.share / folder)
+            assert not missing, f"{way} leaves out {missing} of {folder}/"
+        assert (installation.share / "package.xml").is_file()
+        index = installation.share.parent / "ament_index/resource_index/packages"
+        assert (index / NAME).is_file()
+
+
+def test_the_shipped_model_is_part_of_the_package() -> None:
+    from carla_unet_ros.model_file import SHIPPED_MODEL
+
+    assert SHIPPED_MODEL.is_file()
+    assert SHIPPED_MODEL.stat().st_size <= 10e6
+    assert list(SHIPPED_MODEL.parent.glob("*.md")), "the model has no card"
+
+
+def test_every_command_leads_to_a_main(colcon: Installation) -> None:
+    entries = next(colcon.module.parent.glob("*.egg-info")) / "entry_points.txt"
+    commands = re.findall(r"^(\S+) = (\S+):main$", entries.read_text(), re.MULTILINE)
+    assert len(commands) == 12
+    for command, module in commands:
+        path = colcon.module.parent.joinpath(*module.split(".")).with_suffix(".py")
+        assert path.is_file(), f"{command} starts {module}, which is not there"
+        functions = [
+            node.name
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.FunctionDef)
+        ]
+        assert "main" in functions, f"{command} starts {module}, which has no main"
+        assert os.access(colcon.module.parents[3] / NAME / command, os.X_OK)
+
+
+def test_the_vehicle_side_imports_without_torch() -> None:
+    code = f"""
+import importlib, pkgutil, sys
+sys.modules["torch"] = None
+import {NAME}
+for package in ({NAME}, importlib.import_module("{NAME}.engines")):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        if module.name != "{NAME}.training":
+            importlib.import_module(module.name)
+print(len([name for name in sys.modules if name.startswith("{NAME}.")]))
+"""
+    assert int(run([sys.executable, "-c", code], ROOT)) > 8
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Package:
+    """package.xml; a warning of its parser is an error."""
+    warnings: list[str] = []
+    manifest = parse_package(str(ROOT / "package.xml"), warnings=warnings)
+    manifest.validate(warnings=warnings)
+    assert not warnings
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of_the_sources(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="module")
+def colcon(sources: Path) -> Installation:
+    return built_with_colcon(sources.parent, "install")
+
+
+@pytest.fixture(scope="module")
+def colcon_symlink(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    workspace = tmp_path_factory.mktemp("symlink_workspace")
+    copy_of_the_sources(workspace)
+    return built_with_colcon(workspace, "install", "--symlink-install")
+
+
+@pytest.fixture(scope="module")
+def pip(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    target = tmp_path_factory.mktemp("target")
+    source = copy_of_the_sources(tmp_path_factory.mktemp("pip"))
+    run([sys.executable, *PIP_INSTALL, "--target", str(target), str(source)], source)
+    python = Path(sys.executable)
+    return Installation(
+        f"export PYTHONPATH={target}", python, target / NAME, target / "share" / NAME
+    )
+
+
+@pytest.fixture(scope="module")
+def pip_editable(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """In a virtual environment of its own, which borrows what is installed in this one."""
+    source = copy_of_the_sources(tmp_path_factory.mktemp("editable"))
+    environment = source.parent / "venv"
+    run([sys.executable, "-m", "venv", "--without-pip", str(environment)], source)
+    python = environment / "bin" / "python"
+    (site,) = environment.glob("lib/python3*/site-packages")
+    borrowed = Path(pytest.__file__).parents[1]
+    (site / "zz_borrowed.pth").write_text(f"{borrowed}\n")
+    run([str(python), *PIP_INSTALL, "--editable", str(source)], source)
+    return Installation("cd /", python, source / NAME, None)
+
+
+def copy_of_the_sources(folder: Path) -> Path:
+    source = folder / "src"
+    source.mkdir()
+    for name in PACKED:
+        path = ROOT / name
+        if path.is_dir():
+            skipped = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(path, source / name, symlinks=True, ignore=skipped)
+        elif path.is_file():
+            shutil.copy(path, source / name)
+    return source
+
+
+def built_with_colcon(workspace: Path, install: str, *options: str) -> Installation:
+    run([*COLCON, "build", "--install-base", install, *options], workspace)
+    prefix = workspace / install / NAME
+    (site,) = prefix.glob("lib/python3*/site-packages")
+    module = (workspace / "build" / NAME if options else site) / NAME
+    setup = workspace / install / "setup.bash"
+    return Installation(f". {setup}", Path(sys.executable), module, prefix / "share" / NAME)
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Output of a command that must succeed; its errors are shown where it does not."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def files_of(folder: Path) -> set[str]:
+    """Paths below a folder, through links too; compiled files left out."""
+    return {
+        os.path.relpath(Path(parent) / name, folder)
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if not name.endswith(".pyc")
+    }
+
+
+def top_level_imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
