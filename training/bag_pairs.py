@@ -1,0 +1,168 @@
+"""Camera frames and their labels in a rosbag2 recording, paired by stamp; needs no ROS.
+
+A bag is read twice: first for the stamps alone, which says what pairs there are, then for the
+frames wanted. So a bag may be larger than the memory, and which frames are kept is decided with
+the whole drive in view.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, get_typestore
+from tqdm import tqdm
+
+from carla_unet_ros.image_messages import BadFrame, to_bgra
+from carla_unet_ros.labels import Uint8
+from carla_unet_ros.training.tag_recognition import colours_in
+
+_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+_LABELS_LOOKED_AT = 64
+
+
+class BagError(ValueError):
+    """A bag that cannot be used; the text says what was found and what to do."""
+
+
+@dataclass
+class BagIndex:
+    """What a bag holds. Stamps are nanoseconds of the messages' headers.
+
+    frames, labels: how often each stamp occurs
+    colours:        (R, G, B) in a sample of the label images, spread over the drive
+    """
+
+    frames: Counter[int] = field(default_factory=Counter)
+    labels: Counter[int] = field(default_factory=Counter)
+    colours: set[tuple[int, int, int]] = field(default_factory=set)
+
+    @property
+    def paired(self) -> list[int]:
+        """Stamps that occur once in each topic, rising; one that repeats would be a guess."""
+        both = self.frames.keys() & self.labels.keys()
+        return sorted(stamp for stamp in both if self.frames[stamp] == self.labels[stamp] == 1)
+
+
+class Pairing(NamedTuple):
+    """A frame's message and the label message of its stamp, not decoded yet."""
+
+    stamp: int
+    frame: Any
+    labels: Any
+
+
+class PairedBag:
+    """A bag (folder, .mcap or .db3 file) opened for its camera and its semantic camera."""
+
+    def __init__(self, path: Path, frame_topic: str, label_topic: str) -> None:
+        """Raises BagError where it is no bag, is damaged, or lacks a topic."""
+        # The messages' layout is the same in every ROS 2, so definitions in the bag, which other
+        # topics may have got wrong, are not needed.
+        self._types = get_typestore(Stores.ROS2_JAZZY)
+        try:
+            self._reader = Reader(path)
+            self._reader.open()
+        except (ReaderError, OSError, sqlite3.Error) as error:
+            raise BagError(
+                f"{path} cannot be read as a rosbag2 recording ({error}); a recording that was "
+                "killed has no metadata.yaml: `ros2 bag reindex` writes it"
+            ) from error
+        try:
+            self._frames = self._connections(frame_topic)
+            self._labels = self._connections(label_topic)
+        except BagError:
+            self._reader.close()
+            raise
+
+    def __enter__(self) -> "PairedBag":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._reader.close()
+
+    def index(self) -> BagIndex:
+        """Reads every stamp; BagError where the bag is damaged."""
+        index = BagIndex()
+        labels = sum(connection.msgcount for connection in self._labels)
+        stride = max(1, labels // _LABELS_LOOKED_AT)
+        for is_labels, message in self._messages("stamps"):
+            counter = index.labels if is_labels else index.frames
+            if is_labels and index.labels.total() % stride == 0:
+                index.colours |= _colours_if_readable(message)
+            counter[_stamp(message)] += 1
+        return index
+
+    def pairs(self, stamps: list[int]) -> Iterator[Pairing]:
+        """The pairs of these stamps, which must be of `BagIndex.paired`, as they are complete."""
+        wanted = set(stamps)
+        waiting: dict[int, Any] = {}
+        for is_labels, message in self._messages("pairs"):
+            stamp = _stamp(message)
+            if stamp not in wanted:
+                continue
+            if stamp not in waiting:
+                waiting[stamp] = message
+                continue
+            other = waiting.pop(stamp)
+            frame, labels = (other, message) if is_labels else (message, other)
+            yield Pairing(stamp, frame, labels)
+
+    def _connections(self, topic: str) -> list[Connection]:
+        images = [entry for entry in self._reader.connections if entry.msgtype in _IMAGES]
+        found = [entry for entry in images if entry.topic == topic]
+        if not found or not any(entry.msgcount for entry in found):
+            topics = sorted({f"{entry.topic} ({entry.msgcount})" for entry in images})
+            raise BagError(
+                f"the bag has no images on {topic}; it has {', '.join(topics) or 'none at all'}; "
+                "name the topics with --rgb-topic and --label-topic"
+            )
+        return found
+
+    def _messages(self, what: str) -> Iterator[tuple[bool, Any]]:
+        """(is it of the label topic, message) in the bag's order."""
+        connections = [*self._frames, *self._labels]
+        labels = {connection.id for connection in self._labels}
+        total = sum(connection.msgcount for connection in connections)
+        try:
+            for connection, _, raw in tqdm(
+                self._reader.messages(connections), what, total, unit="message", leave=False
+            ):
+                message = self._types.deserialize_cdr(raw, connection.msgtype)
+                yield connection.id in labels, message
+        except (ReaderError, SerdeError, sqlite3.Error) as error:
+            raise BagError(f"the bag is damaged: {error}") from error
+
+
+def label_image(message: Any) -> Uint8:
+    """A semantic image as uint8 [H, W, 4] in B, G, R, A; mono8 tags go to the red channel.
+
+    Raises BadFrame.
+    """
+    image = to_bgra(message)
+    if getattr(message, "encoding", "") == "mono8":
+        image[..., :2] = 0
+    return image
+
+
+def _colours_if_readable(message: Any) -> set[tuple[int, int, int]]:
+    try:
+        return colours_in(label_image(message))
+    except BadFrame:
+        # Counted and told where the pair is read; it says nothing about the others' colours.
+        return set()
+
+
+def _stamp(message: Any) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
