@@ -37,3 +37,14 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
             yield domain
             return
     pytest.fail("all ROS domains 1..101 are taken by other tests on this machine")
+
+
+@pytest.fixture
+def bench(ros_domain: int, tmp_path: Path) -> Iterator["RosBench"]:
+    """A node of the test's own in a domain of its own; ends the processes it started."""
+    del ros_domain
+    from ros_bench import RosBench
+
+    bench = RosBench(tmp_path)
+    yield bench
+    bench.close()

@@ -1,0 +1,62 @@
+"""How old a frame is, in the time its stamp counts: simulation time with `use_sim_time`.
+
+A node's own clock stands still while a callback runs, and a callback of ours runs as long as
+the engine does. So the newest /clock message is fetched here at the moment of the question.
+"""
+
+import math
+import time
+
+from builtin_interfaces.msg import Time
+from rclpy.clock import ROSClock
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from rosgraph_msgs.msg import Clock
+
+# A difference outside of this is no age: stamp and clock count different times.
+_LEAST_MS, _MOST_MS = -1000.0, 3_600_000.0
+
+
+class FrameClock:
+    """The node's time, as fresh as the middleware has it."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._clock_messages: Subscription | None = None
+        self._simulated: int | None = None
+
+    def age_ms(self, stamp: Time) -> float:
+        """Milliseconds from the stamp to now, at least 0; NaN where the two cannot be compared.
+
+        That is so where frames carry simulation time and use_sim_time is false, or the other
+        way round, or no /clock has come.
+        """
+        age = (self.nanoseconds() - (stamp.sec * 10**9 + stamp.nanosec)) / 1e6
+        # A frame may overtake the /clock message of its own tick.
+        return max(age, 0.0) if _LEAST_MS < age < _MOST_MS else math.nan
+
+    def nanoseconds(self) -> int:
+        clock = self._node.get_clock()
+        if not (isinstance(clock, ROSClock) and clock.ros_time_is_active):
+            return time.time_ns()
+        if self._clock_messages is None:
+            self._clock_messages = self._node.create_subscription(
+                Clock,
+                "/clock",
+                self._on_clock,
+                QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+            )
+        self._take_newest(self._clock_messages)
+        if self._simulated is None:
+            return clock.now().nanoseconds
+        return self._simulated
+
+    def _take_newest(self, subscription: Subscription) -> None:
+        with subscription.handle:
+            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        if taken is not None:
+            self._on_clock(taken[0])
+
+    def _on_clock(self, message: Clock) -> None:
+        self._simulated = message.clock.sec * 10**9 + message.clock.nanosec

@@ -1,0 +1,115 @@
+"""What happened to the frames of one camera: counts since the start, rate and ages of late.
+
+With a queue of one frame, a newer frame replaces the older without anybody being told. But the
+publisher numbers its messages and the number arrives with each one, so a gap in the numbers is
+exactly the frames that were dropped, on the way or in the queue.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
+
+_RATE_SECONDS = 5.0
+
+
+class FrameReport(NamedTuple):
+    """Counts since the start; rate over the last 5 s; ages in ms over the last report's time.
+
+    received:      frames taken from the queue, good or bad
+    published:     frames whose outputs were published
+    dropped:       frames that never came out of the queue; None where the middleware numbers none
+    bad, failed:   frames that were unreadable; frames the engine failed on
+    rate:          published frames per second
+    waited_ms:     age when the frame was taken up, median; NaN where unknown
+    age_ms:        age when its outputs were published, median and largest; NaN where unknown
+    silent_s:      seconds since a frame came, or since we began to listen
+    problem:       what was wrong with the last bad or failed frame since the last report, or ""
+    """
+
+    received: int
+    published: int
+    dropped: int | None
+    bad: int
+    failed: int
+    rate: float
+    waited_ms: float
+    age_ms: tuple[float, float]
+    silent_s: float
+    problem: str
+
+
+class FrameStatistics:
+    """Counts frames as they pass; `report` reads it off. Times are seconds of `clock`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._received = self._published = self._bad = self._failed = 0
+        self._dropped: int | None = 0
+        self._last_number: int | None = None
+        self._last_arrival = clock()
+        self._publications: deque[float] = deque()
+        self._waited: list[float] = []
+        self._ages: list[float] = []
+        self._problem = ""
+
+    def listen(self) -> None:
+        """From here on a new subscription or a new publisher: its numbers start anew."""
+        self._last_number = None
+        self._last_arrival = self._clock()
+
+    def arrived(self, number: int | None, age_ms: float) -> None:
+        """A frame was taken up; `number` is its publisher's count, None where there is none."""
+        self._received += 1
+        self._last_arrival = self._clock()
+        self._waited.append(age_ms)
+        if number is None:
+            self._dropped = None
+        elif self._dropped is not None and self._last_number is not None:
+            self._dropped += max(0, number - self._last_number - 1)
+        self._last_number = number
+
+    def published(self, age_ms: float) -> None:
+        self._published += 1
+        self._publications.append(self._clock())
+        self._ages.append(age_ms)
+
+    def bad(self, problem: str) -> None:
+        self._bad += 1
+        self._problem = problem
+
+    def failed(self, problem: str) -> None:
+        self._failed += 1
+        self._problem = problem
+
+    def report(self) -> FrameReport:
+        """The figures now; ages and problem start anew."""
+        now = self._clock()
+        report = FrameReport(
+            received=self._received,
+            published=self._published,
+            dropped=self._dropped,
+            bad=self._bad,
+            failed=self._failed,
+            rate=self._rate(now),
+            waited_ms=_median(self._waited),
+            age_ms=(_median(self._ages), max(self._ages, default=math.nan)),
+            silent_s=now - self._last_arrival,
+            problem=self._problem,
+        )
+        self._waited, self._ages, self._problem = [], [], ""
+        return report
+
+    def _rate(self, now: float) -> float:
+        times = self._publications
+        while times and times[0] < now - _RATE_SECONDS:
+            times.popleft()
+        # Between the first and the last lie one interval fewer than frames.
+        span = times[-1] - times[0] if len(times) > 1 else 0.0
+        return (len(times) - 1) / span if span else 0.0
+
+
+def _median(values: list[float]) -> float:
+    return median(values) if values else math.nan

@@ -1,0 +1,111 @@
+"""A lifecycle node that can start itself and that no request can kill.
+
+rclpy leaves three things to its users: nobody configures the node unless a manager is there,
+an unexpected error in a transition vanishes without a word, and a transition asked for in the
+wrong state ends the process.
+"""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from lifecycle_msgs.srv import ChangeState
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.timer import Timer
+
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+"""For timers that must run while simulation time stands still."""
+
+
+class RefusedError(Exception):
+    """Why a transition cannot be made now; the node stays as it was and may be asked again."""
+
+
+class ManagedNode(LifecycleNode):
+    """Lifecycle node whose transitions are the four methods below.
+
+    Each may raise RefusedError, which is logged as one sentence; any other exception is logged
+    with its traceback, and the node cleans up.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._starter: Timer | None = None
+        service: Any = self._service_change_state
+        self._answer_change_state = service.callback
+        service.callback = self._on_change_state
+
+    def configure(self) -> None: ...
+
+    def activate(self) -> None: ...
+
+    def deactivate(self) -> None: ...
+
+    def clean_up(self) -> None:
+        """Frees everything; may find the node in any state."""
+
+    @property
+    def state(self) -> str:
+        """unconfigured, inactive, active or finalized."""
+        return self._state_machine.current_state[1]
+
+    def start_soon(self) -> None:
+        """Configures and activates the node as soon as it spins."""
+        self._starter = self.create_timer(0.0, self._start, clock=STEADY)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt(self.configure, state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt(self.activate, state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt(self.deactivate, state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt(self.clean_up, state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt(self.clean_up, state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt(self.clean_up, state)
+
+    def _attempt(
+        self, transition: Callable[[], None], state: LifecycleState
+    ) -> TransitionCallbackReturn:
+        try:
+            transition()
+        except RefusedError as refusal:
+            self.get_logger().error(str(refusal))
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            # Of an error no transition expects rclpy keeps nothing; after Ctrl-C it is no error.
+            if self.context.ok():
+                trace = "".join(traceback.format_exception(error))
+                self.get_logger().fatal(f"unexpected error on the way from {state.label}: {trace}")
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _start(self) -> None:
+        if self._starter is not None:
+            self.destroy_timer(self._starter)
+            self._starter = None
+        if self.state != "unconfigured":
+            return
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        try:
+            return self._answer_change_state(request, response)
+        except rclpy_implementation.RCLError as error:
+            asked = request.transition.label or request.transition.id
+            self.get_logger().error(f"transition {asked} is not possible now: {error}")
+            response.success = False
+            return response

@@ -1,0 +1,203 @@
+"""Segments the frames of one to eight cameras: labels, confidence, overlay, as topics.
+
+For every image topic in `image_topics`, outputs appear beside the camera, under
+<camera>/segmentation/: labels, confidence, overlay, camera_info, legend and label_info (see
+camera_stream.py). All cameras share one engine and take turns. Once a second /diagnostics says
+how each of them fares.
+
+A lifecycle node: `configure` reads the model and opens the engine, `activate` begins to listen.
+With `autostart`, the default, it does both by itself. Where configuring fails (a missing model
+file, an engine that is not to be had) it says why and waits: correct the parameter and
+configure again.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+from carla_unet_ros.camera_stream import RELIABILITIES, CameraStream
+from carla_unet_ros.camera_topics import CameraTopics, check_apart, check_image_topics
+from carla_unet_ros.diagnostics import ERROR, OK, camera_status, number, status
+from carla_unet_ros.engines import ENGINE_KINDS, EngineError
+from carla_unet_ros.labels import carla_label_set
+from carla_unet_ros.legend import Legend, labels_to_publish
+from carla_unet_ros.managed_node import STEADY, ManagedNode, RefusedError
+from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
+from carla_unet_ros.node_parameters import NodeParameter, declare
+from carla_unet_ros.ros_main import run
+from carla_unet_ros.segmenter import Segmenter
+
+PARAMETERS = (
+    NodeParameter(
+        "model", "", "ONNX file of the model; '' is the one that comes with the package"
+    ),
+    NodeParameter(
+        "engine",
+        "auto",
+        "what runs the model: auto is tensorrt where a GPU and TensorRT are there, else openvino",
+        choices=ENGINE_KINDS,
+    ),
+    NodeParameter(
+        "engine_cache",
+        "",
+        "folder in which built TensorRT engines are kept; '' is ~/.cache/carla_unet_ros",
+    ),
+    NodeParameter(
+        "image_topics",
+        ["/carla/ego_vehicle/rgb_front/image"],
+        "image topics of 1 to 8 cameras; sensor_msgs/CompressedImage where a name ends in "
+        "/compressed, else sensor_msgs/Image",
+        check=check_image_topics,
+    ),
+    NodeParameter(
+        "reliability",
+        "reliable",
+        "QoS with which frames are subscribed; best_effort loses most large frames unless the "
+        "publisher's shared memory is enlarged",
+        choices=RELIABILITIES,
+    ),
+    NodeParameter(
+        "overlay_opacity",
+        0.5,
+        "how strongly the overlay's colours cover the frame: 0 not at all, 1 wholly",
+        range=(0.0, 1.0),
+        live=True,
+    ),
+    NodeParameter(
+        "output_tags",
+        "",
+        "CARLA version whose tags are published as class ids, such as 0.9.15; '' is the model's "
+        "own ids",
+        check=lambda version: version and carla_label_set(version),
+    ),
+    NodeParameter(
+        "autostart",
+        True,
+        "whether the node configures and activates itself; false leaves it to a lifecycle manager",
+        constant=True,
+    ),
+)
+
+
+class SegmentationNode(ManagedNode):
+    """Parameters: PARAMETERS. Services: those of every lifecycle node. Publishes /diagnostics."""
+
+    def __init__(self) -> None:
+        super().__init__("segmentation")
+        self._segmenter: Segmenter | None = None
+        self._cameras: list[CameraStream] = []
+        self._refusal = ""
+        declare(self, PARAMETERS, frozen=self._why_frozen)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
+        if self._value("autostart"):
+            self.start_soon()
+
+    def configure(self) -> None:
+        self._refusal = ""
+        try:
+            self._open()
+        except (ModelError, EngineError, ValueError) as error:
+            self.clean_up()
+            self._refusal = f"cannot be configured: {error}"
+            raise RefusedError(self._refusal) from error
+
+    def activate(self) -> None:
+        for camera in self._cameras:
+            camera.activate()
+        self.get_logger().info(f"ready; {len(self._cameras)} camera(s)")
+
+    def deactivate(self) -> None:
+        for camera in self._cameras:
+            camera.deactivate()
+
+    def clean_up(self) -> None:
+        for camera in self._cameras:
+            camera.close()
+        self._cameras = []
+        if self._segmenter is not None:
+            self._segmenter.close()
+            self._segmenter = None
+
+    def _open(self) -> None:
+        topics: list[str] = self._value("image_topics")
+        check_apart(self.resolve_topic_name(topic) for topic in topics)
+        cache = self._value("engine_cache")
+        segmenter = Segmenter(
+            model=self._value("model") or SHIPPED_MODEL,
+            engine=self._value("engine"),
+            engine_cache=Path(cache).expanduser() if cache else None,
+            log=self._log,
+        )
+        self._segmenter = segmenter
+        model = segmenter.model
+        legend = Legend(
+            labels=labels_to_publish(model.label_set, self._value("output_tags")),
+            model_labels=model.label_set,
+            model=model.name,
+            engine=segmenter.engine.name,
+        )
+        self._cameras = [
+            CameraStream(
+                node=self,
+                topics=CameraTopics(topic),
+                reliability=self._value("reliability"),
+                segmenter=segmenter,
+                legend=legend,
+                opacity=lambda: self._value("overlay_opacity"),
+            )
+            for topic in topics
+        ]
+
+    def _publish_diagnostics(self) -> None:
+        node = self.get_fully_qualified_name()
+        cameras = [
+            camera_status(node, camera.state(), camera.statistics.report())
+            for camera in self._cameras
+        ]
+        message = DiagnosticArray(status=[self._status(node), *cameras])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def _status(self, node: str) -> DiagnosticStatus:
+        if self._segmenter is None:
+            level = ERROR if self._refusal else OK
+            return status(node, level, self._refusal or self.state, {"state": self.state})
+        model, engine = self._segmenter.model, self._segmenter.engine
+        median, p95 = self._segmenter.engine_milliseconds()
+        values = {
+            "state": self.state,
+            "model": model.name,
+            "model file": str(model.path),
+            "label set": model.label_set.name,
+            "engine": engine.name,
+            "why this engine": engine.reason,
+            "engine time median (ms)": number(median),
+            "engine time p95 (ms)": number(p95),
+            "cameras": str(len(self._cameras)),
+        }
+        return status(node, OK, f"{self.state}: {model.name} on {engine.name}", values)
+
+    def _why_frozen(self) -> str:
+        if self._segmenter is None:
+            return ""
+        return (
+            "it is read when the node is configured; take it back first "
+            f"(ros2 lifecycle set {self.get_fully_qualified_name()} deactivate, then cleanup)"
+        )
+
+    def _log(self, text: str) -> None:
+        self.get_logger().info(text)
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run(SegmentationNode, argv, about=__doc__ or "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

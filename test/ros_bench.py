@@ -1,0 +1,174 @@
+"""A bench for nodes: they run as processes of their own, the test talks to them over DDS.
+
+Everything waits for an event and fails after a time limit; nothing sleeps.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from carla_unet_ros.image_messages import to_image_message
+from carla_unet_ros.labels import Uint8, carla_13
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+_PATIENCE = 30.0
+
+
+class Process:
+    """A node under test and what it printed."""
+
+    def __init__(self, command: list[str], output: Path) -> None:
+        self._output = output
+        with output.open("w") as file:
+            self.popen = subprocess.Popen(command, stdout=file, stderr=file)
+
+    @property
+    def printed(self) -> str:
+        return self._output.read_text()
+
+    def interrupt(self, number: int = signal.SIGINT) -> int:
+        """Ctrl-C, as often as needed once; gives the exit status."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+        try:
+            return self.popen.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            pytest.fail(f"did not end {_PATIENCE:.0f} s after signal {number}: {self.printed}")
+
+
+class RosBench:
+    """A node of the test's own in the domain of `ros_domain`, and the processes it started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = Node("bench", context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.processes: list[Process] = []
+
+    def start(self, module: str, *ros_arguments: str, **parameters: Any) -> Process:
+        """Starts `python -m carla_unet_ros.<module>` with these parameters."""
+        command = [sys.executable, "-m", f"carla_unet_ros.{module}", "--ros-args", *ros_arguments]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={_yaml(value)}"]
+        process = Process(command, self._folder / f"{module}_{len(self.processes)}.txt")
+        self.processes.append(process)
+        return process
+
+    def collect(self, kind: type, topic: str, qos: QoSProfile | int = 10) -> list[Any]:
+        """The messages of a topic, as they come while the bench waits."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, qos)
+        return messages
+
+    def until(self, condition: Callable[[], Any], seconds: float = _PATIENCE) -> Any:
+        """Spins until the condition holds, and gives what it gave; fails after `seconds`."""
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            if time.monotonic() > end:
+                printed = "\n".join(process.printed for process in self.processes)
+                pytest.fail(f"waited {seconds:.0f} s in vain; printed so far:\n{printed}")
+            self.executor.spin_once(0.02)
+        return found
+
+    def spin(self, seconds: float) -> None:
+        """Lets time pass, for what must not happen."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.executor.spin_once(0.02)
+
+    def call(self, kind: type, service: str, request: Any) -> Any:
+        client = self.node.create_client(kind, service)
+        self.until(client.service_is_ready)
+        future = client.call_async(request)
+        self.until(future.done)
+        return future.result()
+
+    def close(self) -> None:
+        """Ends every process as Ctrl-C does; each must end with status 0 and no traceback."""
+        statuses = [process.interrupt() for process in self.processes]
+        self.executor.shutdown()
+        self.node.destroy_node()
+        self.context.try_shutdown()
+        for process, status in zip(self.processes, statuses, strict=True):
+            assert "Traceback" not in process.printed, process.printed
+            assert status == 0, (status, process.printed)
+
+
+class Camera:
+    """A camera of the test's own: each `send` is one frame with its calibration."""
+
+    def __init__(self, bench: RosBench, topic: str, qos: QoSProfile | int = 10) -> None:
+        self._bench = bench
+        self._frame_id = topic.strip("/").rpartition("/")[0]
+        compressed = topic.endswith("/compressed")
+        self.images = bench.node.create_publisher(
+            CompressedImage if compressed else Image, topic, qos
+        )
+        parent = topic.removesuffix("/compressed").rpartition("/")[0]
+        self.infos = bench.node.create_publisher(CameraInfo, f"{parent}/camera_info", 10)
+        self._ticks = 0
+
+    @property
+    def listened_to(self) -> bool:
+        return self.images.get_subscription_count() > 0
+
+    def header(self) -> Header:
+        """The next tick's: 50 ms later, with a frame_id that tells the camera."""
+        self._ticks += 1
+        header = Header(frame_id=self._frame_id)
+        header.stamp.sec, milliseconds = divmod(100_000 + 50 * self._ticks, 1000)
+        header.stamp.nanosec = milliseconds * 10**6
+        return header
+
+    def send(self, image: Uint8, encoding: str = "bgra8", header: Header | None = None) -> Header:
+        header = header or self.header()
+        height, width = image.shape[:2]
+        self.infos.publish(CameraInfo(header=header, height=height, width=width))
+        self.images.publish(to_image_message(image, encoding, header))
+        return header
+
+
+def scene(height: int = 48, width: int = 64, seed: int = 0) -> tuple[Uint8, Uint8]:
+    """A BGRA frame painted in the palette colours of random classes, and those classes."""
+    ids = np.random.default_rng(seed).integers(0, len(carla_13()), (height, width), np.uint8)
+    alpha = np.full((height, width), 255, np.uint8)
+    return np.dstack([carla_13().palette_bgr[ids], alpha]), ids
+
+
+def pixels(message: Image) -> Uint8:
+    """A message of ours as [height, width(, channels)], checked to have tight rows."""
+    channels = {"mono8": (), "bgr8": (3,)}[message.encoding]
+    assert message.step == message.width * int(np.prod(channels, dtype=int))
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, *channels)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    return {**os.environ, **changes}
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}'" if isinstance(value, (str, Path)) else str(value)
