@@ -77,6 +77,16 @@ def to_bgra(message: "Image | CompressedImage") -> Uint8:
     return _converted(pixels, _TO_BGRA[message.encoding])
 
 
+def label_ids(message: "Image") -> Uint8:
+    """Class ids uint8 [height, width] of a label image, a view with rows at the message's step.
+
+    Raises BadFrame.
+    """
+    if message.encoding != "mono8":
+        raise BadFrame(f"the label image is {message.encoding}; expected mono8, a class id a pixel")
+    return _rows(message, 1)
+
+
 def _rows(message: "Image", pixel_bytes: int) -> Uint8:
     """The message's pixels as a view uint8 [height, width x pixel_bytes], without row padding."""
     height, width, step = message.height, message.width, message.step
