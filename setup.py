@@ -61,7 +61,7 @@ setup(
     maintainer="carla_unet_ros maintainers",
     maintainer_email="carla_unet_ros@example.com",
     # carla_unet_ros/training is a link to training/: find_packages() would list it twice.
-    packages=[NAME, f"{NAME}.engines", f"{NAME}.training"],
+    packages=[NAME, *(f"{NAME}.{part.parent.name}" for part in Path(NAME).glob("*/__init__.py"))],
     package_data={NAME: ["models/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

@@ -13,8 +13,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from catkin_pkg.package import Package, parse_package
+from ros_bench import Camera, Process, RosBench, pixels, scene
+from sensor_msgs.msg import Image
 
 import carla_unet_ros
 
@@ -115,6 +118,29 @@ def test_an_installation_is_complete(way: str, request: pytest.FixtureRequest) -
         assert (installation.share / "package.xml").is_file()
         index = installation.share.parent / "ament_index/resource_index/packages"
         assert (index / NAME).is_file()
+
+
+@pytest.mark.parametrize("way", ["colcon", "colcon_symlink"])
+def test_the_node_that_colcon_installed_segments_a_frame(
+    way: str,
+    request: pytest.FixtureRequest,
+    bench: RosBench,
+    tiny_model_path: Path,
+    tmp_path: Path,
+) -> None:
+    installation: Installation = request.getfixturevalue(way)
+    assert installation.share is not None
+    executable = installation.share.parents[1] / "lib" / NAME / "segmentation_node"
+    command = f"{executable} --ros-args -p model:={tiny_model_path} -p engine:=openvino"
+    bench.processes.append(Process(installation.command(command), tmp_path / "node.txt"))
+    labels = bench.collect(Image, "/carla/ego_vehicle/rgb_front/segmentation/labels")
+    camera = Camera(bench, "/carla/ego_vehicle/rgb_front/image")
+    bench.until(lambda: camera.listened_to)
+    frame, ids = scene()
+    header = camera.send(frame)
+    bench.until(lambda: labels)
+    assert labels[0].header == header
+    np.testing.assert_array_equal(pixels(labels[0]), ids)
 
 
 def test_the_shipped_model_is_part_of_the_package() -> None:

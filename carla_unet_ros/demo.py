@@ -1,0 +1,191 @@
+"""The vehicle side at work on this machine, without a simulator.
+
+camera_node draws a drive, segmentation_node segments it and evaluation_node scores the labels
+against the drive's own truth: three processes that talk over DDS, as they do in the car, in a
+ROS domain of their own. A line a second shows what they say of themselves on /diagnostics.
+
+Leaves demo.png (camera | segmentation | truth) and demo.mp4 (camera | segmentation).
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from carla_unet_ros.demo_recording import Video, write_picture
+from carla_unet_ros.engines import ENGINE_KINDS
+from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError, read_model
+from carla_unet_ros.node_processes import NodeDied, NodeProcesses, free_domain
+
+if TYPE_CHECKING:
+    from carla_unet_ros.demo_view import DemoView
+
+_SECONDS_TO_FIRST_LABEL = 60.0
+_SECONDS_BETWEEN_LINES = 1.0
+_SECONDS_A_TURN = 0.1
+_POLITENESS = 10
+
+
+class DemoFailed(Exception):
+    """The nodes run but nothing comes of it; the text says why."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 after --duration or Ctrl-C, 1 where something failed."""
+    arguments = _arguments(argv)
+    stop = _StopOnSignal()
+    try:
+        _run(arguments, stop)
+    except (ModelError, NodeDied, DemoFailed, OSError) as error:
+        print(f"carla_unet_demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class _StopOnSignal:
+    """True once Ctrl-C was pressed, the terminal was closed or `kill` was called."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def __bool__(self) -> bool:
+        return self._asked
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._asked = True
+
+
+def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
+    try:
+        from carla_unet_ros.demo_view import DemoView
+    except ImportError as error:
+        raise DemoFailed(
+            f"ROS 2 cannot be imported ({error}); install it with pip install '.[ros]', "
+            "or source /opt/ros/jazzy/setup.bash"
+        ) from error
+    model = read_model(arguments.model).path.absolute()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    domain = arguments.domain or free_domain()
+    os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    video = Video(arguments.out / "demo.mp4")
+    picture = arguments.out / "demo.png"
+    with tempfile.TemporaryDirectory(prefix="carla_unet_demo_") as logs:
+        os.environ["ROS_LOG_DIR"] = logs
+        try:
+            with NodeProcesses(Path(logs)) as nodes, closing(DemoView(video.add)) as view:
+                _start(nodes, model, arguments.engine)
+                _say(f"Started {', '.join(nodes.names)} in ROS domain {domain}; Ctrl-C ends them.")
+                _wait_for_first_label(view, nodes, stop, arguments.since)
+                _show_figures(view, nodes, stop, arguments.duration)
+        finally:
+            video.close()
+    if view.newest is not None:
+        write_picture(picture, view.newest)
+        _say(f"Wrote {picture} (camera | segmentation | truth) and {video.path}.")
+
+
+def _start(nodes: NodeProcesses, model: Path, engine: str) -> None:
+    nodes.start("camera_node")
+    nodes.start("segmentation_node", model=str(model), engine=engine, use_sim_time="true")
+    nodes.start("evaluation_node", use_sim_time="true")
+    # Those who are watched come before the one who watches, where cores are few.
+    os.nice(_POLITENESS)
+
+
+def _wait_for_first_label(
+    view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal, since: float | None
+) -> None:
+    started = time.time()
+    while view.first_overlay is None and not stop:
+        _turn(view, nodes)
+        if time.time() - started > _SECONDS_TO_FIRST_LABEL:
+            raise DemoFailed(
+                f"no label image came within {_SECONDS_TO_FIRST_LABEL:.0f} s. "
+                f"{nodes.last_lines('segmentation_node')}"
+            )
+    if view.first_overlay is not None:
+        waited = f"{view.first_overlay - started:.1f} s after the nodes were started"
+        if since is not None:
+            waited += f", {view.first_overlay - since:.0f} s after the command"
+        _say(f"First label image {waited}.")
+
+
+def _show_figures(
+    view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal, duration: float
+) -> None:
+    """A line a second, in place on a terminal, until it is time to stop."""
+    begin, end = ("\r\x1b[K", "") if sys.stdout.isatty() else ("", "\n")
+    started = shown = time.monotonic()
+    try:
+        while not stop and not 0 < duration < time.monotonic() - started:
+            _turn(view, nodes)
+            if time.monotonic() - shown >= _SECONDS_BETWEEN_LINES:
+                shown += _SECONDS_BETWEEN_LINES
+                print(f"{begin}{shown - started:4.0f} s   {view.figures()}", end=end, flush=True)
+    finally:
+        if not end:
+            print()
+
+
+def _turn(view: "DemoView", nodes: NodeProcesses) -> None:
+    """Takes what came; raises NodeDied or DemoFailed where a node has given up."""
+    view.spin(_SECONDS_A_TURN)
+    nodes.check()
+    if problem := view.problem():
+        raise DemoFailed(problem)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="carla_unet_demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "--duration",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="end this long after the first label image; 0 (default): at Ctrl-C",
+    )
+    add(
+        "--model",
+        type=Path,
+        default=SHIPPED_MODEL,
+        metavar="FILE.onnx",
+        help="another model than the one that comes with the package",
+    )
+    add("--engine", choices=ENGINE_KINDS, default="auto", help="what runs the model (auto)")
+    add(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="where demo.png and demo.mp4 go (the current folder)",
+    )
+    add(
+        "--domain",
+        type=int,
+        metavar="ID",
+        help="ROS domain id to run in; by default one that nobody on this machine uses",
+    )
+    add("--since", type=float, metavar="EPOCH", help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

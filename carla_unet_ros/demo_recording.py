@@ -1,0 +1,106 @@
+"""What the demo leaves behind: a video of frame | overlay, and a picture with the truth beside.
+
+The video is written in a thread that drops pictures rather than keep anyone waiting.
+"""
+
+import queue
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from carla_unet_ros.labels import Uint8
+
+FRAMES_PER_SECOND = 10
+_WIDTH = 640
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+
+
+class View(NamedTuple):
+    """Pictures of one instant, each uint8 [height, width, 3] in B, G, R; seconds: their stamp."""
+
+    seconds: float
+    frame: Uint8
+    overlay: Uint8
+    truth: Uint8
+
+
+class Video:
+    """Frame and overlay side by side, at FRAMES_PER_SECOND of the stamps' time.
+
+    Raises OSError from `close` where the file could not be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._views: queue.Queue[tuple[int, View] | None] = queue.Queue(maxsize=2)
+        self._first: float | None = None
+        self._next = 0
+        self._error = ""
+        self._thread = threading.Thread(target=self._write_all, name="video")
+        self._thread.start()
+
+    def add(self, view: View) -> None:
+        """Takes a view, if it is time for one; its arrays must not be changed afterwards."""
+        if self._first is None:
+            self._first = view.seconds
+        number = int((view.seconds - self._first) * FRAMES_PER_SECOND)
+        if number >= self._next and not self._views.full():
+            self._views.put_nowait((number, view))
+            self._next = number + 1
+
+    def close(self) -> None:
+        """Ends the file; what was added is in it."""
+        self._views.put(None)
+        self._thread.join()
+        if self._error:
+            raise OSError(self._error)
+
+    def _write_all(self) -> None:
+        writer: cv2.VideoWriter | None = None
+        written = 0
+        while (entry := self._views.get()) is not None:
+            number, view = entry
+            picture = np.hstack([_scaled(view.frame), _scaled(view.overlay)])
+            writer = writer or self._open(picture)
+            # A picture that was dropped is stood in for by the next: the video keeps time.
+            for _ in range(number + 1 - written):
+                writer.write(picture)
+            written = number + 1
+        if writer is not None:
+            writer.release()
+
+    def _open(self, picture: Uint8) -> cv2.VideoWriter:
+        height, width = picture.shape[:2]
+        codec = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(self.path), codec, FRAMES_PER_SECOND, (width, height))
+        if not writer.isOpened():
+            self._error = f"{self.path} cannot be written as MPEG-4 video by this OpenCV"
+        return writer
+
+
+def write_picture(path: Path, view: View) -> None:
+    """frame | overlay | truth side by side as one PNG, with captions. Raises OSError."""
+    images = {"camera": view.frame, "segmentation": view.overlay, "truth": view.truth}
+    picture = np.hstack([_captioned(image, caption) for caption, image in images.items()])
+    if not cv2.imwrite(str(path), picture):
+        raise OSError(f"{path} cannot be written")
+
+
+def _scaled(image: Uint8) -> Uint8:
+    """To the video's width; an even height, as the codec wants."""
+    height, width = image.shape[:2]
+    size = (_WIDTH, 2 * round(_WIDTH * height / width / 2))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _captioned(image: Uint8, caption: str) -> Uint8:
+    image = image.copy()
+    place = (12, image.shape[0] - 14)
+    for colour, thickness in ((_BLACK, 5), (_WHITE, 2)):
+        cv2.putText(
+            image, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.9, colour, thickness, cv2.LINE_AA
+        )
+    return image

@@ -1,0 +1,115 @@
+"""Nodes of this package as separate processes: started, watched, and ended together."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+_SECONDS_TO_END = 5.0
+_LINES_SHOWN = 15
+_DOMAINS = 101
+_PR_SET_PDEATHSIG = 1
+
+
+class NodeDied(Exception):
+    """A node ended by itself; the text says which, how, and what it printed last."""
+
+
+class NodeProcesses:
+    """A context: every node started in it has ended when it is left.
+
+    logs: folder for what they print, one file a node
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._processes)
+
+    def start(self, node: str, **parameters: str) -> None:
+        """Starts `carla_unet_ros.<node>` with these ROS parameters."""
+        command = [sys.executable, "-m", f"carla_unet_ros.{node}", "--ros-args"]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={value}"]
+        with self._log(node).open("wb") as log:
+            self._processes[node] = subprocess.Popen(
+                command,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A terminal's Ctrl-C goes to its whole process group: these end when told to.
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+
+    def check(self) -> None:
+        """Raises NodeDied where one is no longer running."""
+        for node, process in self._processes.items():
+            status = process.poll()
+            if status is not None:
+                how = f"signal {-status}" if status < 0 else f"status {status}"
+                raise NodeDied(f"{node} ended with {how}. {self.last_lines(node)}")
+
+    def last_lines(self, node: str) -> str:
+        """What a node printed last, as a text for people."""
+        lines = self._log(node).read_text(errors="replace").splitlines()[-_LINES_SHOWN:]
+        return "\n    ".join(["It printed last:", *lines]) if lines else "It printed nothing."
+
+    def __enter__(self) -> "NodeProcesses":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for process in self._processes.values():
+            process.send_signal(signal.SIGINT)
+        until = time.monotonic() + _SECONDS_TO_END
+        for process in self._processes.values():
+            _wait_or_kill(process, max(0.0, until - time.monotonic()))
+
+    def _log(self, node: str) -> Path:
+        return self._logs / f"{node}.txt"
+
+
+def free_domain() -> int:
+    """A ROS domain id, 1..101, in which no process of this machine takes part.
+
+    The first participant of a domain listens on UDP port 7410 + 250 x domain (RTPS
+    specification 2.5, 9.6.2.3); where that port can be had, there is none.
+    """
+    first = os.getpid() % _DOMAINS
+    for offset in range(_DOMAINS):
+        domain = (first + offset) % _DOMAINS + 1
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("", 7410 + 250 * domain))
+            except OSError:
+                continue
+            return domain
+    raise RuntimeError(f"all ROS domains 1..{_DOMAINS} are in use on this machine")
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _end_with_parent() -> None:
+    """Has the kernel end this process when its parent is gone, even by kill -9 (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
