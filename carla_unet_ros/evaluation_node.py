@@ -1,0 +1,243 @@
+"""Scores the labels while driving, against CARLA's own semantic camera.
+
+    in   <camera>/segmentation/labels, /legend   what segmentation_node publishes
+         <semantic camera>/image                 truth: palette colours (CARLA's bridge) or raw
+                                                 tags in red (CARLA's own ROS 2 interface)
+         <camera>/image                          only where a report is asked for
+    out  ~/iou  diagnostic_msgs/DiagnosticArray, once a second: mean IoU and IoU per class, over
+                the last pairs and since the start; pairs, and what found no partner
+
+Only labels and truth of equal stamp are compared, so both cameras need equal size, field of view
+and pose. At the end `report` gets report.json and worst.png: frame | truth | labels.
+"""
+
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+from carla_unet_ros.evaluation_report import LiveFigures, statuses, write_report
+from carla_unet_ros.image_messages import BadFrame, label_ids, to_bgra
+from carla_unet_ros.labels import carla_label_set
+from carla_unet_ros.legend import Legend
+from carla_unet_ros.live_evaluation import LiveScores
+from carla_unet_ros.managed_node import STEADY
+from carla_unet_ros.node_parameters import NodeParameter, declare
+from carla_unet_ros.ros_main import run
+from carla_unet_ros.stamp_pairs import Pair, StampPairs
+from carla_unet_ros.truth_reader import TRUTH_KINDS, TruthReader
+from carla_unet_ros.worst_frames import ScoredFrame, WorstFrames
+
+PARAMETERS = (
+    NodeParameter(
+        "labels_topic",
+        "/carla/ego_vehicle/rgb_front/segmentation/labels",
+        "label images to score; the legend is expected beside them",
+        constant=True,
+    ),
+    NodeParameter(
+        "truth_topic",
+        "/carla/ego_vehicle/semantic_segmentation_front/image",
+        "images of CARLA's semantic camera, of the same size, field of view and pose",
+        constant=True,
+    ),
+    NodeParameter(
+        "image_topic",
+        "/carla/ego_vehicle/rgb_front/image",
+        "frames of the camera, read only where a report is asked for",
+        constant=True,
+    ),
+    NodeParameter(
+        "truth",
+        "auto",
+        "what the truth images hold: palette colours, raw tags in the red channel, or auto, which "
+        "looks at each",
+        choices=TRUTH_KINDS,
+        constant=True,
+    ),
+    NodeParameter(
+        "tags",
+        "0.9.13",
+        "CARLA version whose tags the truth has, such as 0.9.13 or 0.9.16",
+        check=carla_label_set,
+        constant=True,
+    ),
+    NodeParameter(
+        "window",
+        100,
+        "how many of the last pairs the sliding figures are of",
+        range=(1, 100000),
+        constant=True,
+    ),
+    NodeParameter(
+        "report",
+        "",
+        "folder for report.json and worst.png, written at the end; '' for none",
+        constant=True,
+    ),
+)
+
+_QUEUE = 10
+_FRAMES_KEPT = 20
+_SECONDS_BETWEEN_LINES = 5.0
+_PATIENCE_SECONDS = 3.0
+
+
+class EvaluationNode(Node):
+    """Parameters: PARAMETERS. Publishes ~/iou."""
+
+    def __init__(self) -> None:
+        super().__init__("evaluation")
+        declare(self, PARAMETERS)
+        tags = carla_label_set(self._value("tags"))
+        self._figures = LiveFigures(tags, StampPairs(), TruthReader(tags, self._value("truth")))
+        self._report = _writable(self._value("report"))
+        self._worst = WorstFrames()
+        self._frames: dict[int, Image] = {}
+        self._problem = ""
+        self._last_pair = time.monotonic()
+        self._iou = self.create_publisher(DiagnosticArray, "~/iou", 10)
+        self._subscribe()
+        self.create_timer(1.0, self._publish, clock=STEADY)
+        self.create_timer(_SECONDS_BETWEEN_LINES, self._log, clock=STEADY)
+
+    def destroy_node(self) -> None:
+        """Writes the report, then ends as every node does."""
+        if self._report is not None:
+            try:
+                write_report(self._report, self._figures, self._worst)
+            except OSError as error:
+                self.get_logger().error(f"report cannot be written: {error}")
+        super().destroy_node()
+
+    def _subscribe(self) -> None:
+        labels = self._value("labels_topic")
+        legend = f"{labels.rpartition('/')[0]}/legend"
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(String, legend, self._on_legend, latched)
+        self.create_subscription(Image, self._value("truth_topic"), self._on_truth, _QUEUE)
+        self.create_subscription(Image, labels, self._on_labels, _QUEUE)
+        if self._report is not None:
+            self.create_subscription(Image, self._value("image_topic"), self._on_frame, _QUEUE)
+
+    def _on_legend(self, message: String) -> None:
+        figures = self._figures
+        try:
+            legend = Legend.from_json(message.data)
+            if legend == figures.legend:
+                return
+            figures.scores = LiveScores(legend, figures.tags, self._value("window"))
+        except ValueError as error:
+            self._problem = f"labels cannot be scored: {error}"
+            self.get_logger().error(self._problem)
+            return
+        # Another model or other classes: what was scored so far says nothing of these.
+        figures.legend = legend
+        self._worst = WorstFrames()
+        self.get_logger().info(f"scoring {legend.model} on {legend.engine}")
+
+    def _on_labels(self, message: Image) -> None:
+        if self._figures.scores is not None:
+            self._score(self._figures.pairs.labels(_nanoseconds(message), message))
+
+    def _on_truth(self, message: Image) -> None:
+        if self._figures.scores is not None:
+            self._score(self._figures.pairs.truth(_nanoseconds(message), message))
+
+    def _score(self, pair: Pair | None) -> None:
+        scores = self._figures.scores
+        if pair is None or scores is None:
+            return
+        self._last_pair = time.monotonic()
+        try:
+            truth = self._figures.truth.read(to_bgra(pair.truth))
+            labels = label_ids(pair.labels)
+            mean_iou = scores.add(truth, labels)
+        except ValueError as error:
+            self._figures.unusable += 1
+            self._problem = f"pair skipped: {error}"
+            self.get_logger().warning(self._problem, throttle_duration_sec=_SECONDS_BETWEEN_LINES)
+            return
+        if self._report is not None and not math.isnan(mean_iou):
+            stamp = _nanoseconds(pair.labels)
+            classes = scores.truth_classes(truth), scores.label_classes(labels)
+            frame = ScoredFrame(scores.pairs, stamp, mean_iou, *classes)
+            if self._worst.offer(frame) and stamp in self._frames:
+                self._attach(frame, self._frames[stamp])
+
+    def _on_frame(self, message: Image) -> None:
+        """The camera's frame may come before its labels or after them."""
+        stamp = _nanoseconds(message)
+        self._frames[stamp] = message
+        if len(self._frames) > _FRAMES_KEPT:
+            del self._frames[next(iter(self._frames))]
+        for frame in self._worst.frames:
+            if frame.stamp == stamp and frame.image is None:
+                self._attach(frame, message)
+
+    def _attach(self, frame: ScoredFrame, message: Image) -> None:
+        try:
+            frame.image = to_bgra(message)
+        except BadFrame as problem:
+            self.get_logger().warning(f"frame without picture: {problem}")
+
+    def _publish(self) -> None:
+        problem = self._problem or self._silence() or self._figures.doubt()
+        node = self.get_fully_qualified_name()
+        message = DiagnosticArray(status=statuses(node, self._figures, problem))
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._iou.publish(message)
+        self._problem = ""
+
+    def _silence(self) -> str:
+        """Why no pair has come of late, or ""."""
+        seconds = time.monotonic() - self._last_pair
+        if seconds < _PATIENCE_SECONDS:
+            return ""
+        pairs = self._figures.pairs
+        silent = f"no pair of labels and truth for {seconds:.0f} s"
+        labels, truth = self._value("labels_topic"), self._value("truth_topic")
+        if self._figures.scores is None:
+            return f"{silent}: no legend beside {labels}; is segmentation_node active?"
+        if not pairs.received_labels:
+            return f"{silent}: no labels on {labels}"
+        if not pairs.received_truth:
+            return f"{silent}: no truth on {truth}; is the semantic camera spawned?"
+        return f"{silent}: {labels} and {truth} have no stamp in common"
+
+    def _log(self) -> None:
+        self.get_logger().info(self._figures.summary())
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+
+def _writable(folder: str) -> Path | None:
+    """The report's folder, made if need be; ValueError where it cannot be."""
+    if not folder:
+        return None
+    path = Path(folder).expanduser()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"report folder {path} cannot be made: {error.strerror}") from error
+    return path
+
+
+def _nanoseconds(message: Image) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run(EvaluationNode, argv, about=__doc__ or "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""The live evaluation's figures as people and programs read them: topic, log line, report.json."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from carla_unet_ros.diagnostics import OK, WARN, status
+from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.legend import Legend
+from carla_unet_ros.live_evaluation import LiveScores
+from carla_unet_ros.metrics import ConfusionMatrix
+from carla_unet_ros.stamp_pairs import StampPairs
+from carla_unet_ros.truth_reader import TruthReader
+from carla_unet_ros.worst_frames import WorstFrames
+
+_UNKNOWN_SHARE = 0.01
+
+
+@dataclass
+class LiveFigures:
+    """All there is to say of a running evaluation.
+
+    scores, legend: None until the legend has come
+    unusable:       pairs that could not be compared
+    """
+
+    tags: LabelSet
+    pairs: StampPairs
+    truth: TruthReader
+    scores: LiveScores | None = None
+    legend: Legend | None = None
+    unusable: int = 0
+
+    @property
+    def scored(self) -> int:
+        return self.scores.pairs if self.scores else 0
+
+    def summary(self) -> str:
+        """One line: mean IoU and what it is of."""
+        if self.scores is None or not self.scored:
+            return "no pair of labels and truth yet"
+        last, total = self.scores.window.mean_iou(), self.scores.total.mean_iou()
+        return (
+            f"mean IoU {last:.3f} over the last {self.scores.window_pairs} pairs, {total:.3f} "
+            f"over all {self.scored}; unpaired: {self.pairs.unpaired_labels} labels, "
+            f"{self.pairs.unpaired_truth} truth"
+        )
+
+    def doubt(self) -> str:
+        """A sentence on what makes the score doubtful, or ""."""
+        truth = self.truth
+        if truth.found == "raw" and truth.kind == "auto" and _before_0_9_14(self.tags):
+            return (
+                f"the truth holds raw tags, as CARLA's own ROS 2 interface sends them since "
+                f"0.9.16, but tags is that of {self.tags.carla_tags}, in which the ids mean other "
+                "classes: set tags, or truth to raw where this is meant"
+            )
+        if truth.unknown_pixels > _UNKNOWN_SHARE * max(truth.pixels, 1):
+            share = truth.unknown_pixels / truth.pixels
+            return (
+                f"{share:.0%} of the truth has no tag of CARLA {self.tags.carla_tags} "
+                f"({truth.example}): set tags to the simulator's version"
+            )
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What report.json holds; keys as carla_unet_evaluate writes them where it has them."""
+        total = self.scores.total if self.scores else ConfusionMatrix(1)
+        names = self.scores.classes.names if self.scores else ()
+        return {
+            "mean_iou": _finite(total.mean_iou()),
+            "pixel_accuracy": _finite(total.pixel_accuracy()),
+            "iou": {
+                name: _finite(value)
+                for name, value in zip(names, total.iou() if names else (), strict=True)
+            },
+            "frames": self.scored,
+            "unpaired_labels": self.pairs.unpaired_labels,
+            "unpaired_truth": self.pairs.unpaired_truth,
+            "unusable_pairs": self.unusable,
+            "truth": self.truth.found,
+            "tags": self.tags.carla_tags,
+            "unknown_truth_pixels": self.truth.unknown_pixels,
+            "truth_pixels": self.truth.pixels,
+            "model": self.legend.model if self.legend else "",
+            "engine": self.legend.engine if self.legend else "",
+        }
+
+
+def statuses(node: str, figures: LiveFigures, problem: str) -> list[DiagnosticStatus]:
+    """Three: the node's, `<node>: last pairs` and `<node>: all pairs` with IoU by class name.
+
+    problem: a sentence that makes the level WARN, or ""
+    """
+    counts = {
+        "pairs": figures.scored,
+        "unpaired labels": figures.pairs.unpaired_labels,
+        "unpaired truth": figures.pairs.unpaired_truth,
+        "unusable pairs": figures.unusable,
+    }
+    values = {name: str(count) for name, count in counts.items()}
+    values |= {"truth": figures.truth.found or "none yet", "tags": figures.tags.carla_tags}
+    found = [status(node, WARN if problem else OK, problem or figures.summary(), values)]
+    if figures.scores is not None:
+        names = figures.scores.classes.names
+        found.append(_iou_status(f"{node}: last pairs", figures.scores.window, names))
+        found.append(_iou_status(f"{node}: all pairs", figures.scores.total, names))
+    return found
+
+
+def write_report(folder: Path, figures: LiveFigures, worst: WorstFrames) -> None:
+    """Writes report.json and, where frames were scored, worst.png. OSError where it cannot."""
+    report = figures.to_json()
+    report["worst"] = [
+        {"stamp": frame.stamp / 1e9, "mean_iou": frame.mean_iou} for frame in worst.frames
+    ]
+    text = json.dumps(report, indent=2)
+    (folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
+    if figures.scores is not None:
+        worst.write(folder / "worst.png", figures.scores.classes)
+
+
+def _iou_status(name: str, matrix: ConfusionMatrix, names: Sequence[str]) -> DiagnosticStatus:
+    iou = dict(zip(names, matrix.iou(), strict=True))
+    values = {"mean IoU": _decimals(matrix.mean_iou())}
+    values |= {"pixel accuracy": _decimals(matrix.pixel_accuracy())}
+    values |= {class_name: _decimals(value) for class_name, value in iou.items()}
+    return status(name, OK, f"mean IoU {values['mean IoU']}", values)
+
+
+def _decimals(value: float) -> str:
+    """Four decimals; "" for a class that was not seen."""
+    return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _before_0_9_14(tags: LabelSet) -> bool:
+    return "Car" not in tags.names

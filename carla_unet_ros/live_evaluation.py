@@ -1,0 +1,62 @@
+"""IoU while driving: over the last pairs of labels and truth, and over all of them.
+
+Scores are taken in the classes the model tells apart: truth tags and published ids are both
+mapped to those, and tags the model has no word for do not count.
+"""
+
+from collections import deque
+
+import cv2
+import numpy as np
+
+from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, mapping
+from carla_unet_ros.legend import Legend
+from carla_unet_ros.metrics import ConfusionMatrix
+
+
+class LiveScores:
+    """Confusion matrices in the model's classes: `window` of the last pairs, `total` of all."""
+
+    def __init__(self, legend: Legend, tags: LabelSet, window: int) -> None:
+        """window: number of pairs. ValueError where no truth tag is a class of the model."""
+        self.classes = legend.model_labels
+        self.window = ConfusionMatrix(len(self.classes))
+        self.total = ConfusionMatrix(len(self.classes))
+        self.pairs = 0
+        self._truth_classes = mapping(tags, self.classes)
+        self._label_classes = mapping(legend.labels, self.classes)
+        self._frames: deque[ConfusionMatrix] = deque()
+        self._window = window
+        if (self._truth_classes == IGNORE).all():
+            raise ValueError(
+                f"no tag of CARLA {tags.carla_tags} is a class of {self.classes.name}: "
+                f"{', '.join(self.classes.names)}"
+            )
+
+    @property
+    def window_pairs(self) -> int:
+        """How many pairs the window holds by now."""
+        return len(self._frames)
+
+    def add(self, truth: Uint8, labels: Uint8) -> float:
+        """Counts one pair, tags and published ids uint8 [H, W]; gives its own mean IoU.
+
+        ValueError where the sizes differ or an id is not in the legend; nothing is counted then.
+        """
+        frame = ConfusionMatrix(len(self.classes))
+        frame.add(self.truth_classes(truth), self.label_classes(labels))
+        self._frames.append(frame)
+        self.window += frame
+        self.total += frame
+        self.pairs += 1
+        if len(self._frames) > self._window:
+            self.window.counts -= self._frames.popleft().counts
+        return frame.mean_iou()
+
+    def truth_classes(self, truth: Uint8) -> Uint8:
+        """Tags -> the model's classes, IGNORE where it has none."""
+        return np.asarray(cv2.LUT(truth, self._truth_classes), np.uint8)
+
+    def label_classes(self, labels: Uint8) -> Uint8:
+        """Published ids -> the model's classes."""
+        return np.asarray(cv2.LUT(labels, self._label_classes), np.uint8)

@@ -1,0 +1,76 @@
+"""The frames a model does worst on, kept while driving and drawn at the end.
+
+Frames that follow one another fail alike, so of each stretch of the drive only the worst stays.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from carla_unet_ros.labels import LabelSet, Uint8
+
+_PANEL_WIDTH = 480
+
+
+@dataclass(eq=False)
+class ScoredFrame:
+    """One pair: number counts the pairs, stamp is in ns, classes are uint8 [H, W].
+
+    image: the camera's frame, uint8 [H, W, 3 or 4] in B, G, R(, A); None while it has not come
+    """
+
+    number: int
+    stamp: int
+    mean_iou: float
+    truth: Uint8
+    labels: Uint8
+    image: Uint8 | None = None
+
+
+class WorstFrames:
+    """At most `count` frames of lowest mean IoU, `apart` pairs or more between any two."""
+
+    def __init__(self, count: int = 6, apart: int = 20) -> None:
+        self.frames: list[ScoredFrame] = []
+        self._count = count
+        self._apart = apart
+
+    def offer(self, frame: ScoredFrame) -> bool:
+        """Keeps the frame if it is among the worst; says whether it was kept."""
+        near = [kept for kept in self.frames if abs(kept.number - frame.number) < self._apart]
+        if any(kept.mean_iou <= frame.mean_iou for kept in near):
+            return False
+        far = [kept for kept in self.frames if kept not in near]
+        self.frames = sorted([*far, frame], key=lambda kept: kept.mean_iou)[: self._count]
+        return frame in self.frames
+
+    def picture(self, classes: LabelSet) -> Uint8 | None:
+        """frame | truth | labels, one row per frame, worst first, B, G, R; None without frames."""
+        rows = [_row(frame, classes.palette_bgr) for frame in self.frames]
+        return np.vstack(rows) if rows else None
+
+    def write(self, path: Path, classes: LabelSet) -> None:
+        """Writes the picture, if there are frames. OSError where it cannot be written."""
+        picture = self.picture(classes)
+        if picture is not None and not cv2.imwrite(str(path), picture):
+            raise OSError(f"cannot write {path}")
+
+
+def _row(frame: ScoredFrame, palette_bgr: Uint8) -> Uint8:
+    height, width = frame.truth.shape
+    if frame.image is None:
+        image = np.zeros((height, width, 3), np.uint8)
+    else:
+        image = np.ascontiguousarray(frame.image[..., :3])
+    size = _PANEL_WIDTH, round(height * _PANEL_WIDTH / width)
+    panels = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)]
+    for classes in (frame.truth, frame.labels):
+        small = cv2.resize(classes, size, interpolation=cv2.INTER_NEAREST)
+        panels.append(palette_bgr[np.asarray(small, np.uint8)])
+    row = np.hstack(panels)
+    text = f"{frame.stamp / 1e9:.2f} s   mean IoU {frame.mean_iou:.3f}"
+    for thickness, colour in ((3, (0, 0, 0)), (1, (255, 255, 255))):
+        cv2.putText(row, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness)
+    return row
