@@ -1,0 +1,286 @@
+"""The drivable ground around the vehicle, as a planner's occupancy grid.
+
+    in    <camera>/segmentation/labels        sensor_msgs/Image mono8, class ids
+          <camera>/segmentation/legend        std_msgs/String, latched: which id is which class
+          <camera>/segmentation/camera_info   sensor_msgs/CameraInfo; till one has come
+          <camera>/camera_info                is taken
+          /tf, /tf_static                     the camera's pose, where tf2_ros is installed
+    out   <camera>/segmentation/ground_grid   nav_msgs/OccupancyGrid, stamp of the labels
+          /diagnostics                        once a second
+
+Cells where drivable classes are seen are 0, other seen cells 100, the rest -1; the ground is
+taken as flat (ground_grid.py). The grid is reliable, keep last 1 and volatile, unlike a map:
+a latecomer must not be handed the ground of a moment that is gone. While nobody subscribes to
+it, nothing is subscribed and nothing is computed.
+"""
+
+import sys
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import OccupancyGrid
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header, String
+
+from carla_unet_ros import camera_mounting
+from carla_unet_ros.camera_mounting import CameraMounting
+from carla_unet_ros.camera_topics import CameraTopics
+from carla_unet_ros.diagnostics import OK, WARN, status
+from carla_unet_ros.ground_grid import (
+    CameraPose,
+    Extent,
+    GroundGrid,
+    Intrinsics,
+    class_weights,
+)
+from carla_unet_ros.image_messages import label_ids
+from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.managed_node import STEADY
+from carla_unet_ros.node_parameters import NodeParameter, declare
+from carla_unet_ros.ros_main import run
+
+_REACH = (0.0, 500.0)
+
+PARAMETERS = (
+    NodeParameter(
+        "camera",
+        "/carla/ego_vehicle/rgb_front",
+        "the camera's topics lie below this name",
+        constant=True,
+    ),
+    NodeParameter("vehicle_frame", "ego_vehicle", "TF frame of the grid", constant=True),
+    NodeParameter("cell_size", 0.2, "metres a side of a cell", range=(0.01, 5.0), constant=True),
+    NodeParameter("ahead", 40.0, "metres the grid reaches ahead", range=_REACH, constant=True),
+    NodeParameter("behind", 0.0, "metres it reaches behind", range=_REACH, constant=True),
+    NodeParameter("left", 20.0, "metres it reaches to the left", range=_REACH, constant=True),
+    NodeParameter("right", 20.0, "metres it reaches to the right", range=_REACH, constant=True),
+    NodeParameter(
+        "drivable_classes",
+        ["Roads", "RoadLines"],
+        "classes a vehicle may drive on, by their names in the legend",
+        live=True,
+    ),
+    NodeParameter(
+        "blocked_share",
+        0.1,
+        "a cell is occupied where more than this share of its pixels is not drivable; 0 lets "
+        "every single pixel block",
+        range=(0.0, 1.0),
+        live=True,
+    ),
+    NodeParameter(
+        "ignored_bottom_rows",
+        0,
+        "pixel rows at the bottom of the picture that show the vehicle's own bonnet",
+        range=(0, 16384),
+        live=True,
+    ),
+    *camera_mounting.PARAMETERS,
+)
+
+_GRID = QoSProfile(depth=1)
+_NEWEST = QoSProfile(depth=1)
+_NEWEST_OF_ANY = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+_SECONDS_BETWEEN_WARNINGS = 5.0
+
+
+class _NotYetError(ValueError):
+    """Something a grid needs has not come yet, as in the first moments; the text says what."""
+
+
+class GroundGridNode(Node):
+    """Parameters: PARAMETERS."""
+
+    def __init__(self) -> None:
+        """ValueError where the parameters do not fit each other."""
+        super().__init__("ground_grid")
+        declare(self, PARAMETERS)
+        sides = (self._value(name) for name in ("cell_size", "ahead", "behind", "left", "right"))
+        self._extent = Extent(*sides)
+        self._mounting = CameraMounting(self, self._value("vehicle_frame"))
+        self._topics = CameraTopics(f"{self._value('camera')}/image")
+        self._legend: LabelSet | str | None = None
+        self._relayed_info: CameraInfo | None = None
+        self._own_info: CameraInfo | None = None
+        self._place: tuple[Intrinsics, int, CameraPose] | None = None
+        self._table: GroundGrid | str = ""
+        self._published = 0
+        self._skipped = 0
+        self._problem = ""
+        self._subscriptions_made: list[Subscription] = []
+        self._grids = self.create_publisher(
+            OccupancyGrid,
+            self._topics.output("ground_grid"),
+            _GRID,
+            event_callbacks=PublisherEventCallbacks(matched=lambda _: self._follow_subscribers()),
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
+        self._follow_subscribers()
+
+    def _follow_subscribers(self) -> None:
+        """Listens exactly while somebody wants the grid."""
+        wanted = self._grids.get_subscription_count() > 0
+        if wanted and not self._subscriptions_made:
+            self._mounting.listen()
+            self._subscribe()
+        elif not wanted and self._subscriptions_made:
+            for subscription in self._subscriptions_made:
+                self.destroy_subscription(subscription)
+            self._subscriptions_made = []
+            self._relayed_info = self._own_info = None
+            self._mounting.stop()
+
+    def _subscribe(self) -> None:
+        topics, subscribe = self._topics, self.create_subscription
+        relayed = topics.output("camera_info")
+        self._subscriptions_made = [
+            subscribe(String, topics.output("legend"), self._on_legend, _LATCHED),
+            subscribe(CameraInfo, relayed, self._on_relayed_info, _NEWEST_OF_ANY),
+            subscribe(CameraInfo, topics.camera_info, self._on_own_info, _NEWEST_OF_ANY),
+            subscribe(Image, topics.output("labels"), self._on_labels, _NEWEST),
+        ]
+
+    def _on_legend(self, message: String) -> None:
+        try:
+            self._legend = LabelSet.from_json(message.data)
+        except ValueError as problem:
+            self._legend = f"the legend is unreadable: {problem}"
+
+    def _on_relayed_info(self, message: CameraInfo) -> None:
+        self._relayed_info = message
+
+    def _on_own_info(self, message: CameraInfo) -> None:
+        self._own_info = message
+
+    def _on_labels(self, message: Image) -> None:
+        try:
+            grid = self._occupancy(message)
+        except _NotYetError as problem:
+            self._problem = str(problem)
+            self.get_logger().info(
+                self._problem, throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS, skip_first=True
+            )
+            return
+        except ValueError as problem:
+            self._skip(str(problem))
+            return
+        self._grids.publish(grid)
+        self._published += 1
+        self._problem = ""
+
+    def _occupancy(self, message: Image) -> OccupancyGrid:
+        """The grid of one label image; ValueError with a sentence where there can be none."""
+        labels = label_ids(message)
+        if self._legend is None:
+            legend = self._topics.output("legend")
+            raise _NotYetError(f"waiting for what the class ids mean, on {legend}")
+        if isinstance(self._legend, str):
+            raise ValueError(self._legend)
+        drivable = self._legend.ids(self._value("drivable_classes"))
+        table = self._table_of(message.header.frame_id)
+        cells = table.occupancy(labels, class_weights(drivable), self._value("blocked_share"))
+        return _message(cells, self._extent, message.header, self._value("vehicle_frame"))
+
+    def _table_of(self, camera_frame: str) -> GroundGrid:
+        """The table of the camera as it is calibrated and mounted now, made anew on a change."""
+        intrinsics = _intrinsics(self._newest_camera_info())
+        ignored: int = self._value("ignored_bottom_rows")
+        pose = self._mounting.pose(camera_frame)
+        known = self._place
+        if known is None or known[:2] != (intrinsics, ignored) or not known[2].is_close(pose):
+            self._place = intrinsics, ignored, pose
+            try:
+                self._table = GroundGrid(self._extent, intrinsics, pose, ignored)
+            except ValueError as problem:
+                self._table = str(problem)
+            else:
+                self.get_logger().info(
+                    f"table computed for {intrinsics.width}x{intrinsics.height}, "
+                    f"f = {intrinsics.fx:.1f} pixels, camera at {_metres(pose.position)}"
+                )
+        if isinstance(self._table, str):
+            raise ValueError(self._table)
+        return self._table
+
+    def _newest_camera_info(self) -> CameraInfo:
+        info = self._relayed_info or self._own_info
+        if info is None:
+            names = f"{self._topics.output('camera_info')} and {self._topics.camera_info}"
+            raise _NotYetError(f"waiting for the camera's geometry on {names}")
+        return info
+
+    def _skip(self, problem: str) -> None:
+        self._skipped += 1
+        self._problem = problem
+        self.get_logger().warning(
+            f"no grid ({self._skipped} so far): {problem}",
+            throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS,
+        )
+
+    def _publish_diagnostics(self) -> None:
+        if not self._subscriptions_made:
+            level, text = OK, "idle: nobody subscribes to the grid"
+        elif self._problem:
+            level, text = WARN, self._problem
+        else:
+            level, text = OK, "ready"
+        values = {
+            "grids out": str(self._published),
+            "label images skipped": str(self._skipped),
+            "camera pose from": self._mounting.source or "unknown",
+        }
+        message = DiagnosticArray(
+            status=[status(self.get_fully_qualified_name(), level, text, values)]
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+
+def _intrinsics(info: CameraInfo) -> Intrinsics:
+    """ValueError for a camera_info that is empty or has a distorted lens."""
+    fx, fy, cx, cy = info.k[0], info.k[4], info.k[2], info.k[5]
+    if not (info.width and info.height and fx > 0 and fy > 0):
+        raise ValueError(
+            f"camera_info says {info.width}x{info.height} pixels, fx = {fx:g}, fy = {fy:g}; "
+            "expected a calibrated camera"
+        )
+    if any(info.d):
+        raise ValueError(
+            f"camera_info has the distortion {list(info.d)}; expected none: segment rectified "
+            "images (image_proc), CARLA's are"
+        )
+    return Intrinsics(info.width, info.height, fx, fy, cx, cy)
+
+
+def _message(cells: Any, extent: Extent, header: Header, frame: str) -> OccupancyGrid:
+    """Cells int8 [rows, columns] as a message in the vehicle's frame at the labels' time."""
+    message = OccupancyGrid(header=Header(stamp=header.stamp, frame_id=frame))
+    message.info.map_load_time = header.stamp
+    message.info.resolution = extent.cell_size
+    message.info.height, message.info.width = cells.shape
+    message.info.origin.position.x = -extent.behind
+    message.info.origin.position.y = -extent.right
+    message.info.origin.orientation.w = 1.0
+    message.data.frombytes(cells.data.cast("B"))
+    return message
+
+
+def _metres(position: tuple[float, float, float]) -> str:
+    return "({:.2f}, {:.2f}, {:.2f}) m".format(*position)
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run(GroundGridNode, argv, about=__doc__ or "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
