@@ -64,7 +64,7 @@ class FrameStatistics:
         """A frame was taken up; `number` is its publisher's count, None where there is none."""
         self._received += 1
         self._last_arrival = self._clock()
-        self._waited.append(age_ms)
+        self._waited += _known(age_ms)
         if number is None:
             self._dropped = None
         elif self._dropped is not None and self._last_number is not None:
@@ -74,7 +74,7 @@ class FrameStatistics:
     def published(self, age_ms: float) -> None:
         self._published += 1
         self._publications.append(self._clock())
-        self._ages.append(age_ms)
+        self._ages += _known(age_ms)
 
     def bad(self, problem: str) -> None:
         self._bad += 1
@@ -109,6 +109,10 @@ class FrameStatistics:
         # Between the first and the last lie one interval fewer than frames.
         span = times[-1] - times[0] if len(times) > 1 else 0.0
         return (len(times) - 1) / span if span else 0.0
+
+
+def _known(age_ms: float) -> list[float]:
+    return [] if math.isnan(age_ms) else [age_ms]
 
 
 def _median(values: list[float]) -> float:

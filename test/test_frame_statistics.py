@@ -1,0 +1,89 @@
+"""Counts, rates and ages of frames, on a clock set by hand."""
+
+import math
+
+from pytest import approx
+
+from carla_unet_ros.frame_statistics import FrameStatistics
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_gap_in_the_publishers_numbers_is_the_frames_dropped() -> None:
+    statistics = FrameStatistics()
+    for number in (5, 6, 9, 10):
+        statistics.arrived(number, 0.0)
+    report = statistics.report()
+    assert report.received == 4
+    assert report.dropped == 2
+
+
+def test_a_new_publisher_counts_anew() -> None:
+    statistics = FrameStatistics()
+    statistics.arrived(100, 0.0)
+    statistics.listen()
+    statistics.arrived(3, 0.0)
+    statistics.arrived(5, 0.0)
+    assert statistics.report().dropped == 1
+
+
+def test_without_numbers_the_drops_are_unknown() -> None:
+    statistics = FrameStatistics()
+    statistics.arrived(None, 0.0)
+    assert statistics.report().dropped is None
+
+
+def test_the_rate_is_that_of_the_last_five_seconds() -> None:
+    clock = HandClock()
+    statistics = FrameStatistics(clock)
+    for _ in range(11):
+        statistics.published(0.0)
+        clock.now += 0.1
+    assert statistics.report().rate == approx(10)
+    clock.now += 6
+    assert statistics.report().rate == 0
+
+
+def test_ages_are_of_the_time_since_the_last_report() -> None:
+    statistics = FrameStatistics()
+    for waited, age in ((5.0, 30.0), (7.0, 90.0), (6.0, 40.0)):
+        statistics.arrived(1, waited)
+        statistics.published(age)
+    report = statistics.report()
+    assert report.waited_ms == 6
+    assert report.age_ms == (40, 90)
+    assert math.isnan(statistics.report().age_ms[0])
+
+
+def test_an_unknown_age_does_not_hide_the_known_ones() -> None:
+    statistics = FrameStatistics()
+    for age in (math.nan, 30.0, 50.0):
+        statistics.published(age)
+    assert statistics.report().age_ms == (40, 50)
+
+
+def test_silence_is_counted_from_the_last_frame_or_the_beginning() -> None:
+    clock = HandClock()
+    statistics = FrameStatistics(clock)
+    clock.now += 3
+    assert statistics.report().silent_s == approx(3)
+    statistics.arrived(1, 0.0)
+    clock.now += 1
+    assert statistics.report().silent_s == approx(1)
+    statistics.listen()
+    assert statistics.report().silent_s == 0
+
+
+def test_a_problem_is_told_once_and_counted_for_good() -> None:
+    statistics = FrameStatistics()
+    statistics.bad("no data")
+    statistics.failed("engine failed")
+    assert statistics.report().problem == "engine failed"
+    report = statistics.report()
+    assert (report.bad, report.failed, report.problem) == (1, 1, "")

@@ -1,0 +1,106 @@
+"""What published ids stand for: the legend, other CARLA versions' tags, and LabelInfo."""
+
+import json
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
+
+from carla_unet_ros.label_info import label_info, label_info_type
+from carla_unet_ros.labels import LabelClass, LabelSet, carla_13
+from carla_unet_ros.legend import Legend, labels_to_publish
+
+ROADS_8, VEHICLES_8 = 7, 10
+ROADS_15, CAR_15 = 1, 14
+
+
+def legend(output_tags: str = "") -> Legend:
+    return Legend(labels_to_publish(carla_13(), output_tags), carla_13(), "tiny", "OpenVINO")
+
+
+def test_the_legend_names_ids_names_colours_model_and_engine() -> None:
+    data = json.loads(legend().to_json())
+    assert data["classes"][ROADS_8] == {"id": 7, "name": "Roads", "rgb": [128, 64, 128]}
+    assert data["model"] == "tiny"
+    assert data["engine"] == "OpenVINO"
+    assert Legend.from_json(legend().to_json()) == legend()
+
+
+def test_the_models_own_ids_pass_untouched() -> None:
+    ids = np.array([[ROADS_8, VEHICLES_8]], np.uint8)
+    assert legend().published(ids) is ids
+
+
+def test_output_tags_give_the_ids_of_that_version() -> None:
+    of_0_9_15 = legend("0.9.15")
+    ids = np.array([[ROADS_8, VEHICLES_8]], np.uint8)
+    assert of_0_9_15.published(ids).tolist() == [[ROADS_15, CAR_15]]
+    assert json.loads(of_0_9_15.to_json())["classes"][ROADS_15]["name"] == "Roads"
+
+
+def test_output_tags_without_a_tag_for_a_class_are_refused() -> None:
+    odd = LabelSet(
+        "odd", "none", (LabelClass(0, "Roads", (0,) * 3), LabelClass(1, "Cats", (1,) * 3))
+    )
+    with pytest.raises(ValueError, match=r"CARLA 0\.9\.14-0\.9\.16 has no tag .* classes Cats;"):
+        labels_to_publish(odd, "0.9.15")
+
+
+def test_an_unknown_version_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no tag table for CARLA '7\.1'"):
+        labels_to_publish(carla_13(), "7.1")
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"classes": []}', carla_13().to_json()])
+def test_a_text_that_is_no_legend_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a label set|has the ids|legend lacks"):
+        Legend.from_json(text)
+
+
+class VisionClass:
+    """The fields of vision_msgs/VisionClass 4.x: uint16 class_id, string class_name."""
+
+    __slots__ = ("class_id", "class_name")
+
+    def __init__(self, class_id: int = 0, class_name: str = "") -> None:
+        assert 0 <= class_id <= 65535
+        self.class_id = class_id
+        self.class_name = class_name
+
+
+class LabelInfo:
+    """The fields of vision_msgs/LabelInfo 4.x: header, class_map, float32 threshold."""
+
+    __slots__ = ("class_map", "header", "threshold")
+
+    def __init__(self) -> None:
+        self.header = Header()
+        self.class_map: list[VisionClass] = []
+        self.threshold = 0.0
+
+
+@pytest.fixture
+def vision_msgs(monkeypatch: pytest.MonkeyPatch) -> None:
+    package: Any = ModuleType("vision_msgs")
+    package.msg = ModuleType("vision_msgs.msg")
+    package.msg.LabelInfo, package.msg.VisionClass = LabelInfo, VisionClass
+    monkeypatch.setitem(sys.modules, "vision_msgs", package)
+    monkeypatch.setitem(sys.modules, "vision_msgs.msg", package.msg)
+
+
+@pytest.mark.usefixtures("vision_msgs")
+def test_label_info_lists_every_class() -> None:
+    message = label_info(carla_13(), Time(sec=3))
+    assert [entry.class_id for entry in message.class_map] == list(range(13))
+    assert message.class_map[ROADS_8].class_name == "Roads"
+    assert message.header.stamp.sec == 3
+    assert label_info_type() is LabelInfo
+
+
+def test_without_vision_msgs_there_is_no_label_info(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vision_msgs.msg", None)
+    assert label_info_type() is None
