@@ -43,9 +43,8 @@ def test_output_tags_give_the_ids_of_that_version() -> None:
 
 
 def test_output_tags_without_a_tag_for_a_class_are_refused() -> None:
-    odd = LabelSet(
-        "odd", "none", (LabelClass(0, "Roads", (0,) * 3), LabelClass(1, "Cats", (1,) * 3))
-    )
+    classes = LabelClass(0, "Roads", (0, 0, 0)), LabelClass(1, "Cats", (1, 1, 1))
+    odd = LabelSet("odd", "none", classes)
     with pytest.raises(ValueError, match=r"CARLA 0\.9\.14-0\.9\.16 has no tag .* classes Cats;"):
         labels_to_publish(odd, "0.9.15")
 
@@ -57,7 +56,7 @@ def test_an_unknown_version_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", '{"classes": []}', carla_13().to_json()])
 def test_a_text_that_is_no_legend_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a label set|has the ids|legend lacks"):
+    with pytest.raises(ValueError, match=r"not a label set|has the ids|legend lacks"):
         Legend.from_json(text)
 
 
@@ -85,11 +84,10 @@ class LabelInfo:
 
 @pytest.fixture
 def vision_msgs(monkeypatch: pytest.MonkeyPatch) -> None:
-    package: Any = ModuleType("vision_msgs")
-    package.msg = ModuleType("vision_msgs.msg")
-    package.msg.LabelInfo, package.msg.VisionClass = LabelInfo, VisionClass
-    monkeypatch.setitem(sys.modules, "vision_msgs", package)
-    monkeypatch.setitem(sys.modules, "vision_msgs.msg", package.msg)
+    messages: Any = ModuleType("vision_msgs.msg")
+    messages.LabelInfo, messages.VisionClass = LabelInfo, VisionClass
+    monkeypatch.setitem(sys.modules, "vision_msgs", ModuleType("vision_msgs"))
+    monkeypatch.setitem(sys.modules, "vision_msgs.msg", messages)
 
 
 @pytest.mark.usefixtures("vision_msgs")
