@@ -87,7 +87,7 @@ def test_one_wrong_pixel_makes_a_picture_unusable():
     with pytest.raises(TagError, match=r"colour \(1, 2, 3\) .* \(1 pixels\)"):
         palette.tags(bgra(ROAD_COLOUR, (1, 2, 3)))
     raw = recognise({(24, 0, 0)})
-    with pytest.raises(TagError, match=r"raw tag \(29, 0, 0\)"):
+    with pytest.raises(TagError, match="tag 29 is no class"):
         raw.tags(bgra((24, 0, 0), (29, 0, 0)))
-    with pytest.raises(TagError, match=r"raw tag \(1, 64, 0\)"):
+    with pytest.raises(TagError, match="leave green and blue at 0"):
         raw.tags(bgra((1, 64, 0)))

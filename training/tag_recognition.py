@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from carla_unet_ros.carla_tags import TAG_TABLES
-from carla_unet_ros.labels import UNKNOWN_TAG, LabelSet, Uint8, carla_label_set
+from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
+from carla_unet_ros.truth_reader import TruthReader
 
 # Of tables that agree on what was seen, those that have most of what was not seen yet.
 _LIKELY = ("0.9.14-0.9.16", "0.9.10-0.9.13")
@@ -32,19 +33,15 @@ class TagFormat(NamedTuple):
 
         Raises TagError where a pixel is no class of the label set.
         """
-        if self.palette:
-            tags = self.label_set.ids_of_colours(image)
-            unknown = tags == UNKNOWN_TAG
-        else:
-            tags = np.ascontiguousarray(image[..., 2])
-            unknown = (tags >= len(self.label_set)) | image[..., :2].any(axis=2)
-        if unknown.any():
-            colour = tuple(image[unknown][0, 2::-1].tolist())
-            kind = "colour" if self.palette else "raw tag"
+        reader = TruthReader(self.label_set, "palette" if self.palette else "raw")
+        tags = reader.read(image)
+        if reader.unknown_pixels:
             raise TagError(
-                f"{kind} {colour} (R, G, B) is no class of {self.label_set.name} "
-                f"({unknown.sum()} pixels)"
+                f"{reader.example} is no class of {self.label_set.name} "
+                f"({reader.unknown_pixels} pixels)"
             )
+        if not self.palette and image[..., :2].any():
+            raise TagError("raw tags leave green and blue at 0; here they are not")
         return tags
 
 
