@@ -70,11 +70,15 @@ def open_engine(
         from carla_unet_ros.engines import tensorrt_engine
 
         missing = tensorrt_engine.missing()
+        if missing and kind == "tensorrt":
+            raise EngineError(f"engine tensorrt cannot run here: {missing}")
+        # Asked for by name, a library is tried also on a GPU it does not list.
+        missing = missing or (kind == "auto" and tensorrt_engine.unsupported()) or ""
         if not missing:
             reason = reason if kind == "tensorrt" else "a GPU and TensorRT are there"
-            return tensorrt_engine.TensorRTEngine(model, reason, cache, log)
-        if kind == "tensorrt":
-            raise EngineError(f"engine tensorrt cannot run here: {missing}")
+            gpu_engine = tensorrt_engine.TensorRTEngine(model, reason, cache, log)
+            log(f"engine {gpu_engine.name} ({reason})")
+            return gpu_engine
         reason = f"TensorRT cannot run here: {missing}"
     from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 

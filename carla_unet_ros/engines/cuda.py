@@ -1,0 +1,257 @@
+"""CUDA as an engine needs it: one device, pinned and device memory, a stream, a graph.
+
+Every call's error code is read by `checked` and nowhere else. cuda-bindings is imported on use,
+so this module can be imported, and asked what is missing, on any machine.
+
+The device is always the first one; CUDA_VISIBLE_DEVICES chooses which that is.
+"""
+
+import ctypes
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+
+import numpy as np
+
+from carla_unet_ros.engines import EngineError
+from carla_unet_ros.labels import Uint8
+
+if TYPE_CHECKING:
+    from cuda.bindings.runtime import cudaError_t
+
+_DRIVER = "libcuda.so.1"
+_DRIVER_RELEASE = Path("/sys/module/nvidia/version")
+
+_Value = TypeVar("_Value")
+
+
+class Device(NamedTuple):
+    """What an engine is built for.
+
+    name:               "NVIDIA GeForce RTX 4090"
+    compute_capability: "8.9"
+    driver:             the CUDA version it answers and, where the kernel tells it, its release:
+                        "13.0 (580.65.06)"
+    """
+
+    name: str
+    compute_capability: str
+    driver: str
+
+
+def missing_device() -> str:
+    """Why there is no CUDA device to run on, as one phrase; empty where there is one.
+
+    The driver is asked first: without it, what else is installed does not matter.
+    """
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return f"no NVIDIA driver is loaded ({_DRIVER} cannot be opened)"
+    try:
+        import_module("cuda.bindings.runtime")
+    except ImportError as error:
+        return f"cuda-bindings cannot be imported ({error}): pip install cuda-bindings"
+    runtime = _runtime()
+    code, count = runtime.cudaGetDeviceCount()
+    if code == runtime.cudaError_t.cudaErrorInsufficientDriver:
+        return (
+            f"the NVIDIA driver answers CUDA {_driver_cuda()}, too old for the CUDA "
+            f"{_spelled(checked('reading its version', runtime.cudaRuntimeGetVersion()))} of "
+            "cuda-bindings: update the driver, or install the cuda-bindings of its version"
+        )
+    if code != runtime.cudaError_t.cudaSuccess:
+        return f"no CUDA device answers: {_error_text(code)}"
+    return "" if count else "no CUDA device is there"
+
+
+def device() -> Device:
+    """The device engines run on. Raises EngineError where it does not answer."""
+    properties = checked("reading the GPU's properties", _runtime().cudaGetDeviceProperties(0))
+    driver = _driver_cuda()
+    if _DRIVER_RELEASE.exists():
+        driver += f" ({_DRIVER_RELEASE.read_text().strip()})"
+    name = properties.name.split(b"\0")[0].decode()
+    return Device(name, f"{properties.major}.{properties.minor}", driver)
+
+
+def free_memory() -> int:
+    """Free device memory, in bytes."""
+    code, free, _total = _runtime().cudaMemGetInfo()
+    checked("reading the free GPU memory", (code,))
+    return free
+
+
+@overload
+def checked(doing: str, result: "tuple[cudaError_t]") -> None: ...
+@overload
+def checked(doing: str, result: "tuple[cudaError_t, _Value]") -> _Value: ...
+def checked(doing: str, result: tuple[Any, ...]) -> Any:
+    """The value a CUDA call returned beside its error code.
+
+    Raises EngineError, which says what was being done, where the code is not success.
+    """
+    runtime = _runtime()
+    code, *values = result
+    if code != runtime.cudaError_t.cudaSuccess:
+        # Taken off the device, or the next call would be blamed for it.
+        runtime.cudaGetLastError()
+        raise EngineError(f"CUDA failed at {doing}: {_error_text(code)}")
+    return values[0] if values else None
+
+
+class PinnedMemory:
+    """Host memory the GPU reads and writes by itself, at full speed; `array` is uint8 [nbytes]."""
+
+    def __init__(self, nbytes: int) -> None:
+        doing = f"allocating {nbytes} bytes of pinned host memory"
+        self.nbytes = nbytes
+        self.address = checked(doing, _runtime().cudaMallocHost(nbytes))
+        memory = (ctypes.c_uint8 * nbytes).from_address(self.address)
+        self.array: Uint8 = np.frombuffer(memoryview(memory), np.uint8)
+
+    def close(self) -> None:
+        checked("freeing pinned host memory", _runtime().cudaFreeHost(self.address))
+
+
+class DeviceMemory:
+    """Memory on the GPU."""
+
+    def __init__(self, nbytes: int) -> None:
+        doing = f"allocating {nbytes} bytes of GPU memory"
+        self.nbytes = nbytes
+        self.address = checked(doing, _runtime().cudaMalloc(nbytes))
+
+    def close(self) -> None:
+        checked("freeing GPU memory", _runtime().cudaFree(self.address))
+
+
+class Stream:
+    """A queue of work on the GPU that waits for no other queue."""
+
+    def __init__(self) -> None:
+        runtime = _runtime()
+        flags = runtime.cudaStreamNonBlocking
+        self.handle = checked("creating a stream", runtime.cudaStreamCreateWithFlags(flags))
+
+    @property
+    def address(self) -> int:
+        return int(self.handle)
+
+    def copy_in(self, host: PinnedMemory, device: DeviceMemory) -> None:
+        """Queues a copy of all of `host`."""
+        runtime = _runtime()
+        kind = runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
+        checked(
+            "copying to the GPU",
+            runtime.cudaMemcpyAsync(device.address, host.address, host.nbytes, kind, self.handle),
+        )
+
+    def copy_out(self, device: DeviceMemory, host: PinnedMemory) -> None:
+        """Queues a copy that fills all of `host`."""
+        runtime = _runtime()
+        kind = runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        checked(
+            "copying from the GPU",
+            runtime.cudaMemcpyAsync(host.address, device.address, host.nbytes, kind, self.handle),
+        )
+
+    def synchronise(self) -> None:
+        """Waits until everything queued is done."""
+        checked("waiting for the GPU", _runtime().cudaStreamSynchronize(self.handle))
+
+    def capture(self, queue_work: Callable[[], None]) -> "Graph":
+        """What `queue_work` queues on this stream, recorded instead of run.
+
+        Only this thread's calls are recorded; other threads may go on using CUDA. Raises what
+        `queue_work` raises, and EngineError where the work cannot be recorded.
+        """
+        runtime = _runtime()
+        mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        checked("beginning a capture", runtime.cudaStreamBeginCapture(self.handle, mode))
+        try:
+            queue_work()
+        except BaseException:
+            self._abandon_capture()
+            raise
+        return Graph(checked("ending a capture", runtime.cudaStreamEndCapture(self.handle)))
+
+    def close(self) -> None:
+        checked("destroying a stream", _runtime().cudaStreamDestroy(self.handle))
+
+    def _abandon_capture(self) -> None:
+        """Ends a capture whose work failed; its own error would only repeat that one's."""
+        runtime = _runtime()
+        _code, graph = runtime.cudaStreamEndCapture(self.handle)
+        runtime.cudaGetLastError()
+        if graph:
+            runtime.cudaGraphDestroy(graph)
+
+
+class Graph:
+    """Work recorded by `Stream.capture`, launched as often as wanted with one call."""
+
+    def __init__(self, graph: Any) -> None:
+        runtime = _runtime()
+        try:
+            self._launchable = checked(
+                "instantiating a CUDA graph", runtime.cudaGraphInstantiate(graph, 0)
+            )
+        finally:
+            checked("destroying a CUDA graph", runtime.cudaGraphDestroy(graph))
+
+    def launch(self, stream: Stream) -> None:
+        launched = _runtime().cudaGraphLaunch(self._launchable, stream.handle)
+        checked("launching a CUDA graph", launched)
+
+    def close(self) -> None:
+        checked("destroying a CUDA graph", _runtime().cudaGraphExecDestroy(self._launchable))
+
+
+class Stopwatch:
+    """Time between two points of a stream's queue, taken by the GPU itself (CUDA events)."""
+
+    def __init__(self) -> None:
+        runtime = _runtime()
+        self._start = checked("creating an event", runtime.cudaEventCreate())
+        self._stop = checked("creating an event", runtime.cudaEventCreate())
+
+    def start(self, stream: Stream) -> None:
+        checked("recording an event", _runtime().cudaEventRecord(self._start, stream.handle))
+
+    def stop(self, stream: Stream) -> None:
+        checked("recording an event", _runtime().cudaEventRecord(self._stop, stream.handle))
+
+    def milliseconds(self) -> float:
+        """To be read after the stream was synchronised."""
+        elapsed = _runtime().cudaEventElapsedTime(self._start, self._stop)
+        return checked("reading the time between two events", elapsed)
+
+    def close(self) -> None:
+        for event in (self._start, self._stop):
+            checked("destroying an event", _runtime().cudaEventDestroy(event))
+
+
+# Without a return type: a module has none to write, and pyright infers it from the stubs.
+def _runtime():
+    from cuda.bindings import runtime
+
+    return runtime
+
+
+def _driver_cuda() -> str:
+    version = checked("reading the driver's version", _runtime().cudaDriverGetVersion())
+    return _spelled(version)
+
+
+def _spelled(version: int) -> str:
+    """CUDA's 13050 -> "13.5"."""
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _error_text(code: "cudaError_t") -> str:
+    runtime = _runtime()
+    _, name = runtime.cudaGetErrorName(code)
+    _, text = runtime.cudaGetErrorString(code)
+    return f"{name.decode()} ({text.decode()})"

@@ -1,0 +1,85 @@
+"""Files that no other user can change, written whole or not at all.
+
+What is run as code (a built engine) must come from such files in such a folder.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+_OTHERS = 0o077
+_OTHERS_WRITE = 0o022
+
+
+class UntrustedError(Exception):
+    """A file or folder whose content may not be what was written there; says which and why."""
+
+
+def make_private(folder: Path) -> str:
+    """Closes a folder to other users (0700); returns what was changed, in words, or nothing.
+
+    Raises UntrustedError where it belongs to another user or can be written by one, and OSError
+    where it is not there.
+    """
+    status = folder.stat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise UntrustedError(f"{folder} is no folder")
+    if status.st_uid != os.geteuid():
+        raise UntrustedError(f"{folder} belongs to another user (id {status.st_uid})")
+    mode = stat.S_IMODE(status.st_mode)
+    if not mode & _OTHERS:
+        return ""
+    try:
+        folder.chmod(0o700)
+    except OSError as error:
+        if mode & _OTHERS_WRITE:
+            raise UntrustedError(
+                f"{folder} can be written by other users, and that cannot be changed "
+                f"({error.strerror})"
+            ) from error
+        return ""
+    return f"{folder} was open to other users ({mode:04o}); now it is 0700"
+
+
+def read_private(path: Path) -> bytes:
+    """Raises UntrustedError where the file cannot be read or another user could change it."""
+    try:
+        # No symbolic link is followed: what it points to may be another user's.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        raise UntrustedError(f"{path.name}: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UntrustedError(f"{path.name} is no regular file")
+        if status.st_uid != os.geteuid() or status.st_mode & _OTHERS_WRITE:
+            raise UntrustedError(f"{path.name} can be changed by another user")
+        return file.read()
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file (0600) that is there whole or not at all, also after a loss of power.
+
+    A process killed in the middle leaves `<name>.tmp`. Raises OSError.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """A renamed file is on the disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

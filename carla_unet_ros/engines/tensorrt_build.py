@@ -1,0 +1,220 @@
+"""From a model file to a TensorRT engine for frames of one size: out of the cache, or built.
+
+The network is strongly typed: what is computed in fp32, fp16 or int8 is what the model file says,
+and no option here changes it. Height and width, dynamic in the file, are fixed by a profile, so
+that the library plans memory and kernels for exactly these frames.
+"""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from carla_unet_ros.engines import EngineError, Log
+from carla_unet_ros.engines.build_progress import Progress, build_with_progress, monitor
+from carla_unet_ros.engines.cuda import Device
+from carla_unet_ros.engines.engine_cache import EngineCache, Key
+from carla_unet_ros.engines.tensorrt_library import library, tensorrt_module
+from carla_unet_ros.model_file import Model
+
+if TYPE_CHECKING:
+    import tensorrt
+
+# To be raised when a build makes something else of the same model: all engines are built again.
+_RECIPE = "1"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an engine is built for.
+
+    size:      width and height of the frames, in pixels
+    workspace: most bytes of GPU memory a kernel may use beside its tensors; None leaves it to the
+               library. Not in the key: a node finds what was built ahead under a limit.
+    """
+
+    model: Model
+    size: tuple[int, int]
+    device: Device
+    workspace: int | None = None
+
+    @property
+    def key(self) -> Key:
+        width, height = self.size
+        parts = {
+            "model": self.model.sha256,
+            "precision": self.model.metadata.precision,
+            "frame": f"{width}x{height}",
+            "recipe": _RECIPE,
+        }
+        return Key("engine", parts | self._machine)
+
+    @property
+    def timing_key(self) -> Key:
+        return Key("timing", self._machine)
+
+    @property
+    def _machine(self) -> dict[str, str]:
+        return {
+            "library": library().name,
+            "library_version": library().version,
+            "gpu": self.device.name,
+            "compute_capability": self.device.compute_capability,
+            "driver": self.device.driver,
+        }
+
+    def __str__(self) -> str:
+        width, height = self.size
+        return (
+            f"{library()} engine of {self.model.name} ({self.model.metadata.precision}) "
+            f"for {width}x{height} frames on {self.device.name}"
+        )
+
+
+def cached_engine(target: Target, cache: EngineCache) -> bytes | None:
+    """The engine as it was built earlier, if it was and nothing is wrong with it."""
+    engine = cache.read(target.key)
+    return None if engine is None or library().header_fault(engine) else engine
+
+
+def built_engine(target: Target, cache: EngineCache, log: Log, anew: bool = False) -> bytes:
+    """The engine, out of the cache or else built and put there.
+
+    anew: build it even if it is in the cache
+
+    Raises EngineError, with the library's own reasons, where it cannot be built.
+    """
+    engine = None if anew else cached_engine(target, cache)
+    if engine is not None:
+        return engine
+    with cache.lock():
+        # Whoever held the lock before may have built it.
+        engine = None if anew else cached_engine(target, cache)
+        if engine is None:
+            engine = _build_and_keep(target, cache, log)
+        return engine
+
+
+def layer_count(model: Model) -> int:
+    """How many layers the library makes of a model. Raises EngineError where it refuses it."""
+    return _parse(model).network.num_layers
+
+
+def _build_and_keep(target: Target, cache: EngineCache, log: Log) -> bytes:
+    log(f"building the {target}; the first time this can take minutes")
+    started = time.monotonic()
+    timing = cache.read(target.timing_key) or b""
+    built = build_with_progress(lambda progress: _build(target, timing, progress), log)
+    cache.write(target.key, built.engine)
+    if built.timing:
+        cache.write(target.timing_key, built.timing)
+    seconds, megabytes = time.monotonic() - started, len(built.engine) / 1e6
+    log(f"built the engine in {seconds:.1f} s, {megabytes:.1f} MB")
+    return built.engine
+
+
+class _Parsed(NamedTuple):
+    """All three, because the parser owns weights of the network."""
+
+    builder: "tensorrt.Builder"
+    network: "tensorrt.INetworkDefinition"
+    parser: "tensorrt.OnnxParser"
+
+
+class _Built(NamedTuple):
+    engine: bytes
+    timing: bytes
+
+
+def _build(target: Target, timing: bytes, progress: Progress) -> _Built:
+    parsed = _parse(target.model)
+    config = parsed.builder.create_builder_config()
+    config.progress_monitor = monitor(progress)
+    library().make_capturable(config)
+    _fix_size(parsed.builder, config, target)
+    if target.workspace is not None:
+        workspace = tensorrt_module().MemoryPoolType.WORKSPACE
+        config.set_memory_pool_limit(workspace, target.workspace)
+    if library().times_kernels:
+        _use_timing(config, timing)
+    engine = parsed.builder.build_serialized_network(parsed.network, config)
+    if engine is None:
+        raise library().error(f"the {target} cannot be built")
+    return _Built(bytes(engine), _learnt_timing(config))
+
+
+def _parse(model: Model) -> _Parsed:
+    """Raises EngineError where the library refuses the model or reads another contract in it."""
+    trt, lines = tensorrt_module(), library().lines
+    lines.clear()
+    content = model.path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != model.sha256:
+        raise EngineError(f"model {model.path} was changed since it was read; start again")
+    try:
+        builder = trt.Builder(library().logger)
+    except TypeError as error:
+        raise library().error(f"{library()} cannot start to build") from error
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, library().logger)
+    if not parser.parse(content):
+        reasons = "; ".join(_parser_errors(parser)) or lines.text()
+        raise EngineError(f"{library()} refuses model {model.path}: {reasons}")
+    _check_contract(network, model)
+    return _Parsed(builder, network, parser)
+
+
+def _parser_errors(parser: "tensorrt.OnnxParser") -> list[str]:
+    errors = (parser.get_error(index) for index in range(parser.num_errors))
+    return [
+        f"{error.desc()} (node {error.node_name()!r}, {error.node_operator()})" for error in errors
+    ]
+
+
+def _check_contract(network: "tensorrt.INetworkDefinition", model: Model) -> None:
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    found = {
+        f"{side} {tensor.name} {tensor.dtype.name} of {len(tensor.shape)} dimensions"
+        for side, tensors in (("input", inputs), ("output", outputs))
+        for tensor in tensors
+    }
+    expected = {
+        "input frame UINT8 of 3 dimensions",
+        "output labels UINT8 of 2 dimensions",
+        "output confidence UINT8 of 2 dimensions",
+    }
+    if found != expected:
+        raise EngineError(
+            f"{library()} reads from model {model.path}: {', '.join(sorted(found))}; expected "
+            f"{', '.join(sorted(expected))}"
+        )
+
+
+def _fix_size(
+    builder: "tensorrt.Builder", config: "tensorrt.IBuilderConfig", target: Target
+) -> None:
+    width, height = target.size
+    shape = (height, width, 4)
+    profile = builder.create_optimization_profile()
+    refusal = f"{library()} refuses frames of {width}x{height} for model {target.model.path}"
+    try:
+        profile.set_shape("frame", shape, shape, shape)
+    except ValueError as error:
+        raise library().error(refusal) from error
+    if config.add_optimization_profile(profile) < 0:
+        raise library().error(refusal)
+
+
+def _use_timing(config: "tensorrt.IBuilderConfig", timing: bytes) -> None:
+    """Has the build use what earlier ones learnt, or where that is refused begin with nothing."""
+    for content in (timing, b""):
+        cache = config.create_timing_cache(content)
+        if cache is not None and config.set_timing_cache(cache, False):
+            return
+    raise library().error("no timing cache can be made")
+
+
+def _learnt_timing(config: "tensorrt.IBuilderConfig") -> bytes:
+    cache = config.get_timing_cache() if library().times_kernels else None
+    content = cache.serialize() if cache is not None else None
+    return bytes(content) if content is not None else b""

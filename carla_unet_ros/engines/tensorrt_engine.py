@@ -1,0 +1,97 @@
+"""TensorRT on a GPU: the engine for a vehicle.
+
+Each size of frames gets its own engine, out of the cache or built on the first frame, and keeps
+it, so that cameras of several sizes can share this. Importing this module needs neither
+TensorRT nor a GPU; ask `missing` before opening it.
+"""
+
+from pathlib import Path
+
+from carla_unet_ros.engines import EngineError, Log, cuda, tensorrt_library
+from carla_unet_ros.engines.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
+from carla_unet_ros.engines.tensorrt_run import FrameRun, LoadedEngine, load_engine
+from carla_unet_ros.labels import Uint8
+from carla_unet_ros.model_file import Model
+
+SIZES_KEPT = 4
+"""More sizes of frames than this at once are a mistake; the one longest unused is freed."""
+
+_WITHOUT_GRAPH = " (no CUDA graph)"
+
+
+def missing() -> str:
+    """What TensorRT lacks to run here, as one phrase; empty where it lacks nothing.
+
+    The device is asked first: the library itself may crash where there is none.
+    """
+    device = cuda.missing_device()
+    library = tensorrt_library.missing_library(load=not device)
+    return "; ".join(filter(None, (device, library)))
+
+
+def unsupported() -> str:
+    """Why the library is not made for this GPU, though it may run; empty where it is.
+
+    Only to be asked where `missing` is empty.
+    """
+    return tensorrt_library.library().unsupported(cuda.device().compute_capability)
+
+
+class TensorRTEngine:
+    """See `carla_unet_ros.engines.Engine`."""
+
+    def __init__(self, model: Model, reason: str, cache: Path | None, log: Log) -> None:
+        """Raises EngineError where the cache's folder is another user's."""
+        self.reason = reason
+        self._model = model
+        self._log = log
+        self._cache = EngineCache(cache, log)
+        self._device = cuda.device()
+        self._runs: dict[tuple[int, int], FrameRun] = {}
+        library = tensorrt_library.library()
+        self.name = f"{library} {self._device.name} {model.metadata.precision}"
+
+    def prepare(self, height: int, width: int) -> None:
+        self._run(height, width)
+
+    def infer(self, frame: Uint8) -> tuple[Uint8, Uint8]:
+        height, width, _ = frame.shape
+        return self._run(height, width).run(frame)
+
+    def close(self) -> None:
+        while self._runs:
+            self._runs.popitem()[1].close()
+
+    def _run(self, height: int, width: int) -> FrameRun:
+        run = self._runs.pop((height, width), None)
+        if run is None:
+            if len(self._runs) == SIZES_KEPT:
+                self._free_longest_unused()
+            run = self._open(height, width)
+        # The last of the dictionary is the one used last.
+        self._runs[height, width] = run
+        return run
+
+    def _free_longest_unused(self) -> None:
+        height, width = next(iter(self._runs))
+        self._log(f"frames came in more than {SIZES_KEPT} sizes; freeing {width}x{height}")
+        self._runs.pop((height, width)).close()
+
+    def _open(self, height: int, width: int) -> FrameRun:
+        run = FrameRun(self._load((width, height)), height, width)
+        if run.graph_fault:
+            self._log(f"{width}x{height} frames run without a CUDA graph: {run.graph_fault}")
+            self.name = f"{self.name.removesuffix(_WITHOUT_GRAPH)}{_WITHOUT_GRAPH}"
+        return run
+
+    def _load(self, size: tuple[int, int]) -> LoadedEngine:
+        target = Target(self._model, size, self._device)
+        cached = cached_engine(target, self._cache)
+        if cached is not None:
+            try:
+                return load_engine(cached)
+            except EngineError as error:
+                self._log(f"the engine in {self._cache.folder} is built again: {error}")
+        anew = cached is not None
+        return load_engine(built_engine(target, self._cache, self._log, anew))

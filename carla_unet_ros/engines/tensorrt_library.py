@@ -1,0 +1,212 @@
+"""Which TensorRT is installed, and all that differs between them.
+
+`tensorrt` 10 and 11 (data-centre and Jetson GPUs too) and `tensorrt_rtx` 1 (from PyPI, for GeForce
+RTX) have nearly the same Python API. What is not the same is decided here, so that no line
+elsewhere knows which one it calls. The library is imported on use, never with this module.
+"""
+
+import functools
+from collections import deque
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from carla_unet_ros.engines import EngineError
+
+if TYPE_CHECKING:
+    import tensorrt
+    import tensorrt_rtx
+
+# Each under its own name and under that of its bindings, which can be installed without the rest.
+_MODULES = {
+    "tensorrt": "TensorRT",
+    "tensorrt_bindings": "TensorRT",
+    "tensorrt_rtx": "TensorRT-RTX",
+    "tensorrt_rtx_bindings": "TensorRT-RTX",
+}
+_OLDEST = {"TensorRT": 10, "TensorRT-RTX": 1}
+_MAGIC = {"TensorRT": b"ftrt", "TensorRT-RTX": b"vtrt"}
+_VERSION_AT = 24
+_LINES_KEPT = 20
+_INSTALL = "pip install 'carla_unet_ros[tensorrt]', or [tensorrt-rtx] for a GeForce RTX"
+
+
+class LogLines:
+    """The last warnings and errors the library logged: the only place it gives its reasons."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
+
+    def add(self, line: str) -> None:
+        self._lines.append(line.strip())
+
+    def clear(self) -> None:
+        self._lines.clear()
+
+    def text(self) -> str:
+        return " | ".join(self._lines) or "the library logged no reason"
+
+
+@dataclass(frozen=True)
+class Library:
+    """The TensorRT of this process.
+
+    name:    "TensorRT" or "TensorRT-RTX"
+    version: "11.4.0.106"
+    logger:  one for all objects made from it, because the library keeps the first it is given
+    """
+
+    name: str
+    version: str
+    logger: "tensorrt.ILogger"
+    lines: LogLines
+
+    def __str__(self) -> str:
+        return f"{self.name} {'.'.join(self.version.split('.')[:2])}"
+
+    @property
+    def times_kernels(self) -> bool:
+        """Whether a build tries kernels on the GPU and can keep their times for the next build.
+
+        TensorRT-RTX compiles on the vehicle instead; its timing cache is an empty shell.
+        """
+        return self.name == "TensorRT"
+
+    def error(self, sentence: str) -> EngineError:
+        """The sentence, and why, in the library's own words."""
+        return EngineError(f"{sentence}: {self.lines.text()}")
+
+    def header_fault(self, engine: bytes) -> str:
+        """What is wrong with the first bytes of an engine file; empty where nothing is.
+
+        Bytes 0-3 are a magic word and 24-27 the version; the last of the four wraps at 256.
+        """
+        found = engine[: len(_MAGIC[self.name])]
+        if found != _MAGIC[self.name]:
+            return f"it is no {self.name} engine (it begins with {found!r})"
+        built = ".".join(str(byte) for byte in engine[_VERSION_AT : _VERSION_AT + 3])
+        here = ".".join(self.version.split(".")[:3])
+        return "" if built == here else f"it was built by {self.name} {built}; this is {here}"
+
+    def make_capturable(self, config: "tensorrt.IBuilderConfig") -> None:
+        """Has the engine allocate nothing while it runs, so that a CUDA graph can record it."""
+        if self.name == "TensorRT-RTX":
+            config.set_flag(_rtx_module().BuilderFlag.REQUIRE_USER_ALLOCATION)
+
+    def create_context(
+        self, engine: "tensorrt.ICudaEngine"
+    ) -> "tensorrt.IExecutionContext | None":
+        if self.name == "TensorRT":
+            return engine.create_execution_context()
+        engine = cast("tensorrt_rtx.ICudaEngine", engine)
+        config = engine.create_runtime_config()
+        if config is None:
+            return None
+        # By default better kernels are compiled in the background and exchanged while running;
+        # a CUDA graph would go on launching the ones it recorded.
+        eager = _rtx_module().DynamicShapesKernelSpecializationStrategy.EAGER
+        config.dynamic_shapes_kernel_specialization_strategy = eager
+        return engine.create_execution_context(config)
+
+    def capture_refusal(self, context: "tensorrt.IExecutionContext", stream: int) -> str:
+        """Why the library says that a CUDA graph cannot record it; empty where it does not."""
+        if self.name == "TensorRT":
+            return ""
+        if cast("tensorrt_rtx.IExecutionContext", context).is_stream_capturable(stream):
+            return ""
+        return f"{self.name} says that this engine cannot be captured"
+
+    def unsupported(self, compute_capability: str) -> str:
+        """Why the library is not made for a GPU, as one phrase; empty where that is not known."""
+        if self.name == "TensorRT":
+            return ""
+        if hasattr(_rtx_module().ComputeCapability, f"SM{compute_capability.replace('.', '')}"):
+            return ""
+        return f"{self} does not list GPUs of compute capability {compute_capability}"
+
+
+@functools.cache
+def library() -> Library:
+    """The library engines are built and run with: the first of `_MODULES` that can be imported.
+
+    Raises EngineError where none can.
+    """
+    found = _find()
+    if isinstance(found, str):
+        raise EngineError(f"no engine can be built: {found}")
+    trt = tensorrt_module()
+    lines = LogLines()
+
+    class Logger(trt.ILogger):
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: "tensorrt.ILogger.Severity", msg: str) -> None:
+            if severity <= trt.ILogger.Severity.WARNING:
+                lines.add(msg)
+
+    return Library(found.name, trt.__version__, Logger(), lines)
+
+
+def missing_library(load: bool = True) -> str:
+    """Why no library can be used, as one phrase; empty where one can.
+
+    load: False looks only whether one is installed, which is quick
+    """
+    if load:
+        found = _find()
+        return found if isinstance(found, str) else ""
+    return "" if any(map(_is_installed, _MODULES)) else f"no TensorRT is installed ({_INSTALL})"
+
+
+# Without a return type: a module has none to write, and pyright infers it from the stubs.
+def tensorrt_module():
+    """The module of `library()`; of its names, those that both have."""
+    if TYPE_CHECKING:
+        return tensorrt
+    return _module()
+
+
+def _rtx_module():
+    if TYPE_CHECKING:
+        return tensorrt_rtx
+    return _module()
+
+
+def _module() -> ModuleType:
+    found = _find()
+    if isinstance(found, str):
+        raise EngineError(f"no engine can be built: {found}")
+    return found.module
+
+
+class _Found(NamedTuple):
+    module: ModuleType
+    name: str
+
+
+@functools.cache
+def _find() -> _Found | str:
+    """The library, or why there is none."""
+    reasons = []
+    for module_name, name in _MODULES.items():
+        if not _is_installed(module_name):
+            continue
+        try:
+            module = import_module(module_name)
+        except (ImportError, OSError) as error:
+            reasons.append(f"{module_name}: {error}")
+            continue
+        version = module.__version__
+        if int(version.split(".")[0]) >= _OLDEST[name]:
+            return _Found(module, name)
+        reasons.append(f"{module_name} {version} is older than {_OLDEST[name]}")
+    if reasons:
+        return f"no TensorRT can be used ({'; '.join(reasons)})"
+    return f"no TensorRT is installed ({_INSTALL})"
+
+
+def _is_installed(module_name: str) -> bool:
+    return find_spec(module_name) is not None

@@ -1,0 +1,192 @@
+"""One engine at work on frames of one size: copy in, run, copy out, as one CUDA graph.
+
+    frame uint8 [H, W, 4] -> pinned memory -> GPU -> labels, confidence uint8 [H, W]
+
+Launching one graph costs the CPU far less than launching each of a U-Net's kernels and copies
+does. Memory, stream and context are made once, for all frames of the size.
+"""
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from carla_unet_ros.engines import EngineError
+from carla_unet_ros.engines.cuda import DeviceMemory, Graph, PinnedMemory, Stream
+from carla_unet_ros.engines.tensorrt_library import library, tensorrt_module
+from carla_unet_ros.labels import Uint8
+
+if TYPE_CHECKING:
+    import tensorrt
+
+# TensorRT asks for tensors that begin at multiples of this many bytes.
+_ALIGNMENT = 256
+
+
+class LoadedEngine(NamedTuple):
+    """An engine, and the runtime that has to outlive it."""
+
+    runtime: "tensorrt.Runtime"
+    engine: "tensorrt.ICudaEngine"
+
+
+def load_engine(content: bytes) -> LoadedEngine:
+    """An engine from its bytes, which must come from `built_engine`: loading them runs code.
+
+    Only to be called where a CUDA device answers: without one the library crashes instead of
+    failing. Raises EngineError where the bytes are no engine of this library or contract.
+    """
+    trt, lines = tensorrt_module(), library().lines
+    fault = library().header_fault(content)
+    if fault:
+        raise EngineError(f"an engine is not loaded: {fault}")
+    lines.clear()
+    runtime = trt.Runtime(library().logger)
+    runtime.engine_host_code_allowed = False
+    engine = runtime.deserialize_cuda_engine(content)
+    if engine is None:
+        raise library().error(f"{library()} cannot load the engine")
+    _check_contract(engine)
+    return LoadedEngine(runtime, engine)
+
+
+class FrameRun:
+    """See the module's text. Not thread-safe.
+
+    stream:      what all work is queued on
+    graph_fault: why the work could not be captured as a graph; empty where it was, or where
+                 that was not wanted
+    """
+
+    def __init__(self, loaded: LoadedEngine, height: int, width: int, graph: bool = True) -> None:
+        """Runs one black frame, so that the first real one is as fast as the next.
+
+        graph: False queues each operation by itself, for every frame
+
+        Raises EngineError, and then leaves nothing allocated.
+        """
+        pixels = height * width
+        confidence_at = -(-pixels // _ALIGNMENT) * _ALIGNMENT
+        self._graph: Graph | None = None
+        self.graph_fault = ""
+        with ExitStack() as stack:
+            self.stream = _closed_by(stack, Stream())
+            self._frame = _closed_by(stack, PinnedMemory(4 * pixels))
+            # Both outputs stand in one block, so that one copy brings them.
+            self._outputs = _closed_by(stack, PinnedMemory(confidence_at + pixels))
+            self._gpu_frame = _closed_by(stack, DeviceMemory(self._frame.nbytes))
+            self._gpu_outputs = _closed_by(stack, DeviceMemory(self._outputs.nbytes))
+            self._loaded: LoadedEngine | None = loaded
+            self._context: tensorrt.IExecutionContext | None
+            self._context = _context(loaded.engine, height, width)
+            stack.callback(self._drop)
+            self._bind("frame", self._gpu_frame.address)
+            self._bind("labels", self._gpu_outputs.address)
+            self._bind("confidence", self._gpu_outputs.address + confidence_at)
+            self._labels = self._outputs.array[:pixels].reshape(height, width)
+            self._confidence = self._outputs.array[confidence_at:].reshape(height, width)
+            self._frame.array[:] = 0
+            self._queue()
+            self.stream.synchronise()
+            if graph:
+                self._capture(stack)
+            self._frees = stack.pop_all()
+
+    def run(self, frame: Uint8) -> tuple[Uint8, Uint8]:
+        """One frame, host to host; the caller owns the two arrays, the only memory allocated."""
+        if self._context is None:
+            raise EngineError("the engine is closed")
+        self._frame.array[:] = frame.reshape(-1)
+        if self._graph:
+            self._graph.launch(self.stream)
+        else:
+            self._queue()
+        self.stream.synchronise()
+        return self._labels.copy(), self._confidence.copy()
+
+    def execute(self) -> None:
+        """Queues the network alone, on the frame that the GPU has."""
+        context = self._context
+        if context is None or not context.execute_async_v3(self.stream.address):
+            raise library().error(f"{library()} cannot run the engine")
+
+    def close(self) -> None:
+        """Frees all of it; calling it twice does no harm."""
+        self._frees.close()
+
+    def _drop(self) -> None:
+        """Frees what the library allocated, the context before its engine."""
+        self._context = None
+        self._loaded = None
+
+    def _queue(self) -> None:
+        self.stream.copy_in(self._frame, self._gpu_frame)
+        self.execute()
+        self.stream.copy_out(self._gpu_outputs, self._outputs)
+
+    def _capture(self, stack: ExitStack) -> None:
+        context = self._context
+        assert context is not None
+        self.graph_fault = library().capture_refusal(context, self.stream.address)
+        if self.graph_fault:
+            return
+        try:
+            graph = _closed_by(stack, self.stream.capture(self._queue))
+            graph.launch(self.stream)
+            self.stream.synchronise()
+        except EngineError as error:
+            self.graph_fault = str(error)
+            # Raises where the failure left more broken than the graph.
+            self._queue()
+            self.stream.synchronise()
+        else:
+            self._graph = graph
+
+    def _bind(self, tensor: str, address: int) -> None:
+        context = self._context
+        assert context is not None
+        if not context.set_tensor_address(tensor, address):
+            raise library().error(f"{library()} refuses the memory for {tensor}")
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Resource = TypeVar("_Resource", bound=_Closable)
+
+
+def _closed_by(stack: ExitStack, resource: _Resource) -> _Resource:
+    stack.callback(resource.close)
+    return resource
+
+
+def _context(
+    engine: "tensorrt.ICudaEngine", height: int, width: int
+) -> "tensorrt.IExecutionContext":
+    """A context for frames of one size. Raises EngineError where the engine is for another."""
+    context = library().create_context(engine)
+    if context is None:
+        raise library().error(f"{library()} cannot prepare the engine to run (GPU memory?)")
+    if not context.set_input_shape("frame", (height, width, 4)):
+        raise library().error(f"the engine does not take {width}x{height} frames")
+    for tensor in ("labels", "confidence"):
+        found = context.get_tensor_shape(tensor)
+        shape = [found[index] for index in range(len(found))]
+        if shape != [height, width]:
+            raise EngineError(f"the engine's {tensor} are {shape}; expected {[height, width]}")
+    return context
+
+
+def _check_contract(engine: "tensorrt.ICudaEngine") -> None:
+    trt = tensorrt_module()
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
+    types = {engine.get_tensor_dtype(name).name for name in names}
+    if (
+        inputs != ["frame"]
+        or set(names) != {"frame", "labels", "confidence"}
+        or types != {"UINT8"}
+    ):
+        raise EngineError(
+            f"the engine has the tensors {names} of type {', '.join(sorted(types))}, of which "
+            f"{inputs} are inputs; expected UINT8 frame, labels, confidence, frame the input"
+        )
