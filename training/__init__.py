@@ -1,1 +1,1 @@
-"""Training of the U-Net: data sets, augmentation, training, export. Needs torch; the vehicle side never does."""
+"""Data sets, training, evaluation, export. Training needs torch; the vehicle side never does."""

@@ -14,6 +14,7 @@ Where this departs from the paper, as nearly everyone does now: 3x3 convolutions
 """
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -23,18 +24,21 @@ from torch import Tensor, nn
 class UNetConfig:
     """What defines the net; stored in every checkpoint.
 
-    classes:  number of class ids the net tells apart
-    channels: channels of the first level; each level down doubles them (the paper: 64)
-    depth:    how often the picture is halved (the paper: 4)
-    stem:     2 folds each 2x2 block of pixels into channels first (space to depth), so the same
-              net runs at half resolution, four times cheaper, and still reads every pixel
-    skips:    False leaves out the skip connections: the plain encoder-decoder
+    classes:      number of class ids the net tells apart
+    channels:     channels of the first level; each level down doubles them (the paper: 64)
+    depth:        how often the picture is halved (the paper: 4)
+    stem:         2 folds each 2x2 block of pixels into channels first (space to depth), so the
+                  same net runs at half resolution, four times cheaper, and still reads every pixel
+    max_channels: where the doubling ends; three quarters of an uncapped net's weights sit in its
+                  lowest level, where depth (a wider view) pays and width does not
+    skips:        False leaves out the skip connections: the plain encoder-decoder
     """
 
     classes: int = 13
     channels: int = 16
     depth: int = 4
     stem: int = 1
+    max_channels: int = 1024
     skips: bool = True
 
     def __post_init__(self) -> None:
@@ -43,6 +47,7 @@ class UNetConfig:
             ("channels", 1, 1024),
             ("depth", 1, 8),
             ("stem", 1, 4),
+            ("max_channels", self.channels, 4096),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -52,6 +57,13 @@ class UNetConfig:
     def multiple(self) -> int:
         """Height and width of a frame must be multiples of this many pixels."""
         return self.stem * 2**self.depth
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of each level, from the picture's size down to the bottleneck."""
+        return [
+            min(self.channels * 2**level, self.max_channels) for level in range(self.depth + 1)
+        ]
 
     def as_dict(self) -> dict[str, int | bool]:
         return asdict(self)
@@ -72,19 +84,22 @@ class DoubleConv(nn.Sequential):
 
 
 class Down(nn.Sequential):
-    """One step of the contracting path: (N, C, H, W) -> (N, 2C, H/2, W/2)."""
+    """One step of the contracting path: (N, inputs, H, W) -> (N, outputs, H/2, W/2)."""
 
-    def __init__(self, inputs: int) -> None:
-        super().__init__(nn.MaxPool2d(2), DoubleConv(inputs, 2 * inputs))
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(nn.MaxPool2d(2), DoubleConv(inputs, outputs))
 
 
 class Up(nn.Module):
-    """One step of the expanding path: (N, 2C, H, W) and the skip (N, C, 2H, 2W) -> (N, C, 2H, 2W)."""
+    """One step of the expanding path: (N, inputs, H, W) -> (N, outputs, 2H, 2W).
 
-    def __init__(self, inputs: int, skips: bool) -> None:
+    The skip it takes is (N, outputs, 2H, 2W), the features of that size on the way down.
+    """
+
+    def __init__(self, inputs: int, outputs: int, skips: bool) -> None:
         super().__init__()
-        self.enlarge = nn.ConvTranspose2d(inputs, inputs // 2, 2, stride=2)
-        self.convolve = DoubleConv(inputs if skips else inputs // 2, inputs // 2)
+        self.enlarge = nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
+        self.convolve = DoubleConv(2 * outputs if skips else outputs, outputs)
         self.skips = skips
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
@@ -100,11 +115,12 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        widths = [config.channels * 2**level for level in range(config.depth + 1)]
+        widths = config.widths
         self.stem = nn.PixelUnshuffle(config.stem) if config.stem > 1 else nn.Identity()
         self.first = DoubleConv(3 * config.stem**2, widths[0])
-        self.contract = nn.ModuleList(Down(width) for width in widths[:-1])
-        self.expand = nn.ModuleList(Up(width, config.skips) for width in reversed(widths[1:]))
+        levels = list(pairwise(widths))
+        self.contract = nn.ModuleList(Down(upper, lower) for upper, lower in levels)
+        self.expand = nn.ModuleList(Up(low, up, config.skips) for up, low in reversed(levels))
         self.head = nn.Conv2d(widths[0], config.classes, 1)
         self.apply(_initialise)
 
@@ -117,9 +133,10 @@ class UNet(nn.Module):
         height, width = frames.shape[-2:]
         multiple = self.config.multiple
         if not torch.compiler.is_exporting() and (height % multiple or width % multiple):
+            wider, higher = (-(-size // multiple) * multiple for size in (width, height))
             raise ValueError(
                 f"frames are {width}x{height}; this U-Net needs multiples of {multiple}: "
-                f"pad or resize to {-(-width // multiple) * multiple}x{-(-height // multiple) * multiple}"
+                f"pad or resize to {wider}x{higher}"
             )
         features = [self.first(self.stem(frames))]
         for down in self.contract:

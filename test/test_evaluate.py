@@ -1,0 +1,108 @@
+"""Evaluation of a model file on a folder, with a model whose labels are known in advance."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import painted_pairs
+import pytest
+
+from carla_unet_ros.labels import IGNORE, carla_13
+from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.training import evaluate
+from carla_unet_ros.training.datasets import PairFolder, write_pair
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Frames in palette colours, which the tiny model labels without a mistake."""
+    return painted_pairs.write(tmp_path / "pairs", 4)
+
+
+def run(folder: Path, model: Path, *more: str) -> int:
+    options = ["--data", str(folder), "--tags", "0.8.x", "--model", str(model)]
+    return evaluate.main([*options, "--engine", "openvino", *more])
+
+
+def test_json_has_the_promised_keys(folder: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores" / "out.json"
+    assert run(folder, tiny_model_path, "--json", str(out)) == 0
+    figures = json.loads(out.read_text())
+    assert {"mean_iou", "pixel_accuracy", "iou", "frames", "median_ms", "model", "engine"} <= set(
+        figures
+    )
+    assert figures["frames"] == 4
+    assert figures["mean_iou"] == 1
+    assert figures["pixel_accuracy"] == 1
+    assert figures["model"] == "tiny"
+    assert "OpenVINO" in figures["engine"]
+    assert figures["median_ms"] > 0
+    assert figures["iou"]["Roads"] == 1
+    assert list(figures["iou"]) == list(carla_13().names)
+    assert None in figures["iou"].values()
+
+
+def test_wrong_labels_cost_what_they_must(tmp_path: Path, tiny_model_path: Path) -> None:
+    """8 pixels, 2 of them called road (7) where the truth says sidewalk (8).
+
+    Road: 4 hits, 2 false: 4/6. Sidewalk: 2 hits, 2 missed: 2/4.
+    """
+    painted = np.array([[7, 7, 7, 7], [8, 8, 7, 7]], np.uint8)
+    truth = np.array([[7, 7, 7, 7], [8, 8, 8, 8]], np.uint8)
+    write_pair(tmp_path, "a", carla_13().palette_bgr[painted], truth)
+    source = PairFolder(tmp_path, "0.8.x", carla_13())
+    result = evaluate.evaluate(Segmenter(tiny_model_path, "openvino"), source, progress=False)
+    figures = result.figures()
+    assert figures["iou"]["Roads"] == pytest.approx(4 / 6)
+    assert figures["iou"]["Sidewalks"] == pytest.approx(2 / 4)
+    assert figures["mean_iou"] == pytest.approx((4 / 6 + 2 / 4) / 2)
+    assert figures["pixel_accuracy"] == pytest.approx(6 / 8)
+    below = evaluate.evaluate(Segmenter(tiny_model_path, "openvino"), source, 1, progress=False)
+    assert below.figures()["mean_iou"] == 1
+
+
+def test_list_limits_the_frames(folder: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    (folder / "val.txt").write_text("001\n003\n")
+    out = tmp_path / "out.json"
+    assert run(folder, tiny_model_path, "--list", "val.txt", "--json", str(out)) == 0
+    assert json.loads(out.read_text())["frames"] == 2
+
+
+def test_pictures_show_frame_truth_prediction_and_errors(
+    folder: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    pictures = tmp_path / "pictures"
+    assert run(folder, tiny_model_path, "--pictures", str(pictures), "--picture-count", "2") == 0
+    assert {path.name for path in pictures.iterdir()} == {
+        *("000.png", "003.png", "confusion_matrix.png"),
+    }
+
+
+def test_panel_paints_errors_red_and_unlabelled_grey() -> None:
+    frame = np.full((1, 3, 3), 100, np.uint8)
+    truth = np.array([[7, 7, IGNORE]], np.uint8)
+    prediction = np.array([[7, 8, 8]], np.uint8)
+    errors = evaluate.panel(frame, truth, prediction, carla_13())[:, 9:]
+    assert errors.tolist() == [[[30, 30, 30], [60, 60, 255], [128, 128, 128]]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--tags", "0.1"], "no tag table"),
+        (["--model", "none.onnx"], "none.onnx cannot be read"),
+        (["--list", "none.txt"], "none.txt cannot be read"),
+    ],
+)
+def test_errors_are_sentences(
+    folder: Path,
+    tiny_model_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: list[str],
+    message: str,
+) -> None:
+    assert run(folder, tiny_model_path, *change) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error

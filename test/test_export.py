@@ -1,0 +1,104 @@
+"""Export: the file does what torch does, says what it is, and is not written otherwise."""
+
+from pathlib import Path
+
+import numpy as np
+import painted_pairs
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
+from carla_unet_ros.labels import carla_13
+from carla_unet_ros.model_file import read_model
+from carla_unet_ros.training import export
+from carla_unet_ros.training.checkpoints import TrainedNet
+from carla_unet_ros.training.datasets import DriveFrames, PairFolder
+from carla_unet_ros.training.frame_graph import FrameGraph
+from carla_unet_ros.training.unet import UNet, UNetConfig
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedNet:
+    """A net with random weights, and batch norms that have seen something."""
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(channels=4, depth=2, stem=2))
+    net(torch.randn(4, 3, 64, 96))
+    return TrainedNet(net.eval(), carla_13(), (96, 64), "random weights", 3)
+
+
+@pytest.fixture(scope="module")
+def model_path(trained: TrainedNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "net.onnx"
+    export.export(trained, path, DriveFrames(2, carla_13()))
+    return path
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (600, 800), (37, 53), (1080, 1920)])
+def test_the_file_labels_as_torch_does_at_any_camera_size(
+    trained: TrainedNet, model_path: Path, height: int, width: int
+) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (height, width, 4), np.uint8)
+    with torch.no_grad():
+        expected = FrameGraph(trained.net, (96, 64)).eval()(torch.from_numpy(frame))
+    labels, confidence = OpenVINOEngine(read_model(model_path), precision="f32").infer(frame)
+    assert (labels != expected[0].numpy()).mean() <= export.LARGEST_DIFFERENCE
+    assert np.abs(confidence.astype(int) - expected[1].numpy()).max() <= 1
+
+
+def test_the_class_is_the_largest_logit_and_confidence_its_probability(
+    trained: TrainedNet,
+) -> None:
+    """At the network size nothing is resized but the labels, 2x2 pixels a logit."""
+    frame = torch.randint(0, 256, (64, 96, 4), dtype=torch.uint8)
+    with torch.no_grad():
+        labels, _ = FrameGraph(trained.net, (96, 64)).eval()(frame)
+        colours = (frame[..., [2, 1, 0]].permute(2, 0, 1)[None] / 255 - 0.45) / 0.25
+        expected = trained.net(colours).argmax(1)[0]
+    assert torch.equal(labels[::2, ::2], expected.to(torch.uint8))
+    assert torch.equal(labels[1::2, 1::2], expected.to(torch.uint8))
+
+
+def test_metadata_says_what_the_file_is(model_path: Path) -> None:
+    metadata = read_model(model_path).metadata
+    assert metadata.label_set == carla_13()
+    assert metadata.network_size == (96, 64)
+    assert metadata.precision == "fp32"
+    assert metadata.training_data == "random weights; epoch 3"
+    assert metadata.iou_data == "drive (2 frames)"
+    assert set(metadata.iou) <= set(carla_13().names)
+
+
+def test_half_is_half_the_size_and_says_so(
+    trained: TrainedNet, model_path: Path, tmp_path: Path
+) -> None:
+    export.export(trained, tmp_path / "half.onnx", DriveFrames(2, carla_13()), half=True)
+    model = read_model(tmp_path / "half.onnx")
+    assert model.metadata.precision == "fp16"
+    assert model.path.stat().st_size < 0.8 * model_path.stat().st_size
+
+
+def test_a_file_that_differs_from_torch_is_not_written(
+    trained: TrainedNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if batch norm were folded wrongly: the exported net is another one than torch's."""
+    other = UNet(trained.net.config).eval()
+    monkeypatch.setattr(export, "fuse_batch_norm", lambda _: other)
+    out = tmp_path / "net.onnx"
+    with pytest.raises(export.ExportError, match=r"of the labels differ .* is not written"):
+        export.export(trained, out, DriveFrames(2, carla_13()))
+    assert not out.exists()
+
+
+def test_checked_and_scored_on_the_held_back_part_of_a_folder(tmp_path: Path) -> None:
+    source = export.held_back_frames(painted_pairs.write(tmp_path, 20), "0.8.x", carla_13())
+    assert isinstance(source, PairFolder)
+    assert source.names == ["017", "018", "019"]
+
+
+def test_errors_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = ["--checkpoint", str(tmp_path / "none.pt"), "--out", str(tmp_path / "x.onnx")]
+    assert export.main(missing) == 1
+    assert "none.pt cannot be read" in capsys.readouterr().err

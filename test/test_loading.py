@@ -1,0 +1,74 @@
+"""What an epoch draws, and that augmentation keeps frames and labels together."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import painted_pairs
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from carla_unet_ros.labels import IGNORE, carla_13
+from carla_unet_ros.training.augmentation import Augmentation
+from carla_unet_ros.training.datasets import PairFolder
+from carla_unet_ros.training.loading import EpochFrames, draw_epoch, loader
+
+pytestmark = pytest.mark.training
+
+
+def test_shares_fill_the_epoch() -> None:
+    draws = draw_epoch([10, 1000], [3, 1], frames=80, seed=0, epoch=0)
+    assert Counter(source for source, _ in draws) == {0: 60, 1: 20}
+    assert Counter(Counter(draws)[0, index] for index in range(10)) == {6: 10}
+
+
+def test_all_of_a_source_is_seen_before_any_of_it_again() -> None:
+    seen = [index for epoch in range(4) for _, index in draw_epoch([40], [1], 10, 7, epoch)]
+    assert sorted(seen) == list(range(40))
+
+
+def test_draws_depend_on_seed_and_epoch_alone() -> None:
+    same = [draw_epoch([50, 9], [1, 1], 20, seed=3, epoch=5) for _ in range(2)]
+    assert same[0] == same[1]
+    assert same[0] != draw_epoch([50, 9], [1, 1], 20, seed=4, epoch=5)
+    assert same[0] != draw_epoch([50, 9], [1, 1], 20, seed=3, epoch=6)
+
+
+def frames_of(tmp_path: Path) -> EpochFrames:
+    folder = painted_pairs.write(tmp_path, 6)
+    source = PairFolder(folder, "0.8.x", carla_13())
+    return EpochFrames([source], [1], 8, Augmentation(width=48, height=32), seed=1, epoch=2)
+
+
+def test_workers_change_nothing(tmp_path: Path) -> None:
+    frames = frames_of(tmp_path)
+    alone, helped = (list(loader(frames, 4, workers)) for workers in (0, 2))
+    for (frame, labels), (other_frame, other_labels) in zip(alone, helped, strict=True):
+        assert torch.equal(frame, other_frame)
+        assert torch.equal(labels, other_labels)
+
+
+def test_augmented_frames_have_the_crop_size_and_known_ids(tmp_path: Path) -> None:
+    for frame, labels in loader(frames_of(tmp_path), 4, 0):
+        assert frame.shape == (4, 3, 32, 48)
+        assert labels.shape == (4, 32, 48)
+        assert frame.min() >= 0
+        assert frame.max() <= 1
+        assert set(labels.unique().tolist()) <= {*range(13), IGNORE}
+
+
+def test_labels_stay_on_their_pixels() -> None:
+    """A frame whose red is its class id: geometry alone must keep the two together."""
+    augmentation = Augmentation(width=48, height=32)
+    augmentation._light = torch.nn.Identity()  # type: ignore[assignment]
+    labels = torch.zeros(64, 96, dtype=torch.uint8)
+    labels[20:50, 30:70] = 12
+    frame = (labels.float() / 12).expand(3, -1, -1)
+    agree = []
+    for seed in range(20):
+        torch.manual_seed(seed)
+        colours, ids = augmentation(frame, labels)
+        known = ids != IGNORE
+        agree.append(((colours[0] > 0.5) == (ids == 12))[known].float().mean().item())
+    assert np.mean(agree) > 0.98

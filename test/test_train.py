@@ -1,0 +1,140 @@
+"""Training: it learns, a killed run goes on to the same result, errors are explained."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import painted_pairs
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from carla_unet_ros.training import train
+from carla_unet_ros.training.checkpoints import CheckpointError, read_checkpoint, read_trained_net
+
+pytestmark = pytest.mark.training
+
+EPOCHS = 6
+
+
+def arguments(folder: Path, out: Path, *more: str) -> list[str]:
+    tiny_net = "--channels 4 --depth 2 --stem 2 --network-size 96x64 --crop 64x48"
+    tiny_run = f"--epochs {EPOCHS} --frames 16 --batch 4 --workers 0 --precision fp32 --seed 5"
+    return [
+        *("--data", str(folder), "--tags", "0.8.x", "--out", str(out)),
+        *f"{tiny_net} {tiny_run} --accelerator cpu --average 0.9 --rate 1e-2".split(),
+        *more,
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return painted_pairs.write(tmp_path_factory.mktemp("pairs"), 20)
+
+
+@pytest.fixture(scope="module")
+def unbroken(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run, never stopped."""
+    out = tmp_path_factory.mktemp("runs") / "unbroken"
+    assert train.main(arguments(folder, out)) == 0
+    return out
+
+
+def test_a_run_leaves_what_it_promises(unbroken: Path) -> None:
+    assert {path.name for path in unbroken.iterdir()} == {
+        *("best.pt", "last.pt", "history.json", "curves.png", "tensorboard"),
+    }
+    history = read_checkpoint(unbroken / "last.pt")["history"]
+    assert len(history) == EPOCHS
+    assert history[-1]["loss"] < history[0]["loss"]
+    best = read_checkpoint(unbroken / "best.pt")["history"][-1]["score"]
+    assert best == max(entry["score"] for entry in history)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "broken"
+    command = [sys.executable, "-m", "carla_unet_ros.training.train", *arguments(folder, out)]
+    with subprocess.Popen([*command, "--resume"], stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not (out / "last.pt").exists() and process.poll() is None:
+            assert time.monotonic() < deadline, "no epoch was finished in two minutes"
+            time.sleep(0.01)
+        process.kill()
+    killed_after = read_checkpoint(out / "last.pt")["epoch"]
+    assert train.main(arguments(folder, out, "--resume")) == 0
+    resumed, whole = (read_checkpoint(run / "last.pt") for run in (out, unbroken))
+    assert killed_after < EPOCHS
+    assert resumed["history"] == whole["history"]
+    for name, weight in whole["net"].items():
+        assert torch.equal(resumed["net"][name], weight), name
+    for name, weight in whole["average"].items():
+        assert torch.equal(resumed["average"][name], weight), name
+
+
+def test_a_finished_run_has_nothing_to_resume(folder: Path, unbroken: Path) -> None:
+    before = (unbroken / "last.pt").read_bytes()
+    assert train.main(arguments(folder, unbroken, "--resume")) == 0
+    assert (unbroken / "last.pt").read_bytes() == before
+
+
+def test_checkpoint_gives_back_the_net(unbroken: Path) -> None:
+    trained = read_trained_net(unbroken / "best.pt")
+    assert trained.network_size == (96, 64)
+    assert trained.label_set.name == "carla-13"
+    assert "17 frames" in trained.training_data
+    assert trained.net(torch.zeros(1, 3, 64, 96)).shape == (1, 13, 32, 48)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "holds a run already; add --resume"),
+        (["--resume", "--rate", "0.5"], "rate was 0.01, now 0.5"),
+    ],
+)
+def test_a_run_is_never_overwritten_or_mixed_up(
+    folder: Path, unbroken: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
+    assert train.main(arguments(folder, unbroken, *more)) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--tags", "0.8.x", "0.9.13"], "2 given for 1 of --data"),
+        (["--shares", "1", "2"], "expected 1 positive numbers"),
+        (["--crop", "wide"], "expected WIDTHxHEIGHT"),
+        (["--validate", "elsewhere"], "not among --data"),
+        (["--frames", "2"], "less than one --batch"),
+    ],
+)
+def test_wrong_options_are_explained(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    message: str,
+) -> None:
+    with pytest.raises(SystemExit):
+        train.main(arguments(folder, tmp_path / "out", *more))
+    assert message in capsys.readouterr().err
+
+
+def test_bad_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(arguments(tmp_path, tmp_path / "out")) == 1
+    assert "no known layout" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+def test_foreign_checkpoints_are_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "x.pt"
+    if content is None:
+        torch.save({"weights": 1}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"x\.pt"):
+        read_checkpoint(path)

@@ -1,0 +1,64 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped, or to be exported."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.training.unet import UNet, UNetConfig
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; the text says why."""
+
+
+@dataclass(frozen=True)
+class TrainedNet:
+    """What evaluation, export and quantisation need of a checkpoint."""
+
+    net: UNet
+    label_set: LabelSet
+    network_size: tuple[int, int]
+    training_data: str
+    epoch: int
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Writes beside and renames, so that a kill at any moment leaves the old file or the new."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """CheckpointError where the file is missing or is no checkpoint of this project."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from error
+    except Exception as error:  # torch raises its pickle module's and zip's own kinds
+        raise CheckpointError(f"checkpoint {path} is damaged or foreign: {error}") from error
+    if not isinstance(state, dict) or "net_config" not in state:
+        raise CheckpointError(f"checkpoint {path} was not written by carla_unet_train")
+    return state
+
+
+def read_trained_net(path: Path) -> TrainedNet:
+    """The averaged weights of a checkpoint, in evaluation mode."""
+    state = read_checkpoint(path)
+    net = UNet(UNetConfig(**state["net_config"]))
+    net.load_state_dict(state["average"])
+    width, height = state["network_size"]
+    return TrainedNet(
+        net.eval(),
+        LabelSet.from_json(state["label_set"]),
+        (width, height),
+        state["training_data"],
+        state["epoch"],
+    )

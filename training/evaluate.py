@@ -1,0 +1,203 @@
+"""Scores a model file on labelled frames: `carla_unet_evaluate --data DIR --tags VERSION`.
+
+The model runs through the same Segmenter that drives, at full camera resolution, so what is
+scored is what the car would have seen. No torch is needed.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from carla_unet_ros.engines import ENGINE_KINDS, EngineError
+from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
+from carla_unet_ros.metrics import ConfusionMatrix
+from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
+from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.training.datasets import (
+    DataError,
+    PairFolder,
+    PairSource,
+    camera_frame,
+    read_list,
+)
+
+
+@dataclass
+class Evaluation:
+    """The confusion matrix of all frames, and how long each frame took (seconds)."""
+
+    labels: LabelSet
+    matrix: ConfusionMatrix
+    seconds: list[float] = field(default_factory=list)
+
+    def figures(self) -> dict[str, Any]:
+        """Plain numbers for JSON; null stands for a class that never occurred."""
+        return {
+            "mean_iou": self.matrix.mean_iou(),
+            "pixel_accuracy": self.matrix.pixel_accuracy(),
+            "iou": self._by_name(self.matrix.iou()),
+            "f05": self._by_name(self.matrix.f_score(0.5)),
+            "f2": self._by_name(self.matrix.f_score(2.0)),
+            "frames": len(self.seconds),
+            "median_ms": 1000 * float(np.median(self.seconds)),
+        }
+
+    def _by_name(self, values: Iterable[float]) -> dict[str, float | None]:
+        return {
+            name: None if math.isnan(value) else float(value)
+            for name, value in zip(self.labels.names, values, strict=True)
+        }
+
+
+def evaluate(
+    segmenter: Segmenter, source: PairSource, ignore_bottom: int = 0, progress: bool = True
+) -> Evaluation:
+    """Segments and scores every frame of a source whose labels are in the model's label set.
+
+    ignore_bottom: rows at the bottom that do not count (the ego car's own bonnet)
+    """
+    labels = segmenter.model.label_set
+    result = Evaluation(labels, ConfusionMatrix(len(labels)))
+    for frame, truth, prediction in _segmented(segmenter, source, progress, result.seconds):
+        del frame
+        result.matrix.add(without_bottom(truth, ignore_bottom), prediction)
+    return result
+
+
+def without_bottom(truth: Uint8, rows: int) -> Uint8:
+    """The label image with its last rows set to IGNORE."""
+    if not rows:
+        return truth
+    truth = truth.copy()
+    truth[-rows:] = IGNORE
+    return truth
+
+
+def panel(frame: Uint8, truth: Uint8, prediction: Uint8, labels: LabelSet) -> Uint8:
+    """frame | truth | prediction | errors, side by side, B, G, R.
+
+    In the last one right pixels are dark, wrong ones red, unlabelled ones grey.
+    """
+    palette = labels.palette_bgr
+    errors = (frame * 0.3).astype(np.uint8)
+    errors[(truth != prediction) & (truth != IGNORE)] = (60, 60, 255)
+    errors[truth == IGNORE] = 128
+    return np.hstack((frame, palette[truth], palette[prediction], errors))
+
+
+def _segmented(
+    segmenter: Segmenter, source: PairSource, progress: bool, seconds: list[float]
+) -> Iterator[tuple[Uint8, Uint8, Uint8]]:
+    """(frame, truth, prediction) of every pair; the time of each is appended to `seconds`."""
+    prepared: set[tuple[int, ...]] = set()
+    for index in tqdm(range(len(source)), "frames", disable=not progress):
+        frame, truth = source.read(index)
+        camera = camera_frame(frame)
+        if camera.shape not in prepared:  # building for a new size is no frame's time
+            segmenter.engine.prepare(*camera.shape[:2])
+            prepared.add(camera.shape)
+        start = time.perf_counter()
+        prediction = segmenter.segment(camera).labels
+        seconds.append(time.perf_counter() - start)
+        yield frame, truth, prediction
+
+
+def _write_pictures(
+    segmenter: Segmenter, source: PairFolder, folder: Path, count: int, result: Evaluation
+) -> None:
+    from carla_unet_ros.training import plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = segmenter.model.label_set
+    for index in np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).astype(int)):
+        frame, truth = source.read(int(index))
+        prediction = segmenter.segment(camera_frame(frame)).labels
+        path = folder / f"{source.names[index]}.png"
+        cv2.imwrite(str(path), panel(frame, truth, prediction, labels))
+    plots.confusion_matrix(result.matrix, labels.names, folder / "confusion_matrix.png")
+
+
+def _table(figures: dict[str, Any]) -> str:
+    """What is printed at the end."""
+    rows = [
+        f"  {name:16} {'not in the data' if value is None else f'{value:.3f}'}"
+        for name, value in figures["iou"].items()
+    ]
+    return "\n".join(
+        [
+            f"mean IoU {figures['mean_iou']:.4f}   pixel accuracy {figures['pixel_accuracy']:.4f}",
+            f"{figures['frames']} frames, median {figures['median_ms']:.1f} ms, "
+            f"{figures['engine']}, {figures['model']}",
+            "IoU by class:",
+            *rows,
+        ]
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "carla_unet_evaluate",
+        description="Score a model file on frames with per-pixel labels, as it would drive.",
+        epilog="IoU of a class is the pixels that are it and were called it, over the pixels that "
+        "are it or were called it. Mean IoU is over the classes that occur in the truth.",
+    )
+    add = parser.add_argument
+    add("--model", type=Path, default=SHIPPED_MODEL, help="ONNX file (default: the shipped one)")
+    add("--data", type=Path, required=True, help="folder of pairs, as carla_unet_train takes it")
+    add("--tags", required=True, help="CARLA version whose tags the masks hold, such as 0.9.13")
+    add("--list", help="file of frame names; a bare name is looked for in --data (val.txt)")
+    add("--ignore-bottom", type=int, default=0, metavar="ROWS", help="rows that do not count")
+    add("--engine", choices=ENGINE_KINDS, default="auto")
+    add("--json", type=Path, metavar="OUT", help="write the figures here")
+    add("--pictures", type=Path, metavar="DIR", help="write frame | truth | prediction | errors, "
+        "and the confusion matrix, as PNG (needs matplotlib)")  # fmt: skip
+    add("--picture-count", type=int, default=12, metavar="N", help="evenly spread (default 12)")
+    return parser
+
+
+def _names(data: Path, name: str | None) -> list[str] | None:
+    if name is None:
+        return None
+    inside = data / name
+    return read_list(inside if inside.is_file() else Path(name))
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        segmenter = Segmenter(arguments.model, arguments.engine)
+        source = PairFolder(
+            arguments.data,
+            arguments.tags,
+            segmenter.model.label_set,
+            _names(arguments.data, arguments.list),
+        )
+        result = evaluate(segmenter, source, arguments.ignore_bottom)
+        figures = result.figures() | {
+            "model": segmenter.model.name,
+            "engine": segmenter.engine.name,
+        }
+        print(_table(figures))
+        if arguments.json:
+            arguments.json.parent.mkdir(parents=True, exist_ok=True)
+            arguments.json.write_text(json.dumps(figures, indent=1))
+        if arguments.pictures:
+            _write_pictures(segmenter, source, arguments.pictures, arguments.picture_count, result)
+    except (DataError, ModelError, EngineError, ValueError, ImportError) as error:
+        print(f"carla_unet_evaluate: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""Turns a checkpoint into a model file: `carla_unet_export --checkpoint RUN/best.pt --out FILE`.
+
+The file keeps the contract of `carla_unet_ros.model_file`: camera bytes in, class ids and
+confidence out, metadata inside. It is checked before it is kept: run by OpenVINO, it must give
+torch's own labels on real frames, and its scores are measured through the Segmenter that drives.
+"""
+
+import argparse
+import copy
+import datetime
+import logging
+import sys
+import tempfile
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from carla_unet_ros import __version__
+from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
+from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.model_file import ModelMetadata, read_model, write_metadata
+from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet, read_trained_net
+from carla_unet_ros.training.datasets import (
+    DataError,
+    DriveFrames,
+    PairFolder,
+    PairSource,
+    camera_frame,
+    split_names,
+)
+from carla_unet_ros.training.evaluate import evaluate
+from carla_unet_ros.training.frame_graph import FrameGraph
+from carla_unet_ros.training.unet import DoubleConv, UNet
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 18
+LARGEST_DIFFERENCE = 1e-4
+"""Share of the pixels whose label may differ from torch's: ties, decided by rounding."""
+
+_FRAMES_COMPARED = 8
+_DRIVE_FRAMES = 40
+
+
+class ExportError(Exception):
+    """A model that must not be written; the text says why."""
+
+
+def export(
+    trained: TrainedNet,
+    out: Path,
+    source: PairSource,
+    half: bool = False,
+) -> ModelMetadata:
+    """Writes `out` and returns its metadata; ExportError if it does not do what torch does.
+
+    source: frames with labels that the file is compared with torch and scored on
+    half:   weights and arithmetic in fp16, which GPUs run faster
+    """
+    fused = fuse_batch_norm(trained.net)
+    exported = FrameGraph(fused.half() if half else fused, trained.network_size).eval()
+    proto = to_onnx(exported)
+    # What is compared is the conversion, not fp16's own rounding of the weights.
+    reference = FrameGraph(fused.float() if half else trained.net, trained.network_size).eval()
+    metadata = ModelMetadata(
+        label_set=trained.label_set,
+        network_size=trained.network_size,
+        precision="fp16" if half else "fp32",
+        training_data=f"{trained.training_data}; epoch {trained.epoch}",
+        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        project_version=__version__,
+    )
+    with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
+        draft = Path(folder) / "draft.onnx"
+        save(proto, metadata, draft)
+        difference = label_difference(reference, draft, source)
+        if difference > LARGEST_DIFFERENCE:
+            raise ExportError(
+                f"{difference:.4%} of the labels differ from torch's on {source.name}; at most "
+                f"{LARGEST_DIFFERENCE:.2%} may: {out} is not written"
+            )
+        segmenter = Segmenter(draft, "openvino")
+        figures = evaluate(segmenter, source).figures()
+        segmenter.close()
+    iou = {name: value for name, value in figures["iou"].items() if value is not None}
+    metadata = replace(metadata, iou=iou, iou_data=f"{source.name} ({len(source)} frames)")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save(proto, metadata, out)
+    return metadata
+
+
+def fuse_batch_norm(net: UNet) -> UNet:
+    """A copy with each batch norm folded into the convolution before it: the same function."""
+    net = copy.deepcopy(net).eval()
+    for block in net.modules():
+        if isinstance(block, DoubleConv):
+            for place in (0, 3):
+                convolution, norm = block[place], block[place + 1]
+                assert isinstance(convolution, nn.Conv2d)
+                assert isinstance(norm, nn.BatchNorm2d)
+                block[place] = fuse_conv_bn_eval(convolution, norm)
+                block[place + 1] = nn.Identity()
+    return net
+
+
+def to_onnx(graph: FrameGraph) -> "onnx.ModelProto":
+    """The graph as ONNX, height and width of the frame left open."""
+    sizes = {
+        0: torch.export.Dim("height", min=16, max=16384),
+        1: torch.export.Dim("width", min=16, max=16384),
+    }
+    width, height = graph.network_size
+    example = torch.zeros(height + 3, width + 5, 4, dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            dynamo=True,
+            input_names=["frame"],
+            output_names=["labels", "confidence"],
+            dynamic_shapes={"frame": sizes},
+            opset_version=OPSET,
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError("torch.onnx.export returned no program")
+    proto = program.model_proto
+    _align_pixel_centres(proto)
+    return proto
+
+
+def _align_pixel_centres(proto: "onnx.ModelProto") -> None:
+    """Gives the nearest-neighbour Resize the meaning of torch's nearest-exact."""
+    for node in proto.graph.node:
+        values = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == "Resize" and values["mode"].s == b"nearest":
+            values["coordinate_transformation_mode"].s = b"half_pixel"
+            values["nearest_mode"].s = b"round_prefer_ceil"
+
+
+def save(proto: "onnx.ModelProto", metadata: ModelMetadata, path: Path) -> None:
+    """Writes the model with its metadata in one step: a reader sees the old file or the new."""
+    import onnx
+
+    write_metadata(proto, metadata)
+    onnx.checker.check_model(proto)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(proto.SerializeToString())
+    partial.replace(path)
+
+
+@torch.no_grad()
+def label_difference(graph: FrameGraph, path: Path, source: PairSource) -> float:
+    """Share of the pixels that torch and the file, run in full precision, label differently."""
+    engine = OpenVINOEngine(read_model(path), precision="f32")
+    different = pixels = 0
+    for index in np.linspace(0, len(source) - 1, min(_FRAMES_COMPARED, len(source))).astype(int):
+        frame = camera_frame(source.read(int(index)).frame)
+        expected, _ = graph(torch.from_numpy(frame))
+        labels, _ = engine.infer(frame)
+        different += np.count_nonzero(labels != expected.numpy())
+        pixels += labels.size
+    engine.close()
+    return different / pixels
+
+
+def held_back_frames(data: Path | None, tags: str | None, labels: LabelSet) -> PairSource:
+    """The validation part of a folder, or of the procedural drive where none is named."""
+    if data is None:
+        return DriveFrames(_DRIVE_FRAMES, labels, first_seed=0)
+    if tags is None:
+        raise DataError(f"--data {data} needs --tags, the CARLA version of its masks")
+    return PairFolder(data, tags, labels, split_names(data)[1])
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        "carla_unet_export",
+        description="Write a checkpoint as one self-contained ONNX file, checked against torch.",
+    )
+    add = parser.add_argument
+    add("--checkpoint", type=Path, required=True, help="RUN/best.pt")
+    add("--out", type=Path, required=True, help="the ONNX file")
+    add("--half", action="store_true", help="fp16, for TensorRT")
+    add("--data", type=Path, help="pairs whose held-back part (val.txt) the file is checked and "
+        "scored on (default: the procedural drive)")  # fmt: skip
+    add("--tags", help="CARLA version whose tags the masks of --data hold")
+    arguments = parser.parse_args(argv)
+    try:
+        trained = read_trained_net(arguments.checkpoint)
+        source = held_back_frames(arguments.data, arguments.tags, trained.label_set)
+        metadata = export(trained, arguments.out, source, arguments.half)
+    except (CheckpointError, DataError, ExportError, ValueError) as error:
+        print(f"carla_unet_export: {error}", file=sys.stderr)
+        return 1
+    mean = sum(metadata.iou.values()) / len(metadata.iou)
+    size = arguments.out.stat().st_size / 1e6
+    print(f"{arguments.out}: {size:.1f} MB, mean IoU {mean:.3f} on {metadata.iou_data}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

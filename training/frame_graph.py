@@ -1,0 +1,71 @@
+"""The graph a model file holds: camera bytes in, class ids and confidence out.
+
+    frame uint8 [H, W, 4] BGRA  ->  labels uint8 [H, W], confidence uint8 [H, W]
+
+Validation during training, the exported file and the benchmark's torch run are all this module,
+so none of them can normalise or resize in a way of its own.
+
+The class is decided at the net's output size and then enlarged (nearest): enlarging 13 planes
+of logits first costs half as much again as the net itself. Deciding is a chain of comparisons
+instead of argmax, which OpenVINO and TensorRT run through a slow TopK; both give the same ids.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from carla_unet_ros.training.unet import UNet
+
+MEAN = 0.45
+STD = 0.25
+
+
+def normalise(colours: Tensor) -> Tensor:
+    """R, G, B in 0..1 -> what the U-Net is fed; one mean and deviation for all channels."""
+    return (colours - MEAN) / STD
+
+
+class FrameGraph(nn.Module):
+    """See the module's text. `network_size` is (width, height), multiples of `config.multiple`."""
+
+    def __init__(self, net: UNet, network_size: tuple[int, int]) -> None:
+        super().__init__()
+        width, height = network_size
+        multiple = net.config.multiple
+        if width % multiple or height % multiple or min(network_size) < multiple:
+            raise ValueError(
+                f"network size is {width}x{height}; this U-Net needs multiples of {multiple}"
+            )
+        self.net = net
+        self.network_size = network_size
+
+    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        height, width = frame.shape[0], frame.shape[1]
+        dtype = next(self.net.parameters()).dtype
+        colours = frame.to(dtype)[..., :3].flip(-1).permute(2, 0, 1)[None]
+        colours = F.interpolate(
+            normalise(colours / 255), self.network_size[::-1], mode="bilinear", align_corners=False
+        )
+        logits = self.net(colours)
+        labels, best = _argmax(logits)
+        confidence = 255 / torch.exp(logits - best).sum(dim=1, keepdim=True)
+        # Pixel centres meet pixel centres. ONNX has no such operator for torch, which would spell
+        # it out in index arithmetic; `export.to_onnx` sets the one Resize instead.
+        mode = "nearest" if torch.compiler.is_exporting() else "nearest-exact"
+        labels = F.interpolate(labels, (height, width), mode=mode)
+        confidence = F.interpolate(
+            confidence, (height, width), mode="bilinear", align_corners=False
+        )
+        return labels[0, 0].to(torch.uint8), confidence[0, 0].to(torch.uint8)
+
+
+def _argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (N, classes, H, W) -> winning id as a float and its logit, each (N, 1, H, W)."""
+    best = logits[:, :1]
+    labels = torch.zeros_like(best)
+    for index in range(1, logits.shape[1]):
+        candidate = logits[:, index : index + 1]
+        wins = candidate > best
+        labels = torch.where(wins, float(index), labels)
+        best = torch.where(wins, candidate, best)
+    return labels, best

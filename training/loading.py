@@ -1,0 +1,115 @@
+"""From data sources to batches: which frames make an epoch, and how they are drawn.
+
+Every draw is a function of (seed, epoch, place in the epoch) alone, whatever the number of
+workers, so that a resumed run sees exactly the frames an unbroken one would have seen.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from carla_unet_ros.training.augmentation import Augmentation, to_tensors
+from carla_unet_ros.training.datasets import PairSource
+
+
+class EpochFrames(Dataset):
+    """One epoch's augmented frames, drawn from several sources by their shares.
+
+    sources: where the frames come from
+    shares:  how much of the epoch each source fills; they need not sum to 1
+    frames:  frames in the epoch; a source smaller than its part is gone through several times
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[PairSource],
+        shares: Sequence[float],
+        frames: int,
+        augmentation: Augmentation,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        self._sources = sources
+        self._augmentation = augmentation
+        self._seeds = seed, epoch
+        self._draws = draw_epoch([len(source) for source in sources], shares, frames, seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self._draws)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
+        source, index = self._draws[place]
+        pair = self._sources[source].read(index)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_mixed(*self._seeds, place))
+            return self._augmentation(*to_tensors(*pair))
+
+
+def draw_epoch(
+    sizes: Sequence[int], shares: Sequence[float], frames: int, seed: int, epoch: int
+) -> list[tuple[int, int]]:
+    """(source, index) of each frame of an epoch, shuffled.
+
+    Each source is walked in a shuffled order of its own that goes on from epoch to epoch, so
+    that all of it is seen before any of it is seen again.
+    """
+    draws: list[tuple[int, int]] = []
+    for source, (size, count) in enumerate(zip(sizes, _parts(shares, frames), strict=True)):
+        for position in range(epoch * count, (epoch + 1) * count):
+            lap, place = divmod(position, size)
+            draws.append((source, _permutation(size, _mixed(seed, source, lap))[place]))
+    order = torch.randperm(len(draws), generator=_generator(_mixed(seed, -1, epoch)))
+    return [draws[place] for place in order.tolist()]
+
+
+def loader(frames: EpochFrames, batch: int, workers: int) -> DataLoader:
+    """Batches of (frames float [N, 3, H, W], labels [N, H, W]); a last, smaller one is dropped."""
+    return DataLoader(
+        frames,
+        batch_size=batch,
+        num_workers=workers,
+        drop_last=True,
+        worker_init_fn=_single_threaded,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _parts(shares: Sequence[float], frames: int) -> list[int]:
+    """Whole frames for each share; the first source takes what rounding leaves."""
+    parts = [int(frames * share / sum(shares)) for share in shares]
+    parts[0] += frames - sum(parts)
+    return parts
+
+
+_LAST_PERMUTATION: dict[tuple[int, int], list[int]] = {}
+
+
+def _permutation(size: int, seed: int) -> list[int]:
+    """A shuffled range; the last one is kept, as consecutive draws ask for the same."""
+    key = size, seed
+    if key not in _LAST_PERMUTATION:
+        _LAST_PERMUTATION.clear()
+        _LAST_PERMUTATION[key] = torch.randperm(size, generator=_generator(seed)).tolist()
+    return _LAST_PERMUTATION[key]
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _mixed(*parts: int) -> int:
+    """One 63-bit seed from several numbers (a multiply-add hash: nearby parts, far seeds)."""
+    seed = 0x9E3779B97F4A7C15
+    for part in parts:
+        seed = (seed ^ part & (2**64 - 1)) * 0xBF58476D1CE4E5B9 % 2**64
+        seed ^= seed >> 31
+    return seed >> 1
+
+
+def _single_threaded(_: int) -> None:
+    """Workers are parallel already; OpenCV's and torch's own threads would fight over cores."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,73 @@
+"""The loss: sparse categorical cross-entropy, with class weights, plus soft Dice.
+
+Cross-entropy asks of every pixel: how surprised is the net by the true class, -log p(true)?
+"Sparse" only says how the truth is written, as one class id per pixel instead of a vector of
+zeros with a single one in it: 13 times less memory, the same number. It weighs every pixel
+alike, so a pedestrian of 200 pixels hardly counts beside a road of 100,000; class weights make up
+for some of that. Dice (Milletari et al. 2016) compares whole regions instead of pixels, is blind
+to their size and close to what mean IoU measures.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from carla_unet_ros.labels import IGNORE
+
+
+class SegmentationLoss(nn.Module):
+    """Logits (N, C, h, w), labels int (N, H, W) with IGNORE -> scalar.
+
+    A net with a stem gives one answer for a block of pixels. It is scored against one pixel of
+    that block: four times less work than enlarging the logits, and flips and random scales see
+    to it that no corner of the block is preferred.
+    """
+
+    def __init__(self, class_weights: Tensor | None, dice: float, smoothing: float) -> None:
+        super().__init__()
+        self.register_buffer("class_weights", class_weights)
+        self.dice = dice
+        self.smoothing = smoothing
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.float()
+        labels = labels[..., :: labels.shape[-2] // logits.shape[-2],
+                        :: labels.shape[-1] // logits.shape[-1]].long()  # fmt: skip
+        if (labels == IGNORE).all():
+            return logits.sum() * 0
+        weights = self.get_buffer("class_weights") if self.class_weights is not None else None
+        loss = F.cross_entropy(
+            logits, labels, weights, ignore_index=IGNORE, label_smoothing=self.smoothing
+        )
+        return loss + self.dice * dice_loss(logits, labels) if self.dice else loss
+
+
+def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """1 - mean over the classes in the batch of 2 |P and T| / (|P| + |T|), P the probabilities.
+
+    Logits (N, C, H, W), labels int64 (N, H, W) with IGNORE. |P and T| needs only each pixel's
+    probability of its true class, so no one-hot planes are made.
+    """
+    classes = logits.shape[1]
+    known = labels != IGNORE
+    truth = torch.where(known, labels, 0)
+    probabilities = logits.softmax(dim=1) * known[:, None]
+    of_truth = probabilities.gather(1, truth[:, None])[:, 0]
+    overlap = logits.new_zeros(classes).index_add(0, truth.flatten(), of_truth.flatten())
+    pixels = torch.bincount(labels[known], minlength=classes)
+    size = probabilities.sum(dim=(0, 2, 3)) + pixels
+    return 1 - (2 * overlap / size)[pixels > 0].mean()
+
+
+def class_weights(pixels: Tensor, power: float) -> Tensor:
+    """Pixel counts by class [C] -> weights (mean share / share)^power, their mean 1.
+
+    power 0 weighs all pixels alike, 1 all classes alike, 0.5 lies between. A class that never
+    occurs gets the weight 1; the largest weight is 10, lest a handful of pixels rule the rest.
+    """
+    seen = pixels > 0
+    share = pixels.double() / pixels.sum()
+    weights = torch.ones_like(share)
+    weights[seen] = (share[seen].mean() / share[seen]) ** power
+    weights[seen] /= weights[seen].mean()
+    return weights.clamp(max=10).float()

@@ -1,0 +1,47 @@
+"""Pictures of a training and of an evaluation, as PNG files; no screen needed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from carla_unet_ros.metrics import ConfusionMatrix
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+
+def learning_curves(history: Sequence[dict[str, float]], path: Path) -> None:
+    """Loss on the left axis, every mean IoU on the right one, by epoch."""
+    figure, left = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    epochs = range(1, len(history) + 1)
+    left.plot(epochs, [entry["loss"] for entry in history], color="0.6", label="training loss")
+    left.set(xlabel="epoch", ylabel="loss")
+    right = left.twinx()
+    for name in history[-1]:
+        if name.startswith("mean IoU"):
+            right.plot(epochs, [entry[name] for entry in history], label=name)
+    right.set(ylabel="mean IoU", ylim=(0, 1))
+    figure.legend(loc="outside upper center", ncols=4, frameon=False)
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def confusion_matrix(matrix: ConfusionMatrix, names: Sequence[str], path: Path) -> None:
+    """Rows are true classes, columns predicted ones; each row is its pixels' shares in %."""
+    rows = matrix.counts.sum(axis=1, keepdims=True)
+    shares = np.divide(
+        100 * matrix.counts, rows, out=np.zeros(matrix.counts.shape), where=rows > 0
+    )
+    figure, axes = pyplot.subplots(figsize=(2 + 0.6 * len(names), 1.5 + 0.55 * len(names)))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true", title="% of each true class")
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 0.5:
+            colour = "white" if share > 50 else "black"
+            axes.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour)
+    figure.savefig(path, bbox_inches="tight")
+    pyplot.close(figure)

@@ -1,0 +1,57 @@
+"""The data of a run: what is trained on, what is validated on, and how many pixels of what."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from carla_unet_ros.labels import IGNORE, label_set
+from carla_unet_ros.training.datasets import DriveFrames, PairFolder, PairSource, split_names
+from carla_unet_ros.training.options import Options
+
+_FRAMES_COUNTED = 200
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """sources and shares: drawn from in training; validation: scored after every epoch."""
+
+    sources: list[PairSource]
+    shares: list[float]
+    validation: list[PairFolder]
+    description: str
+
+    @staticmethod
+    def open(options: Options) -> "TrainingData":
+        """Raises DataError for folders that cannot be used."""
+        target = label_set(options.labels)
+        sources: list[PairSource] = []
+        validation: list[PairFolder] = []
+        for folder, tags in zip(options.data, options.tags, strict=True):
+            train, val = split_names(folder)
+            sources.append(PairFolder(folder, tags, target, train))
+            if folder in options.validate:
+                validation.append(PairFolder(folder, tags, target, val))
+        if options.drive:
+            sources.append(DriveFrames(options.drive, target))
+        total = sum(options.shares)
+        description = ", ".join(
+            f"{source.name} ({len(source)} frames, {share / total:.0%})"
+            for source, share in zip(sources, options.shares, strict=True)
+        )
+        return TrainingData(sources, options.shares, validation, description)
+
+
+def class_pixels(data: TrainingData, classes: int) -> Tensor:
+    """Share of each class [classes] in what will be trained on, from a sample of each source."""
+    pixels = np.zeros(256)
+    for source, share in zip(data.sources, data.shares, strict=True):
+        sample = np.linspace(0, len(source) - 1, min(len(source), _FRAMES_COUNTED)).astype(int)
+        counts = sum(
+            np.bincount(source.read(int(index)).labels.ravel(), minlength=256) for index in sample
+        )
+        counts = np.asarray(counts, float)
+        counts[IGNORE] = 0
+        pixels += share * counts / max(counts.sum(), 1)
+    return torch.from_numpy(pixels[:classes])
