@@ -15,7 +15,23 @@ TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "record
 # cv2 comes as opencv-python-headless, not opencv-python: the two install the same module over
 # each other, and only the headless one imports on a server or in a container without X.
 # 5.x breaks cv_bridge.
-REQUIRED = ["numpy>=1.26", "opencv-python-headless>=4.8,<5", "onnx>=1.16", "openvino>=2025.0"]
+REQUIRED = [
+    "numpy>=1.26",
+    "opencv-python-headless>=4.8,<5",
+    "onnx>=1.16",
+    "openvino>=2025.0",
+    "tqdm",
+]
+
+# Each GPU library with the CUDA calls the engine makes; neither needs a GPU to be installed.
+TENSORRT_RTX = [
+    "tensorrt-rtx-cu13-libs>=1.4",
+    "tensorrt-rtx-cu13-bindings>=1.4",
+    "cuda-bindings>=13",
+]
+ROSBAGS = "rosbags>=0.11"
+# CARLA's client has no wheels for later Pythons.
+CARLA = "carla==0.9.16; python_version<'3.13'"
 
 EXTRAS = {
     # What apt installs on a ROS 2 machine. Not in REQUIRED, so that pip never puts a second
@@ -30,18 +46,22 @@ EXTRAS = {
         "cv-bridge==1.13.0.post0",
         "numpy<2.3",
     ],
+    "tensorrt": ["tensorrt>=10", "cuda-bindings>=12"],
+    "tensorrt-rtx": TENSORRT_RTX,
     # One torch release, so that a training run repeats to the last digit on another machine.
     "training": [
         "torch==2.13.0",
         "kornia>=0.8",
-        "tqdm",
+        "lightning-fabric>=2.4",
         "matplotlib",
-        "tensorboard",
         "onnxscript",
-        "rosbags",
+        "tensorboard",
+        ROSBAGS,
     ],
+    # Frames from a running simulator.
+    "record": [CARLA],
     # Also what `colcon test` looks at before it runs anything.
-    "test": ["pytest", "colcon-common-extensions", "rosbags"],
+    "test": ["pytest", "colcon-common-extensions", ROSBAGS, CARLA, *TENSORRT_RTX],
     # pyright is a Node.js program; [nodejs] brings the Node.js too.
     "lint": ["ruff", "pyright[nodejs]"],
 }

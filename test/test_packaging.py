@@ -62,12 +62,14 @@ print(json.dumps([root, files]))
 class Installation:
     """One way in which the package came onto a machine.
 
+    source: what it was installed from
     shell:  what a user types before any command of the package
     python: the Python it was installed for
     module: the folder the package must be imported from
     share:  where launch files and configuration must lie; None where that way installs none
     """
 
+    source: Path
     shell: str
     python: Path
     module: Path
@@ -109,11 +111,13 @@ def test_an_installation_is_complete(way: str, request: pytest.FixtureRequest) -
     command = installation.command(f"{installation.python} -c '{WHERE_AND_WHAT}'")
     root, files = json.loads(run(command, installation.module.parent))
     assert Path(root) == installation.module
-    missing = files_of(ROOT / NAME) - set(files)
+    missing = files_of(installation.source / NAME) - set(files)
     assert not missing, f"{way} leaves out {missing}"
     if installation.share:
         for folder in ("launch", "config"):
-            missing = files_of(ROOT / folder) - files_of(installation.share / folder)
+            missing = files_of(installation.source / folder) - files_of(
+                installation.share / folder
+            )
             assert not missing, f"{way} leaves out {missing} of {folder}/"
         assert (installation.share / "package.xml").is_file()
         index = installation.share.parent / "ament_index/resource_index/packages"
@@ -213,9 +217,9 @@ def pip(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     target = tmp_path_factory.mktemp("target")
     source = copy_of_the_sources(tmp_path_factory.mktemp("pip"))
     run([sys.executable, *PIP_INSTALL, "--target", str(target), str(source)], source)
-    python = Path(sys.executable)
+    shell = f"export PYTHONPATH={target}"
     return Installation(
-        f"export PYTHONPATH={target}", python, target / NAME, target / "share" / NAME
+        source, shell, Path(sys.executable), target / NAME, target / "share" / NAME
     )
 
 
@@ -230,7 +234,7 @@ def pip_editable(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     borrowed = Path(pytest.__file__).parents[1]
     (site / "zz_borrowed.pth").write_text(f"{borrowed}\n")
     run([str(python), *PIP_INSTALL, "--editable", str(source)], source)
-    return Installation("cd /", python, source / NAME, None)
+    return Installation(source, "cd /", python, source / NAME, None)
 
 
 def copy_of_the_sources(folder: Path) -> Path:
@@ -252,7 +256,9 @@ def built_with_colcon(workspace: Path, install: str, *options: str) -> Installat
     (site,) = prefix.glob("lib/python3*/site-packages")
     module = (workspace / "build" / NAME if options else site) / NAME
     setup = workspace / install / "setup.bash"
-    return Installation(f". {setup}", Path(sys.executable), module, prefix / "share" / NAME)
+    return Installation(
+        workspace / "src", f". {setup}", Path(sys.executable), module, prefix / "share" / NAME
+    )
 
 
 def run(command: list[str], folder: Path) -> str:

@@ -1,0 +1,172 @@
+"""The demo as a newcomer runs it: figures, a picture and a video, and a clean end in any case."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from carla_unet_ros.labels import UNKNOWN_TAG, carla_label_set
+from carla_unet_ros.model_file import SHIPPED_MODEL
+
+FIGURES = re.compile(
+    r"^ *(?P<seconds>\d+) s   (?P<rate>[\d.]+) frames/s   image age (?P<age>[\d.]+) ms   "
+    r"engine (?P<engine>[\d.]+) ms   mean IoU (?P<iou>[\d.]+)   OpenVINO",
+    re.MULTILINE,
+)
+
+
+class Demo:
+    """`carla_unet_demo` in a domain and a folder of the test's own."""
+
+    def __init__(self, domain: int, out: Path) -> None:
+        self.out = out
+        self._domain = domain
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-u", "-m", "carla_unet_ros.demo", *map(str, arguments)]
+        self._process = subprocess.Popen(
+            [*command, "--domain", str(self._domain), "--out", str(self.out)],
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return self._process
+
+    def wait(self) -> tuple[int, str, str]:
+        """Exit status, standard output and standard error."""
+        assert self._process is not None
+        out, errors = self._process.communicate(timeout=120)
+        return self._process.returncode, out, errors
+
+    def wait_for_first_label(self) -> int:
+        """The process id, once a label image came."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("First label image"):
+                return self._process.pid
+        pytest.fail(f"the demo ended early: {self.wait()}")
+
+    def processes(self) -> dict[int, str]:
+        """Process id and command line of all that runs in the demo's domain, but this test."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                variables = (folder / "environ").read_bytes().split(b"\0")
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if f"ROS_DOMAIN_ID={self._domain}".encode() in variables:
+                found[int(folder.name)] = command
+        found.pop(os.getpid(), None)
+        return found
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
+
+
+@pytest.fixture
+def demo(ros_domain: int, tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(ros_domain, tmp_path / "out")
+    yield demo
+    demo.close()
+
+
+def test_the_demo_shows_figures_and_leaves_a_picture_and_a_video(
+    demo: Demo, tiny_model_path: Path
+) -> None:
+    demo.start("--duration", "4", "--model", tiny_model_path, "--engine", "openvino")
+    status, printed, errors = demo.wait()
+    assert status == 0, errors
+    assert re.search(r"^First label image \d+\.\d s after the nodes were started", printed, re.M)
+    last = list(FIGURES.finditer(printed))[-1]
+    assert float(last["rate"]) > 1
+    assert 0 < float(last["age"]) < 1000
+    assert 0 < float(last["iou"]) < 1
+    check_picture(demo.out / "demo.png")
+    assert cv2.VideoCapture(str(demo.out / "demo.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) >= 20
+    assert not demo.processes()
+
+
+def test_ctrl_c_ends_the_demo_and_its_nodes(demo: Demo, tiny_model_path: Path) -> None:
+    demo.start("--model", tiny_model_path, "--engine", "openvino")
+    group = demo.wait_for_first_label()
+    assert len(demo.processes()) >= 4
+    os.killpg(group, signal.SIGINT)
+    status, _, errors = demo.wait()
+    assert (status, errors) == (0, "")
+    assert not demo.processes()
+
+
+def test_a_node_that_dies_ends_the_demo_with_its_name(demo: Demo, tiny_model_path: Path) -> None:
+    demo.start("--model", tiny_model_path, "--engine", "openvino")
+    demo.wait_for_first_label()
+    (node,) = (pid for pid, text in demo.processes().items() if "segmentation_node" in text)
+    os.kill(node, signal.SIGKILL)
+    status, _, errors = demo.wait()
+    assert status == 1
+    assert "segmentation_node ended with signal 9. It printed last:" in errors
+    assert "Traceback" not in errors
+    assert not demo.processes()
+
+
+def test_an_engine_that_is_not_to_be_had_ends_the_demo_with_the_reason(
+    demo: Demo, tiny_model_path: Path
+) -> None:
+    demo.start("--model", tiny_model_path, "--engine", "tensorrt", CUDA_VISIBLE_DEVICES="")
+    status, _, errors = demo.wait()
+    assert status == 1
+    assert "engine tensorrt cannot run here" in errors
+    assert "Traceback" not in errors
+    assert not demo.processes()
+
+
+def test_a_missing_model_ends_the_demo_with_a_sentence(demo: Demo, tmp_path: Path) -> None:
+    demo.start("--model", tmp_path / "none.onnx")
+    status, _, errors = demo.wait()
+    assert status == 1
+    assert re.fullmatch(r"carla_unet_demo: model \S+none.onnx cannot be read .*\n", errors)
+
+
+def test_the_demo_says_what_to_install_where_ros_is_missing() -> None:
+    code = (
+        "import sys; sys.modules['rclpy'] = None; "
+        "from carla_unet_ros.demo import main; sys.exit(main([]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ROS 2 cannot be imported" in done.stderr
+    assert "pip install '.[ros]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_shipped_model_knows_the_scenes_of_the_drive(demo: Demo) -> None:
+    demo.start("--duration", "12", "--model", SHIPPED_MODEL)
+    status, printed, errors = demo.wait()
+    assert status == 0, errors
+    last = list(FIGURES.finditer(printed))[-1]
+    assert float(last["iou"]) > 0.5
+    check_picture(demo.out / "demo.png")
+
+
+def check_picture(path: Path) -> None:
+    """camera | segmentation | truth: three different images, the last in palette colours."""
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    assert picture.shape == (600, 2400, 3)
+    frame, overlay, truth = np.hsplit(np.asarray(picture, np.uint8)[:500], 3)
+    assert np.any(frame != overlay)
+    assert np.any(frame != truth)
+    assert UNKNOWN_TAG not in carla_label_set("0.9.13").ids_of_colours(truth)
