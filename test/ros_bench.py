@@ -3,7 +3,6 @@
 Everything waits for an event and fails after a time limit; nothing sleeps.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -148,6 +148,30 @@ class Camera:
         return header
 
 
+class Diagnostics:
+    """The newest status of each name on a topic of DiagnosticArray."""
+
+    def __init__(self, bench: RosBench, topic: str = "/diagnostics") -> None:
+        self._arrays: list[DiagnosticArray] = bench.collect(DiagnosticArray, topic)
+
+    def __call__(self, name: str) -> DiagnosticStatus | None:
+        for array in reversed(self._arrays):
+            for status in array.status:
+                if status.name == name:
+                    return status
+        return None
+
+    def value(self, name: str, key: str) -> str:
+        """One value of a status, "" while there is none."""
+        status = self(name)
+        values = {entry.key: entry.value for entry in status.values} if status else {}
+        return values.get(key, "")
+
+    def message(self, name: str) -> str:
+        status = self(name)
+        return status.message if status else ""
+
+
 def scene(height: int = 48, width: int = 64, seed: int = 0) -> tuple[Uint8, Uint8]:
     """A BGRA frame painted in the palette colours of random classes, and those classes."""
     ids = np.random.default_rng(seed).integers(0, len(carla_13()), (height, width), np.uint8)
@@ -160,10 +184,6 @@ def pixels(message: Image) -> Uint8:
     channels = {"mono8": (), "bgr8": (3,)}[message.encoding]
     assert message.step == message.width * int(np.prod(channels, dtype=int))
     return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, *channels)
-
-
-def environment(**changes: str) -> dict[str, str]:
-    return {**os.environ, **changes}
 
 
 def _yaml(value: Any) -> str:
