@@ -22,6 +22,27 @@ def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model.write(tmp_path_factory.mktemp("model") / "tiny.onnx")
 
 
+@pytest.fixture(scope="session")
+def small_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file with a small convolutional net of random weights."""
+    import small_net
+
+    return small_net.write(tmp_path_factory.mktemp("small_net") / "small.onnx")
+
+
+@pytest.fixture(scope="session")
+def small_engine(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The engine TensorRT-RTX really builds of it, for a GPU that is made up."""
+    pytest.importorskip("tensorrt_rtx_bindings")
+    from small_engine import target_for
+
+    from carla_unet_ros.engines.engine_cache import EngineCache
+    from carla_unet_ros.engines.tensorrt_build import built_engine
+
+    cache = EngineCache(tmp_path_factory.mktemp("engines"), print)
+    return built_engine(target_for(small_model_path), cache, print)
+
+
 @pytest.fixture
 def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A ROS domain id that no other test on this machine uses, set in the environment."""

@@ -1,0 +1,23 @@
+"""The engine of `small_net` for a GPU that is made up, and what tests of the cache do with it."""
+
+from pathlib import Path
+
+from carla_unet_ros.engines.cuda import Device
+from carla_unet_ros.engines.engine_cache import EngineCache, Key
+from carla_unet_ros.engines.tensorrt_build import Target
+from carla_unet_ros.model_file import read_model
+
+DEVICE = Device("GPU", "8.9", "13.0")
+
+
+def target_for(model_path: Path) -> Target:
+    return Target(read_model(model_path), (800, 600), DEVICE)
+
+
+def put(cache: EngineCache, key: Key, content: bytes) -> None:
+    with cache.lock():
+        cache.write(key, content)
+
+
+def files(cache: EngineCache) -> set[str]:
+    return {path.name for path in cache.folder.iterdir()} - {"lock"}
