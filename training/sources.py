@@ -1,13 +1,21 @@
 """The data of a run: what is trained on, what is validated on, and how many pixels of what."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
-from carla_unet_ros.labels import IGNORE, label_set
-from carla_unet_ros.training.datasets import DriveFrames, PairFolder, PairSource, split_names
+from carla_unet_ros.labels import IGNORE, carla_13, label_set
+from carla_unet_ros.training.datasets import (
+    DriveFrames,
+    PairFolder,
+    PairSource,
+    split_names,
+    write_pair,
+)
 from carla_unet_ros.training.options import Options
 
 _FRAMES_COUNTED = 200
@@ -34,13 +42,28 @@ class TrainingData:
             if folder in options.validate:
                 validation.append(PairFolder(folder, tags, target, val))
         if options.drive:
-            sources.append(DriveFrames(options.drive, target))
+            drawn = render_drive(options.out / "drive", options.drive)
+            sources.append(PairFolder(drawn, "0.8.x", target))
         total = sum(options.shares)
         description = ", ".join(
             f"{source.name} ({len(source)} frames, {share / total:.0%})"
             for source, share in zip(sources, options.shares, strict=True)
         )
         return TrainingData(sources, options.shares, validation, description)
+
+
+def render_drive(folder: Path, count: int) -> Path:
+    """Writes `count` frames of the procedural drive into a folder of pairs, once.
+
+    Drawing a street takes longer than training on it; frames already there are kept.
+    """
+    drive = DriveFrames(count, carla_13())
+    for index in tqdm(range(count), "drawing the drive"):
+        name = f"{index:06}"
+        if not (folder / "rgb" / f"{name}.jpg").exists():
+            frame, labels = drive.read(index)
+            write_pair(folder, name, frame, labels, jpeg=95)
+    return folder
 
 
 def class_pixels(data: TrainingData, classes: int) -> Tensor:

@@ -1,0 +1,172 @@
+"""Makes an int8 model file of an fp32 one: `carla_unet_quantize --data DIR --tags VERSION --out FILE`.
+
+Weights and activations become 8-bit integers with a scale each, written into the same ONNX graph
+as pairs of QuantizeLinear and DequantizeLinear: one file that OpenVINO runs as int8 and TensorRT
+builds as int8. The scales are read off frames that are run through the net (post-training
+quantisation, NNCF); no torch is needed. Frames of the training list calibrate, its last fifth is
+held back and decides whether the file may be kept.
+"""
+
+import argparse
+import datetime
+import logging
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from carla_unet_ros.engines import EngineError
+from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model, write_metadata
+from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.training.datasets import (
+    DataError,
+    DriveFrames,
+    PairFolder,
+    PairSource,
+    camera_frame,
+    split_names,
+)
+from carla_unet_ros.training.evaluate import Evaluation, evaluate
+
+if TYPE_CHECKING:
+    import onnx
+
+LARGEST_LOSS = 0.01
+"""Mean IoU that may be lost: one point."""
+
+_HELD_BACK = 0.2
+
+
+class QuantisationError(Exception):
+    """An int8 file that must not be written; the text says why."""
+
+
+def quantise(
+    model: Model, calibration: PairSource, held_back: PairSource, out: Path, frames: int
+) -> tuple[Evaluation, Evaluation]:
+    """Writes `out`, and returns the scores of the model and of its int8 form.
+
+    calibration: where the scales are read from, `frames` of it, evenly spread
+    held_back:   what both are scored on; QuantisationError where int8 loses over LARGEST_LOSS
+    """
+    proto = to_int8(model, calibration, frames)
+    metadata = replace(
+        model.metadata,
+        precision="int8",
+        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+    )
+    with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
+        draft = Path(folder) / "draft.onnx"
+        write_metadata(proto, metadata)
+        draft.write_bytes(proto.SerializeToString())
+        before, after = (_scored(path, held_back) for path in (model.path, draft))
+    loss = before.matrix.mean_iou() - after.matrix.mean_iou()
+    if not loss <= LARGEST_LOSS:
+        raise QuantisationError(
+            f"int8 loses {100 * loss:.1f} points of mean IoU on {held_back.name} "
+            f"({before.matrix.mean_iou():.3f} to {after.matrix.mean_iou():.3f}), at most "
+            f"{100 * LARGEST_LOSS:.0f} may be lost: {out} is not written. Try more --frames"
+        )
+    scores = after.figures()["iou"]
+    iou = {name: value for name, value in scores.items() if value is not None}
+    about = f"{held_back.name} (the last {len(held_back)} training frames, held back)"
+    write_metadata(proto, replace(metadata, iou=iou, iou_data=about))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(out.name + ".partial")
+    partial.write_bytes(proto.SerializeToString())
+    partial.replace(out)
+    return before, after
+
+
+def to_int8(model: Model, calibration: PairSource, frames: int) -> "onnx.ModelProto":
+    """The model's graph with its convolutions in int8, symmetric, weights scaled per channel."""
+    import nncf
+    import onnx
+
+    nncf.set_log_level(logging.ERROR)
+    proto = onnx.load(model.path)
+    indices = np.linspace(0, len(calibration) - 1, min(frames, len(calibration))).astype(int)
+    dataset = nncf.Dataset(
+        [int(index) for index in indices],
+        lambda index: {"frame": camera_frame(calibration.read(index).frame)},
+    )
+    return nncf.quantize(
+        proto,
+        dataset,
+        # Symmetric, as TensorRT wants it; asymmetric activations win nothing behind ReLU.
+        preset=nncf.QuantizationPreset.PERFORMANCE,
+        target_device=nncf.TargetDevice.CPU,
+        subset_size=len(indices),
+        ignored_scope=nncf.IgnoredScope(names=_not_convolutions(proto)),
+    )
+
+
+def calibration_split(names: list[str]) -> tuple[list[str], list[str]]:
+    """Names to calibrate on, and the last fifth, to judge by."""
+    first = len(names) - max(1, round(_HELD_BACK * len(names)))
+    if not first:
+        raise DataError("one frame is too few to calibrate on and hold one back")
+    return names[:first], names[first:]
+
+
+def _not_convolutions(proto: "onnx.ModelProto") -> list[str]:
+    """Names of the arithmetic around the net, which gains nothing from int8."""
+    kept = ("Conv", "ConvTranspose", "MaxPool", "Relu", "Concat")
+    return [node.name for node in proto.graph.node if node.op_type not in kept]
+
+
+def _scored(path: Path, source: PairSource) -> Evaluation:
+    segmenter = Segmenter(path, "openvino")
+    try:
+        return evaluate(segmenter, source)
+    finally:
+        segmenter.close()
+
+
+def _sources(data: Path | None, tags: str | None, labels: LabelSet) -> tuple[PairSource, ...]:
+    """Frames to calibrate on and frames to judge by: of a folder, or of the procedural drive."""
+    if data is None:
+        return DriveFrames(200, labels), DriveFrames(40, labels, first_seed=0)
+    if tags is None:
+        raise DataError(f"--data {data} needs --tags, the CARLA version of its masks")
+    parts = calibration_split(split_names(data)[0])
+    return tuple(PairFolder(data, tags, labels, part) for part in parts)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        "carla_unet_quantize", description="Make an int8 model file, if it is good enough."
+    )
+    add = parser.add_argument
+    add("--model", type=Path, default=SHIPPED_MODEL, help="fp32 ONNX file of carla_unet_export")
+    add("--data", type=Path, help="folder of pairs (default: the procedural drive)")
+    add("--tags", help="CARLA version whose tags the masks of --data hold")
+    add("--out", type=Path, required=True, help="the int8 ONNX file")
+    add("--frames", type=int, default=200, help="frames to calibrate on (default 200)")
+    arguments = parser.parse_args(argv)
+    try:
+        model = read_model(arguments.model)
+        if model.metadata.precision != "fp32":
+            raise ModelError(f"{model.path} is {model.metadata.precision}; expected fp32")
+        calibration, held_back = _sources(arguments.data, arguments.tags, model.label_set)
+        before, after = quantise(model, calibration, held_back, arguments.out, arguments.frames)
+    except ImportError as error:
+        print(f"carla_unet_quantize: {error}; pip install '.[training]'", file=sys.stderr)
+        return 1
+    except (DataError, ModelError, EngineError, QuantisationError) as error:
+        print(f"carla_unet_quantize: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB, mean IoU "
+        f"{after.matrix.mean_iou():.4f}, was {before.matrix.mean_iou():.4f}, on the held-back "
+        f"part of {held_back.name}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
