@@ -1,0 +1,32 @@
+"""The pinhole camera CARLA simulates: no distortion, square pixels, the optical axis in the middle.
+
+Shared by the stand-in's painting and by the camera_info it publishes, so both always agree.
+"""
+
+import math
+from typing import NamedTuple
+
+
+class Intrinsics(NamedTuple):
+    """Image size in pixels; focal length and principal point in pixels (fx = fy = focal)."""
+
+    width: int
+    height: int
+    focal: float
+    cx: float
+    cy: float
+
+
+def intrinsics(width: int, height: int, fov: float) -> Intrinsics:
+    """The intrinsics CARLA's bridge computes: focal = width / (2 tan(fov / 2)), centre = size / 2.
+
+    `fov` is the horizontal field of view in degrees, above 0 and below 180. Raises ValueError for
+    a size below one pixel or a field of view outside that range.
+    """
+    if width < 1 or height < 1 or not 0.0 < fov < 180.0:
+        raise ValueError(
+            f"a camera of {width}x{height} pixels and {fov} degrees is not possible; expected at "
+            "least 1x1 pixels and a field of view between 0 and 180 degrees"
+        )
+    focal = width / (2.0 * math.tan(math.radians(fov) / 2.0))
+    return Intrinsics(width, height, focal, width / 2.0, height / 2.0)

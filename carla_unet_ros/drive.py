@@ -1,0 +1,165 @@
+"""A drive through a made-up town: camera frames with exact labels, from nothing but a seed.
+
+It stands in for CARLA where none is installed, and its frames are training data for classes that
+are rare in recorded ones. What the town is made of stands in `carla_unet_ros.town`; this file is
+the journey: where the car is, who else moves, and the order of painting.
+"""
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from carla_unet_ros.camera_model import intrinsics
+from carla_unet_ros.labels import Uint8
+from carla_unet_ros.town.blocks import CHARACTERS, LENGTH, Block, Blocks, Walker
+from carla_unet_ros.town.bonnet import Bonnet
+from carla_unet_ros.town.canvas import Canvas
+from carla_unet_ros.town.course import Course, View
+from carla_unet_ros.town.ground import Crossing, Ground, Street
+from carla_unet_ros.town.light import WEATHERS, weather
+from carla_unet_ros.town.sky import Sky
+from carla_unet_ros.town.stock import Stock
+from carla_unet_ros.town.things import Item, Moment, Stand, Thing
+from carla_unet_ros.town.vehicles import PAINTS, SHAPES
+
+FRAMES_PER_SECOND = 20
+"""Frames of the drive in a second of its own time."""
+
+_SIGHT = 130.0
+_SHADOWS = 55.0
+_TRAFFIC = 260.0
+
+
+class Scene(NamedTuple):
+    """A frame uint8 [H, W, 4], B G R A, and the class ids of `carla_13()`, uint8 [H, W]."""
+
+    frame: Uint8
+    labels: Uint8
+
+
+class Drive:
+    """The drive of one seed. Any frame can be asked for, in any order."""
+
+    def __init__(
+        self, width: int = 800, height: int = 600, fov: float = 90.0, seed: int = 0
+    ) -> None:
+        """Size in pixels, horizontal field of view in degrees; ValueError for an impossible one.
+
+        Three seeds in a row are downtown, suburb and country; every three the weather changes.
+        """
+        camera = intrinsics(width, height, fov)
+        rng = np.random.default_rng(seed)
+        character = CHARACTERS[tuple(CHARACTERS)[seed % len(CHARACTERS)]]
+        self._light = weather(WEATHERS[seed // len(CHARACTERS) % len(WEATHERS)], rng)
+        self._street = _street(rng, seed, character.half_width, character.sidewalk)
+        self._stock = Stock(rng, character.floors, character.shops)
+        self._blocks = Blocks(seed, character, self._street, self._stock)
+        self._course = Course(rng, float(rng.uniform(0.1, 0.3)))
+        self._speed = float(rng.uniform(7.0, 10.0))
+        self._seed = seed
+        self._canvas = Canvas(camera, float(rng.uniform(1.6, 2.4)))
+        self._sky = Sky(camera, self._light, character.skyline, rng)
+        self._ground = Ground(self._canvas, self._street, self._light, rng)
+        self._bonnet = Bonnet(camera, rng) if seed % 4 == 3 else None
+
+    def frame(self, index: int) -> Scene:
+        """The scene `index / FRAMES_PER_SECOND` seconds after the start; index from 0."""
+        time = index / FRAMES_PER_SECOND
+        s = self._speed * time + 1.5 * math.sin(time * 0.35)
+        lane = self._street.half_width / 2 if self._street.lanes == 2 else 1.9
+        view = View(self._course, s, lane + 0.15 * math.sin(time * 0.5))
+        sun = self._light.direction(view.heading)
+        moment = Moment(self._canvas, view, self._light, sun)
+        blocks = self._ahead(s)
+        crossings = [block.crossing for block in blocks if block.crossing]
+        things = self._in_sight(view, blocks, time)
+        self._sky.paint(self._canvas.pixels, view.heading)
+        self._paint_ground(moment, [c for c in crossings if c.s > s - 10], things)
+        for _, thing in sorted(things, key=lambda entry: -entry[0]):
+            thing.draw(moment)
+        if self._bonnet:
+            self._bonnet.paint(self._canvas.pixels)
+        return self._developed()
+
+    def _ahead(self, s: float) -> list[Block]:
+        first = math.floor((s - 20) / LENGTH)
+        last = math.floor((s + _SIGHT) / LENGTH)
+        return [self._blocks.block(number) for number in range(first, last + 1)]
+
+    def _in_sight(self, view: View, blocks: list[Block], time: float) -> list[tuple[float, Thing]]:
+        """Things with their depth: that of their farthest part."""
+        things = [thing for block in blocks for thing in block.things]
+        things += [self._person(walker, time) for block in blocks for walker in block.walkers]
+        things += self._traffic(view.s, time)
+        return [(thing.far, thing) for thing in things if -2 < thing.far - view.s < _SIGHT + 20]
+
+    def _paint_ground(self, moment: Moment, crossings: list[Crossing],
+                      things: list[tuple[float, Thing]]) -> None:  # fmt: skip
+        self._ground.paint(moment.view, crossings)
+        strength = min(sum(moment.light.sun) / 3 * 0.8, 0.55)
+        outlines = []
+        for far, thing in things:
+            if far - moment.view.s < _SHADOWS:
+                outline = thing.shadow(moment)
+                if outline is not None:
+                    outlines.append(outline)
+        self._ground.finish(moment.view, outlines, strength)
+
+    def _person(self, walker: Walker, time: float) -> Stand:
+        """Where somebody is: to and fro, like a triangle wave."""
+        way = walker.pace * time + walker.phase * 2 * walker.reach
+        along = way % (2 * walker.reach)
+        along = min(along, 2 * walker.reach - along)
+        phases = self._stock.people[walker.who]
+        sprite = phases[int(way * 1.3 * len(phases)) % len(phases)]
+        if walker.across:
+            return Stand(walker.start, walker.d - along, sprite)
+        return Stand(walker.start + along, walker.d, sprite)
+
+    def _traffic(self, s: float, time: float) -> list[Thing]:
+        """A car ahead and some that come towards us; each time round another one."""
+        lane = self._street.half_width / 2 if self._street.lanes == 2 else 1.9
+        cars: list[Thing] = []
+        ahead = s + 19 + 9 * math.sin(time * 0.16 + self._seed)
+        cars.append(self._car(ahead, lane, 0.0, int((time + 15) // 40) * 7))
+        for number in range(4):
+            way = s + 9.0 * time + number * _TRAFFIC / 4 + 37.0 * ((number * number) % 3)
+            place = s + _TRAFFIC - 30 - way % _TRAFFIC
+            looks = int(way // _TRAFFIC) * 11 + number
+            cars.append(self._car(place, -lane, math.pi, looks))
+        return cars
+
+    def _car(self, s: float, d: float, turn: float, looks: int) -> Item:
+        rng = np.random.default_rng((self._seed, looks, 77))
+        kind = list(SHAPES)[int(rng.integers(len(SHAPES)))]
+        paint = PAINTS[int(rng.integers(len(PAINTS)))]
+        foot = (SHAPES[kind].width, SHAPES[kind].length)
+        return Item(s, d, self._stock.cars[kind], turn, paint, foot)
+
+    def _developed(self) -> Scene:
+        """Labels as painted; the picture a little softer, as a camera's is."""
+        labels = cv2.extractChannel(self._canvas.pixels, 3)
+        frame = cv2.GaussianBlur(self._canvas.pixels, (3, 3), 0.6)
+        frame[..., 3] = 255
+        return Scene(np.asarray(frame, np.uint8), np.asarray(labels, np.uint8))
+
+
+def _street(rng: np.random.Generator, seed: int, half_widths: tuple[float, ...],
+            sidewalk: tuple[float, float]) -> Street:  # fmt: skip
+    half = float(rng.choice(half_widths))
+    grey = float(rng.uniform(84, 128))
+    paving = float(rng.uniform(84, 140))
+    country = seed % len(CHARACTERS) == 2
+    return Street(
+        half_width=half,
+        left=float(rng.uniform(*sidewalk)) if not country or rng.random() < 0.5 else 0.0,
+        right=float(rng.uniform(*sidewalk)),
+        centre=("double", "yellow", "white")[int(rng.integers(3))],
+        edge=bool(country or rng.random() < 0.5),
+        lanes=4 if half > 6.5 else 2,
+        asphalt=(grey * 1.0, grey * 0.98, grey * 0.97),
+        paving=(paving, paving * 1.0, paving * 1.01),
+        soil=(40.0, 82.0, 76.0) if rng.random() < 0.7 else (62.0, 92.0, 104.0),
+    )

@@ -1,0 +1,92 @@
+"""The street's centre line: a gentle bend without end, seen from the car that follows it."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from carla_unet_ros.town.light import Floats
+
+BEHIND, AHEAD = 24, 260
+"""Metres of street laid out behind and ahead of the car."""
+
+
+class Course:
+    """Heading along the street as a sum of sines."""
+
+    def __init__(self, rng: np.random.Generator, bend: float) -> None:
+        """`bend`: the largest change of heading, in radians."""
+        lengths = rng.uniform(180, 420, 2)
+        self._rates = (2 * np.pi / lengths).astype(float)
+        self._phases = rng.uniform(0, 2 * np.pi, 2)
+        self._sizes = np.array((0.65, 0.35)) * bend
+
+    def heading(self, s: float) -> float:
+        """Radians, clockwise from north, at a place along the street."""
+        return float((self._sizes * np.sin(self._rates * s + self._phases)).sum())
+
+    def headings(self, s: Floats) -> Floats:
+        angles = self._rates * s[:, None].astype(np.float64) + self._phases
+        return (self._sizes * np.sin(angles)).sum(axis=1)
+
+
+class Spot(NamedTuple):
+    """A place in camera coordinates on the ground, and the street's direction there."""
+
+    x: float
+    z: float
+    turn: float
+
+
+class View:
+    """The street around a car at `s`, `d` metres beside the centre line, looking along it."""
+
+    def __init__(self, course: Course, s: float, d: float) -> None:
+        self.s = s
+        self.heading = course.heading(s)
+        self._first = s - BEHIND
+        samples = self._first + np.arange(BEHIND + AHEAD + 1)
+        self._turns = course.headings(samples) - self.heading
+        between = (self._turns[1:] + self._turns[:-1]) / 2
+        self._x = np.concatenate(((0.0,), np.cumsum(np.sin(between))))
+        self._z = np.concatenate(((0.0,), np.cumsum(np.cos(between))))
+        self._x -= self._x[BEHIND] + d
+        self._z -= self._z[BEHIND]
+
+    def spot(self, s: float, d: float) -> Spot:
+        """The place (s, d); outside the street laid out it goes straight on."""
+        where = min(max(s - self._first, 0.0), BEHIND + AHEAD - 1.0)
+        index = int(where)
+        part = s - self._first - index
+        turn = float(self._turns[index] + (self._turns[index + 1] - self._turns[index]) * part)
+        x = float(self._x[index] + (self._x[index + 1] - self._x[index]) * part)
+        z = float(self._z[index] + (self._z[index + 1] - self._z[index]) * part)
+        return Spot(x + d * math.cos(turn), z - d * math.sin(turn), turn)
+
+    def line(self, start: float, end: float, d: float, height: float = 0.0) -> Floats:
+        """Points float32 [N, 3] along the street at `d`, from start to end, as far as laid out.
+
+        They lie closer together near the car, where a bend shows.
+        """
+        start = max(start, self._first)
+        end = min(end, self._first + BEHIND + AHEAD)
+        count = max(int((end - start) / 3.0), 1) + 1
+        where = np.linspace(start - self._first, max(end - self._first, 0.0), count)
+        indices = np.arange(len(self._x))
+        turns = np.interp(where, indices, self._turns)
+        points = np.empty((count, 3), np.float32)
+        points[:, 0] = np.interp(where, indices, self._x) + d * np.cos(turns)
+        points[:, 1] = height
+        points[:, 2] = np.interp(where, indices, self._z) - d * np.sin(turns)
+        return points
+
+    def strip(self, start: float, end: float, left: float, right: float,
+              heights: tuple[float, float] = (0.0, 0.0)) -> Floats:  # fmt: skip
+        """The outline of a strip of ground between two offsets, as a polygon [N, 3]."""
+        one = self.line(start, end, left, heights[0])
+        other = self.line(start, end, right, heights[1])
+        return np.concatenate((one, other[::-1]))
+
+    def offsets(self, depths: Floats) -> Floats:
+        """x of the centre line at these depths ahead: float32, for whole rows of ground."""
+        return np.interp(depths, self._z[BEHIND:], self._x[BEHIND:]).astype(np.float32)

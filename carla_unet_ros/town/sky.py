@@ -1,0 +1,98 @@
+"""Sky, clouds and what closes the view far away: hills, woods or a skyline, all around."""
+
+import math
+
+import cv2
+import numpy as np
+
+from carla_unet_ros.camera_model import Intrinsics
+from carla_unet_ros.labels import Uint8
+from carla_unet_ros.town.light import Floats, Light
+from carla_unet_ros.town.tags import BUILDING, NONE, VEGETATION
+
+
+class Sky:
+    """A ring of everything above the horizon, of which a frame shows the part ahead."""
+
+    def __init__(self, camera: Intrinsics, light: Light, skyline: str,
+                 rng: np.random.Generator) -> None:  # fmt: skip
+        """`skyline`: "woods", "hills" or "houses"."""
+        self._rows = round(camera.cy)
+        self._width = max(round(2 * math.pi * camera.focal), 64)
+        columns = np.arange(camera.width) + 0.5 - camera.cx
+        self._angles = np.arctan(columns / camera.focal)
+        ring = np.zeros((max(self._rows, 1), self._width, 4), np.uint8)
+        ring[..., :3] = _clouds(ring.shape[:2], camera, light, rng)
+        ring[..., 3] = NONE
+        _far_away(ring, light, skyline, rng, camera.focal)
+        self._ring = ring.view(np.uint32)[..., 0]
+
+    def paint(self, pixels: Uint8, heading: float) -> None:
+        """Fills the rows above the horizon."""
+        if not self._rows:
+            return
+        turns = (self._angles + heading) / (2 * math.pi)
+        columns = (turns * self._width).astype(np.int64) % self._width
+        target = pixels[: self._rows].view(np.uint32)[..., 0]
+        np.take(self._ring, columns, axis=1, out=target, mode="clip")
+
+
+def _clouds(shape: tuple[int, int], camera: Intrinsics, light: Light,
+            rng: np.random.Generator) -> Floats:  # fmt: skip
+    rows, columns = shape
+    height = ((rows - np.arange(rows)) / camera.focal)[:, None, None]
+    blend = 1 - np.exp(-2.6 * height)
+    horizon, zenith = np.asarray(light.horizon), np.asarray(light.zenith)
+    sky = (horizon + (zenith - horizon) * blend) * np.ones((1, columns, 1))
+    sky = sky.astype(np.float32)
+    cover = np.zeros((rows, columns), np.float32)
+    for cells, weight in ((5, 1.0), (11, 0.55), (28, 0.3), (70, 0.16)):
+        noise = rng.normal(0, 1, (max(cells // 2, 2), cells * 3)).astype(np.float32)
+        noise[:, -1] = noise[:, 0]
+        cover += weight * cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    density = np.clip((cover + light.clouds * 1.6 - 0.9) * 0.7, 0, 1)[..., None]
+    density = density * min(0.35 + light.clouds * 0.5, 0.85)
+    tone = np.clip(0.92 + 0.1 * cover, 0.6, 1.12)[..., None]
+    cloud = np.minimum((horizon * 0.6 + 100) * tone, 255)
+    sky += (cloud - sky) * density
+    sun_row = rows - math.tan(light.elevation) * camera.focal
+    sun_column = (light.azimuth / (2 * math.pi) % 1.0) * columns
+    away = np.abs(np.arange(columns) - sun_column)
+    away = np.minimum(away, columns - away)[None, :]
+    distance = np.hypot(away, np.arange(rows)[:, None] - sun_row) / camera.focal
+    glow = np.exp(-((distance / 0.35) ** 2)) * 0.5 + np.exp(-((distance / 0.08) ** 2)) * 0.6
+    glow *= 1 - 0.8 * min(light.clouds, 1.0) * (light.clouds >= 0.9)
+    sky += (255 - sky) * np.minimum(glow, 1.0)[..., None]
+    return np.clip(sky, 0, 255)
+
+
+def _far_away(ring: Uint8, light: Light, skyline: str, rng: np.random.Generator,
+              focal: float) -> None:  # fmt: skip
+    rows, columns = ring.shape[:2]
+    places = np.linspace(0, 2 * np.pi, columns)
+    horizon = np.asarray(light.horizon)
+
+    def waves(count: int, low: int, high: int) -> Floats:
+        frequencies = rng.integers(low, high, count)
+        phases = rng.uniform(0, 2 * np.pi, count)
+        return (
+            sum(np.sin(f * places + p) for f, p in zip(frequencies, phases, strict=True)) / count
+        )
+
+    def raise_to(heights: Floats, colour: Floats, label: int) -> None:
+        below = np.arange(rows)[:, None] >= rows - heights[None, :] * focal
+        ring[below] = (*np.clip(colour, 0, 255), label)
+
+    if skyline == "hills":
+        heights = 0.05 + 0.05 * waves(5, 2, 9)
+        raise_to(heights, horizon * 0.7 + np.array((70, 84, 70)) * 0.3, NONE)
+    if skyline == "houses":
+        steps = np.repeat(rng.uniform(0.02, 0.13, 120), -(-columns // 120))[:columns]
+        raise_to(steps, horizon * 0.62 + np.array((96, 92, 92)) * 0.3, BUILDING)
+    for share in (0.6, 0.42):
+        crowns = np.repeat(rng.uniform(0, 0.02, 700), -(-columns // 700))[:columns]
+        heights = 0.022 + 0.012 * waves(4, 5, 23) + crowns * (share + 0.2)
+        if skyline == "houses":
+            heights = heights * (waves(3, 4, 12) > -0.1)
+        green = np.array((44, 74, 62)) * np.asarray(light.ambient) * 1.5
+        raise_to(heights, horizon * share + green * (1 - share), VEGETATION)
