@@ -62,7 +62,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Intrinsics:
+class Calibration:
     """Pinhole camera without distortion; all in pixels.
 
     cx and cy count from the image's corner, as CARLA has it (cx = width / 2), so the centre of
@@ -139,7 +139,7 @@ class GroundGrid:
     def __init__(
         self,
         extent: Extent,
-        intrinsics: Intrinsics,
+        calibration: Calibration,
         pose: CameraPose,
         ignored_bottom_rows: int = 0,
     ) -> None:
@@ -152,11 +152,11 @@ class GroundGrid:
                 f"the camera is at z = {pose.position[2]:g} m; expected a height above the ground"
             )
         self.extent = extent
-        self.shape = intrinsics.height, intrinsics.width
-        rows = max(0, intrinsics.height - ignored_bottom_rows)
-        cells, pixels = _cells_of_pixels(extent, intrinsics, pose, rows)
+        self.shape = calibration.height, calibration.width
+        rows = max(0, calibration.height - ignored_bottom_rows)
+        cells, pixels = _cells_of_pixels(extent, calibration, pose, rows)
         missed = np.setdiff1d(np.arange(extent.rows * extent.columns), cells)
-        more_cells, more_pixels = _pixels_of_cells(missed, extent, intrinsics, pose, rows)
+        more_cells, more_pixels = _pixels_of_cells(missed, extent, calibration, pose, rows)
         cells, pixels = np.concatenate((cells, more_cells)), np.concatenate((pixels, more_pixels))
         if not cells.size:
             raise ValueError(
@@ -214,7 +214,7 @@ def _pose(position: tuple[float, float, float], matrix: npt.NDArray[np.float64])
 
 
 def _cells_of_pixels(
-    extent: Extent, camera: Intrinsics, pose: CameraPose, rows: int
+    extent: Extent, camera: Calibration, pose: CameraPose, rows: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Cell index and pixel index of every pixel whose ray hits the ground inside the grid."""
     v, u = np.mgrid[0.5:rows, 0.5 : camera.width]
@@ -234,7 +234,7 @@ def _cells_of_pixels(
 
 
 def _pixels_of_cells(
-    cells: npt.NDArray[np.int64], extent: Extent, camera: Intrinsics, pose: CameraPose, rows: int
+    cells: npt.NDArray[np.int64], extent: Extent, camera: Calibration, pose: CameraPose, rows: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The same for cells smaller than a pixel's ground: the pixel that their centre falls into."""
     row, column = np.divmod(cells, extent.columns)

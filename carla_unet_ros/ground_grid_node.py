@@ -31,10 +31,10 @@ from carla_unet_ros.camera_mounting import CameraMounting
 from carla_unet_ros.camera_topics import CameraTopics
 from carla_unet_ros.diagnostics import OK, WARN, status
 from carla_unet_ros.ground_grid import (
+    Calibration,
     CameraPose,
     Extent,
     GroundGrid,
-    Intrinsics,
     class_weights,
 )
 from carla_unet_ros.image_messages import label_ids
@@ -107,7 +107,7 @@ class GroundGridNode(Node):
         self._legend: LabelSet | str | None = None
         self._relayed_info: CameraInfo | None = None
         self._own_info: CameraInfo | None = None
-        self._place: tuple[Intrinsics, int, CameraPose] | None = None
+        self._place: tuple[Calibration, int, CameraPose] | None = None
         self._table: GroundGrid | str = ""
         self._published = 0
         self._skipped = 0
@@ -189,20 +189,20 @@ class GroundGridNode(Node):
 
     def _table_of(self, camera_frame: str) -> GroundGrid:
         """The table of the camera as it is calibrated and mounted now, made anew on a change."""
-        intrinsics = _intrinsics(self._newest_camera_info())
+        calibration = _calibration(self._newest_camera_info())
         ignored: int = self._value("ignored_bottom_rows")
         pose = self._mounting.pose(camera_frame)
         known = self._place
-        if known is None or known[:2] != (intrinsics, ignored) or not known[2].is_close(pose):
-            self._place = intrinsics, ignored, pose
+        if known is None or known[:2] != (calibration, ignored) or not known[2].is_close(pose):
+            self._place = calibration, ignored, pose
             try:
-                self._table = GroundGrid(self._extent, intrinsics, pose, ignored)
+                self._table = GroundGrid(self._extent, calibration, pose, ignored)
             except ValueError as problem:
                 self._table = str(problem)
             else:
                 self.get_logger().info(
-                    f"table computed for {intrinsics.width}x{intrinsics.height}, "
-                    f"f = {intrinsics.fx:.1f} pixels, camera at {_metres(pose.position)}"
+                    f"table computed for {calibration.width}x{calibration.height}, "
+                    f"f = {calibration.fx:.1f} pixels, camera at {_metres(pose.position)}"
                 )
         if isinstance(self._table, str):
             raise ValueError(self._table)
@@ -245,7 +245,7 @@ class GroundGridNode(Node):
         return self.get_parameter(name).value
 
 
-def _intrinsics(info: CameraInfo) -> Intrinsics:
+def _calibration(info: CameraInfo) -> Calibration:
     """ValueError for a camera_info that is empty or has a distorted lens."""
     fx, fy, cx, cy = info.k[0], info.k[4], info.k[2], info.k[5]
     if not (info.width and info.height and fx > 0 and fy > 0):
@@ -258,7 +258,7 @@ def _intrinsics(info: CameraInfo) -> Intrinsics:
             f"camera_info has the distortion {list(info.d)}; expected none: segment rectified "
             "images (image_proc), CARLA's are"
         )
-    return Intrinsics(info.width, info.height, fx, fy, cx, cy)
+    return Calibration(info.width, info.height, fx, fy, cx, cy)
 
 
 def _message(cells: Any, extent: Extent, header: Header, frame: str) -> OccupancyGrid:
