@@ -1,7 +1,7 @@
-"""What a frame costs on its way to the ground grid, on one core: `python benchmarks/ground_grid.py`.
+"""What a frame costs on its way to the ground grid, on one core.
 
-Prints, for the default grid of 200x200 cells, how long the table of a calibration takes and how
-long each frame takes after it (median and 95th percentile).
+Run: python benchmarks/ground_grid.py. Prints, for the default grid of 200x200 cells, how long
+the table of a calibration takes and how long each frame takes after it.
 """
 
 import argparse
