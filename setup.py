@@ -54,6 +54,8 @@ EXTRAS = {
         "kornia>=0.8",
         "lightning-fabric>=2.4",
         "matplotlib",
+        "nncf>=3.0",
+        "onnxruntime>=1.20",
         "onnxscript",
         "tensorboard",
         ROSBAGS,
