@@ -38,14 +38,15 @@ def cache(tmp_path: Path, lines: list[str], key: Key, small_engine: bytes) -> En
 
 
 def test_folder_and_files_are_the_users_alone(
-    tmp_path: Path, key: Key, small_engine: bytes
+    tmp_path: Path, key: Key, small_engine: bytes, lines: list[str]
 ) -> None:
     old_mask = os.umask(0)
     try:
-        cache = EngineCache(tmp_path / "new" / "cache", print)
+        cache = EngineCache(tmp_path / "new" / "cache", lines.append)
         put(cache, key, small_engine)
     finally:
         os.umask(old_mask)
+    assert lines == [], "closed from the beginning, not afterwards"
     assert cache.folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in cache.folder.iterdir()} == {0o600}
 
@@ -89,6 +90,14 @@ def test_a_file_another_user_could_change_is_not_used(
     # The same content, but through a link that may lead anywhere.
     path.rename(cache.folder / "elsewhere")
     path.symlink_to(cache.folder / "elsewhere")
+    assert cache.read(key) is None
+
+
+def test_another_users_file_is_not_used(
+    cache: EngineCache, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = cache.folder.stat().st_uid + 1
+    monkeypatch.setattr(private_files.os, "geteuid", lambda: other)
     assert cache.read(key) is None
 
 

@@ -196,13 +196,9 @@ def _fix_size(
     width, height = target.size
     shape = (height, width, 4)
     profile = builder.create_optimization_profile()
-    refusal = f"{library()} refuses frames of {width}x{height} for model {target.model.path}"
-    try:
-        profile.set_shape("frame", shape, shape, shape)
-    except ValueError as error:
-        raise library().error(refusal) from error
+    profile.set_shape("frame", shape, shape, shape)
     if config.add_optimization_profile(profile) < 0:
-        raise library().error(refusal)
+        raise library().error(f"the {target} cannot be built")
 
 
 def _use_timing(config: "tensorrt.IBuilderConfig", timing: bytes) -> None:

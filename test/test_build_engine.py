@@ -1,0 +1,139 @@
+"""`carla_unet_build_engine`: what it says, what it leaves in the cache, and its exit status."""
+
+import os
+from pathlib import Path
+
+import pytest
+from gpu_double import FakeCuda, FakeTensorRT
+from small_engine import put, target_for
+
+from carla_unet_ros import build_engine
+from carla_unet_ros.engines import cuda, tensorrt_build, tensorrt_run
+from carla_unet_ros.engines.engine_cache import EngineCache, entries
+
+trt = pytest.importorskip("tensorrt_rtx_bindings")
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "_DRIVER", "libcuda_that_is_not_there.so.1")
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorRT:
+    """A GPU, and a TensorRT that really builds and seems to run."""
+    fake = FakeTensorRT(FakeCuda(), trt.TensorIOMode)
+    # None is the process itself, which can always be opened.
+    monkeypatch.setattr(cuda, "_DRIVER", None)
+    monkeypatch.setattr(cuda, "_runtime", lambda: fake.cuda)
+    monkeypatch.setattr(tensorrt_run, "tensorrt_module", lambda: fake)
+    return fake
+
+
+def arguments(model: Path, cache: Path, *more: str) -> list[str]:
+    return ["--model", str(model), "--cache", str(cache), *more]
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_without_a_gpu_it_fails_and_says_what_is_missing(
+    small_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build_engine.main(arguments(small_model_path, tmp_path)) == 1
+    assert "no NVIDIA driver is loaded" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_dry_run_without_a_gpu_still_parses_the_model(
+    small_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cache"
+    assert build_engine.main(arguments(small_model_path, folder, "--dry-run")) == 1
+    said = capsys.readouterr().out
+    assert "fp32, network at 64x48" in said
+    assert "layers of the model" in said
+    assert "no NVIDIA driver is loaded" in said
+    assert "800x600 cannot be built here" in said
+    assert not folder.exists()
+
+
+def test_every_size_is_built_run_once_and_freed(
+    fake: FakeTensorRT,
+    small_model_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workspaces: list[int | None] = []
+    build = tensorrt_build._build
+    monkeypatch.setattr(
+        tensorrt_build,
+        "_build",
+        lambda target, *more: (workspaces.append(target.workspace), build(target, *more))[1],
+    )
+    sizes = ("--size", "800x600", "--size", "64x48", "--workspace", "512")
+    assert build_engine.main(arguments(small_model_path, tmp_path, *sizes)) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said] == ["building", "built", "ready:"] * 2
+    assert {entry.parts["frame"] for entry in entries(tmp_path)} == {"800x600", "64x48"}
+    assert workspaces == [2**29, 2**29]
+    assert fake.cuda.calls.count("cudaGraphLaunch") == 2
+    assert not fake.cuda.alive
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_dry_run_tells_what_is_there_and_what_would_be_built(
+    small_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build_engine.main(arguments(small_model_path, tmp_path, "--size", "64x48")) == 0
+    capsys.readouterr()
+    sizes = ("--size", "64x48", "--size", "800x600", "--dry-run")
+    assert build_engine.main(arguments(small_model_path, tmp_path, *sizes)) == 0
+    said = capsys.readouterr().out
+    assert "Fake GPU, 8.9, 13.2" in said
+    assert "64x48 is there: engine-" in said
+    assert "800x600 would be built: engine-" in said
+    assert len(entries(tmp_path)) == 1
+
+
+def test_engines_are_listed_with_their_keys_and_faults_and_removed(
+    small_model_path: Path,
+    small_engine: bytes,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cache = EngineCache(tmp_path, print)
+    target = target_for(small_model_path)
+    put(cache, target.key, small_engine)
+    put(cache, target.timing_key, b"times")
+    os.truncate(tmp_path / f"{target.timing_key.stem}.bin", 2)
+    assert build_engine.main(["--list", "--cache", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"2 in {tmp_path}")
+    assert f"model {target.model.sha256}" in said
+    assert "compute_capability 8.9" in said
+    assert f"will not be used: {target.timing_key.stem}.bin is truncated" in said
+    assert build_engine.main(["--clean", "--cache", str(tmp_path)]) == 0
+    assert "removed 4 files" in capsys.readouterr().out
+    assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", ["800", "0x600", "800x600x4", "-1x5", "800x99999", "axb"])
+def test_what_is_no_size_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_engine.main([f"--size={size}"])
+    assert "expected one like 800x600" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", ["0", "1.5", "-3", "much"])
+def test_what_is_no_workspace_is_refused(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_engine.main([f"--workspace={limit}"])
+    assert "no number of MiB" in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_there_is_an_error_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build_engine.main(["--model", str(tmp_path / "none.onnx")]) == 1
+    assert "cannot be read (No such file or directory)" in capsys.readouterr().err

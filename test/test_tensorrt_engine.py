@@ -1,0 +1,320 @@
+"""The TensorRT engine as the node opens it: without a GPU, on a double of one, and on a real one.
+
+Tests marked `gpu` need a CUDA device and a TensorRT library, and are skipped where `missing`
+says what is not there.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gpu_double import FakeCuda, FakeTensorRT
+
+from carla_unet_ros.engines import (
+    EngineError,
+    cuda,
+    open_engine,
+    tensorrt_engine,
+    tensorrt_library,
+    tensorrt_run,
+)
+from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
+from carla_unet_ros.engines.tensorrt_engine import SIZES_KEPT, TensorRTEngine
+from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
+from carla_unet_ros.segmenter import Segmenter
+
+ROOT = Path(tensorrt_engine.__file__).parents[2]
+WHY_NO_GPU = tensorrt_engine.missing()
+
+
+@pytest.fixture
+def model(small_model_path: Path) -> Model:
+    return read_model(small_model_path)
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "_DRIVER", "libcuda_that_is_not_there.so.1")
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeTensorRT:
+    """A GPU, and a TensorRT that really builds and seems to run; `fake.cuda` is the GPU."""
+    module = pytest.importorskip("tensorrt_rtx_bindings")
+    trt = FakeTensorRT(FakeCuda(), module.TensorIOMode)
+    # None is the process itself, which can always be opened.
+    monkeypatch.setattr(cuda, "_DRIVER", None)
+    monkeypatch.setattr(cuda, "_DRIVER_RELEASE", tmp_path / "no release")
+    monkeypatch.setattr(cuda, "_runtime", lambda: trt.cuda)
+    monkeypatch.setattr(tensorrt_run, "tensorrt_module", lambda: trt)
+    return trt
+
+
+def frame_of(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 4), np.uint8)
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_tensorrt_without_a_driver_is_an_error_that_names_it(model: Model) -> None:
+    with pytest.raises(EngineError, match="tensorrt cannot run here: no NVIDIA driver is loaded"):
+        open_engine(model, "tensorrt")
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_auto_without_a_driver_is_openvino_and_the_reason_is_told_once(
+    model: Model, lines: list[str]
+) -> None:
+    engine = open_engine(model, "auto", log=lines.append)
+    assert isinstance(engine, OpenVINOEngine)
+    assert len(lines) == 1
+    assert "TensorRT cannot run here: no NVIDIA driver is loaded" in lines[0]
+    assert engine.reason in lines[0]
+
+
+@pytest.mark.usefixtures("no_driver")
+def test_what_else_is_missing_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorrt_library, "_MODULES", {"tensorrt_of_nowhere": "TensorRT"})
+    driver, library = tensorrt_engine.missing().split("; ")
+    assert "libcuda_that_is_not_there" in driver
+    assert "pip install 'carla_unet_ros[tensorrt]'" in library
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "text"),
+    [
+        (
+            "cudaGetDeviceCount",
+            "cudaErrorInsufficientDriver",
+            r"answers CUDA 13\.2, too old .*13\.5",
+        ),
+        ("cudaGetDeviceCount", "cudaErrorNoDevice", r"no CUDA device answers: cudaErrorNoDevice"),
+    ],
+)
+def test_a_driver_without_a_device_is_named(
+    fake: FakeTensorRT, monkeypatch: pytest.MonkeyPatch, call: str, answer: str, text: str
+) -> None:
+    error = getattr(FakeCuda.cudaError_t, answer)
+    monkeypatch.setattr(fake.cuda, call, lambda: (error, None))
+    pytest.importorskip("cuda.bindings.runtime")
+    with pytest.raises(EngineError, match=text):
+        raise EngineError(tensorrt_engine.missing())
+
+
+def test_the_modules_import_without_tensorrt_and_cuda() -> None:
+    script = (
+        "import sys\n"
+        "libraries = 'tensorrt', 'tensorrt_bindings', 'tensorrt_rtx', 'tensorrt_rtx_bindings'\n"
+        "sys.modules.update(dict.fromkeys((*libraries, 'cuda', 'cuda.bindings.runtime')))\n"
+        "import carla_unet_ros.build_engine\n"
+        "from carla_unet_ros.engines import cuda, tensorrt_engine\n"
+        "cuda._DRIVER = None\n"
+        "print(tensorrt_engine.missing())\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "cuda-bindings cannot be imported" in answer.stdout
+    assert "no TensorRT is installed" in answer.stdout
+
+
+@pytest.mark.usefixtures("fake")
+def test_auto_on_a_gpu_is_tensorrt_and_says_so(
+    model: Model, tmp_path: Path, lines: list[str]
+) -> None:
+    engine = open_engine(model, "auto", tmp_path / "cache", lines.append)
+    assert isinstance(engine, TensorRTEngine)
+    assert engine.name == f"{tensorrt_library.library()} Fake GPU fp32"
+    assert lines == [f"engine {engine.name} (a GPU and TensorRT are there)"]
+    engine.close()
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_gpu_the_library_does_not_list_is_left_to_openvino_unless_asked_for(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hopper = cuda.Device("Fake GPU", "9.0", "13.0")
+    monkeypatch.setattr(cuda, "device", lambda: hopper)
+    engine = open_engine(model, "auto", tmp_path, print)
+    assert isinstance(engine, OpenVINOEngine)
+    assert "does not list GPUs of compute capability 9.0" in engine.reason
+    assert isinstance(open_engine(model, "tensorrt", tmp_path, print), TensorRTEngine)
+
+
+def test_an_engine_is_built_on_the_first_frame_and_found_by_the_next_process(
+    fake: FakeTensorRT, model: Model, tmp_path: Path, lines: list[str]
+) -> None:
+    frame = frame_of(48, 64)
+    for built in (True, False):
+        engine = TensorRTEngine(model, "asked for", tmp_path, lines.append)
+        labels, confidence = engine.infer(frame)
+        np.testing.assert_array_equal(labels, frame[..., 0])
+        np.testing.assert_array_equal(confidence, frame[..., 1])
+        engine.close()
+        assert any(line.startswith("building") for line in lines) == built
+        lines.clear()
+    assert fake.loaded[0] == fake.loaded[1]
+
+
+def test_cameras_of_one_size_share_memory_and_another_size_gets_its_own(
+    fake: FakeTensorRT, model: Model, tmp_path: Path
+) -> None:
+    engine = TensorRTEngine(model, "asked for", tmp_path, print)
+    for camera in range(3):
+        engine.infer(frame_of(48, 64, camera))
+    one_size = len(fake.cuda.alive)
+    assert len(fake.loaded) == 1
+    engine.infer(frame_of(64, 48))
+    assert len(fake.cuda.alive) == 2 * one_size
+    engine.infer(frame_of(48, 64))
+    assert len(fake.loaded) == 2, "the first size is still there"
+    engine.close()
+    engine.close()
+    assert not fake.cuda.alive
+
+
+def test_sizes_beyond_the_bound_free_the_one_longest_unused(
+    fake: FakeTensorRT, model: Model, tmp_path: Path, lines: list[str]
+) -> None:
+    engine = TensorRTEngine(model, "asked for", tmp_path, lines.append)
+    for width in range(16, 16 + SIZES_KEPT):
+        engine.prepare(16, width)
+    full = len(fake.cuda.alive)
+    engine.infer(frame_of(16, 16))
+    engine.prepare(16, 100)
+    assert len(fake.cuda.alive) == full
+    assert lines[-3].endswith("freeing 17x16"), "16x16 was used since"
+    engine.close()
+
+
+def test_a_cached_engine_that_does_not_load_is_built_again_once(
+    fake: FakeTensorRT, model: Model, tmp_path: Path, lines: list[str]
+) -> None:
+    TensorRTEngine(model, "asked for", tmp_path, print).prepare(48, 64)
+    fake.loaded.clear()
+    fake.faults.add("deserialize_cuda_engine once")
+    TensorRTEngine(model, "asked for", tmp_path, lines.append).prepare(48, 64)
+    assert len(fake.loaded) == 2
+    assert "is built again: " in lines[0]
+    assert lines[1].startswith("building")
+    fake.faults.add("deserialize_cuda_engine")
+    with pytest.raises(EngineError, match="cannot load the engine"):
+        TensorRTEngine(model, "asked for", tmp_path, lines.append).prepare(48, 64)
+
+
+def test_an_altered_engine_never_reaches_the_library(
+    fake: FakeTensorRT, model: Model, tmp_path: Path, lines: list[str]
+) -> None:
+    TensorRTEngine(model, "asked for", tmp_path, print).prepare(48, 64)
+    original = fake.loaded.pop()
+    (path,) = tmp_path.glob("engine-*.bin")
+    path.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+    TensorRTEngine(model, "asked for", tmp_path, lines.append).prepare(48, 64)
+    assert [line.split()[0] for line in lines] == ["engine", "building", "built"]
+    assert "truncated or altered" in lines[0]
+    assert fake.loaded == [path.read_bytes()]
+    assert fake.loaded != [original[:-1] + bytes([original[-1] ^ 1])]
+
+
+def test_running_without_a_graph_is_said_once_and_stands_in_the_name(
+    fake: FakeTensorRT, model: Model, tmp_path: Path, lines: list[str]
+) -> None:
+    fake.faults.add("is_stream_capturable")
+    engine = TensorRTEngine(model, "asked for", tmp_path, lines.append)
+    for _ in range(3):
+        engine.infer(frame_of(48, 64))
+    engine.infer(frame_of(64, 48))
+    assert engine.name.endswith(" fp32 (no CUDA graph)")
+    told = [line for line in lines if "without a CUDA graph" in line]
+    assert len(told) == 2, "once for each size"
+
+
+@pytest.fixture
+def gpu_model(tmp_path: Path) -> Model:
+    """The shipped model where it is there: what is compared should be worth comparing."""
+    import small_net
+
+    if SHIPPED_MODEL.exists():
+        return read_model()
+    return read_model(small_net.write(tmp_path / "small.onnx"))
+
+
+def smooth_frame(height: int, width: int) -> np.ndarray:
+    """Colours that run over the frame: no two classes tie as they do in noise."""
+    rows = np.linspace(0, 1, height)[:, None, None]
+    columns = np.linspace(0, 1, width)[None, :, None]
+    waves = np.sin(rows * [7, 11, 5, 0] + columns * [3, 9, 13, 0])
+    return np.ascontiguousarray((127 + 120 * waves).astype(np.uint8))
+
+
+gpu = pytest.mark.skipif(bool(WHY_NO_GPU), reason=f"needs a GPU: {WHY_NO_GPU}")
+
+
+@gpu
+@pytest.mark.gpu
+@pytest.mark.parametrize(("height", "width"), [(600, 800), (1080, 1920)])
+def test_a_gpu_gives_openvinos_labels(
+    gpu_model: Model, tmp_path: Path, height: int, width: int
+) -> None:
+    frame = smooth_frame(height, width)
+    engine = open_engine(gpu_model, "tensorrt", tmp_path)
+    reference = OpenVINOEngine(gpu_model, precision="f32")
+    labels, confidence = engine.infer(frame)
+    expected, expected_confidence = reference.infer(frame)
+    assert (labels == expected).mean() >= 0.999
+    assert np.abs(confidence.astype(int) - expected_confidence).mean() < 2
+    engine.close()
+
+
+def resident_memory() -> int:
+    """Of this process, in bytes (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+@gpu
+@pytest.mark.gpu
+def test_ten_thousand_frames_need_no_more_memory_than_a_hundred(
+    gpu_model: Model, tmp_path: Path
+) -> None:
+    engine = open_engine(gpu_model, "tensorrt", tmp_path)
+    frames = [smooth_frame(600, 800), smooth_frame(1080, 1920)]
+    for turn in range(100):
+        engine.infer(frames[turn % 2])
+    gpu_before, host_before = cuda.free_memory(), resident_memory()
+    for turn in range(10_000):
+        engine.infer(frames[turn % 2])
+    assert gpu_before - cuda.free_memory() <= 2**20
+    assert resident_memory() - host_before <= 32 * 2**20
+    engine.close()
+
+
+@gpu
+@pytest.mark.gpu
+def test_closing_and_opening_again_leaks_no_gpu_memory(gpu_model: Model, tmp_path: Path) -> None:
+    frame = smooth_frame(600, 800)
+    free = []
+    for _ in range(5):
+        engine = open_engine(gpu_model, "tensorrt", tmp_path)
+        first = engine.infer(frame)[0]
+        np.testing.assert_array_equal(engine.infer(frame)[0], first)
+        engine.close()
+        free.append(cuda.free_memory())
+    # The first opening loads the kernels, which CUDA keeps.
+    assert free[0] - free[-1] <= 2 * 2**20
+
+
+@gpu
+@pytest.mark.gpu
+def test_the_segmenter_on_a_gpu_runs_frames_as_one_graph(gpu_model: Model, tmp_path: Path) -> None:
+    segmenter = Segmenter(gpu_model.path, "tensorrt", tmp_path)
+    segmenter.segment(smooth_frame(600, 800))
+    assert "no CUDA graph" not in segmenter.engine.name
+    segmenter.close()
