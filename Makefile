@@ -40,9 +40,11 @@ test-python3.12: $(VENV_312)/vehicle.stamp ## the tests that need no torch, on R
 	timeout 900 $(VENV_312)/bin/python -m pytest -m 'not training' -q
 
 .PHONY: test-if-python3.12
-test-if-python3.12:
-	@if [ -n "$$($(FIND_312))" ]; then $(MAKE) test-python3.12; \
-	else echo "No python3.12 here: the tests are run on $$($(PYTHON) --version) only."; fi
+test-if-python3.12: $(VENV)/everything.stamp
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))'; then \
+	echo "$(VENV) is of Python 3.12 already."; \
+	elif [ -n "$$($(FIND_312))" ]; then $(MAKE) --no-print-directory test-python3.12; \
+	else echo "No python3.12 here: the tests run on $$($(BIN)/python --version) only."; fi
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo \

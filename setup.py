@@ -64,8 +64,8 @@ EXTRAS = {
     "record": [CARLA],
     # Also what `colcon test` looks at before it runs anything.
     "test": ["pytest", "colcon-common-extensions", ROSBAGS, CARLA, *TENSORRT_RTX],
-    # pyright is a Node.js program; [nodejs] brings the Node.js too.
-    "lint": ["ruff", "pyright[nodejs]"],
+    # Other releases find other things. pyright is a Node.js program; [nodejs] brings Node.js too.
+    "lint": ["ruff==0.17.6", "pyright[nodejs]==1.1.414"],
 }
 
 
