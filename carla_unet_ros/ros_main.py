@@ -17,6 +17,8 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
+from carla_unet_ros.frame_memory import keep_freed_memory
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RCL_ERRORS = (
     rclpy_implementation.RCLError,
@@ -45,6 +47,7 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
         signal.signal(number, lambda *_: None)
     try:
         parser.parse_args(remove_ros_args(["", *arguments])[1:])
+        keep_freed_memory()
         rclpy.init(args=arguments)
         return _spin(make_node)
     except (KeyboardInterrupt, ExternalShutdownException):

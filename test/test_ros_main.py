@@ -1,0 +1,81 @@
+"""What every node's main does: help, refusals as sentences, a clean end."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from carla_unet_ros.frame_memory import keep_freed_memory
+
+NODE = """
+import sys
+from rclpy.node import Node
+from carla_unet_ros.ros_main import run
+
+def make_node():
+    node = Node("small")
+    speed = node.declare_parameter("speed", 1).value
+    if speed < 0:
+        raise ValueError(f"speed is {speed}; expected 0 or more")
+    node.create_timer(0.001, lambda: print("spins", flush=True))
+    if speed > 8:
+        node.create_timer(0.001, lambda: 1 / 0)
+    return node
+
+sys.exit(run(make_node, about="A small node."))
+"""
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", NODE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.usefixtures("ros_domain")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_a_node_without_noise(number: int) -> None:
+    process = start()
+    assert process.stdout is not None
+    assert process.stdout.readline() == "spins\n"
+    process.send_signal(number)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.usefixtures("ros_domain")
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["--help"], 0, "A small node."),
+        (["--speed", "3"], 2, "unrecognized arguments: --speed 3"),
+        (["--ros-args", "-p"], 1, "Couldn't parse trailing -p flag"),
+        (["--ros-args", "-p", "speed:=-3"], 1, "speed is -3; expected 0 or more"),
+        (["--ros-args", "-p", "speed:=fast"], 1, "speed"),
+        (["--ros-args", "--params-file", "nowhere.yaml"], 1, "nowhere.yaml"),
+    ],
+)
+def test_what_cannot_start_says_why(arguments: list[str], status: int, sentence: str) -> None:
+    process = start(*arguments)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert sentence in output + errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.usefixtures("ros_domain")
+def test_an_error_in_the_code_is_not_hidden() -> None:
+    process = start("--ros-args", "-p", "speed:=9")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "ZeroDivisionError" in errors
+    assert "Traceback" in errors
+
+
+def test_malloc_takes_the_settings() -> None:
+    assert keep_freed_memory() is sys.platform.startswith("linux")
