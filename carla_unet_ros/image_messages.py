@@ -83,7 +83,9 @@ def label_ids(message: "Image") -> Uint8:
     Raises BadFrame.
     """
     if message.encoding != "mono8":
-        raise BadFrame(f"the label image is {message.encoding}; expected mono8, a class id a pixel")
+        raise BadFrame(
+            f"the label image is {message.encoding}; expected mono8, a class id a pixel"
+        )
     return _rows(message, 1)
 
 

@@ -133,13 +133,16 @@ class DriveFrames:
         self._count = count
         self._first_seed = first_seed
         self._table = mapping(carla_13(), target)
+        self._drive, self._street = Drive(seed=first_seed), 0
 
     def __len__(self) -> int:
         return self._count
 
     def read(self, index: int) -> Pair:
         street, place = divmod(index, self._FRAMES_A_STREET)
-        scene = Drive(seed=self._first_seed + street).frame(place * self._STRIDE)
+        if street != self._street:  # building a street takes longer than drawing a frame of it
+            self._drive, self._street = Drive(seed=self._first_seed + street), street
+        scene = self._drive.frame(place * self._STRIDE)
         return Pair(np.ascontiguousarray(scene.frame[..., :3]), self._table[scene.labels])
 
 

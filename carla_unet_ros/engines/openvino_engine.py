@@ -55,7 +55,9 @@ class OpenVINOEngine:
             request.set_tensor("frame", openvino.Tensor(frame, shared_memory=True))
             request.infer()
         except RuntimeError as error:
-            raise EngineError(f"{self.name} failed on a {width}x{height} frame: {error}") from error
+            raise EngineError(
+                f"{self.name} failed on a {width}x{height} frame: {error}"
+            ) from error
         labels = np.array(request.get_tensor("labels").data)
         return labels, np.array(request.get_tensor("confidence").data)
 
