@@ -1,0 +1,113 @@
+"""Model files: what is read from a good one, and a sentence for each way to be a bad one."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from carla_unet_ros.labels import carla_13
+from carla_unet_ros.model_file import ModelError, read_model, write_metadata
+
+
+def test_a_good_file_tells_its_labels_and_its_hash(tiny_model_path: Path) -> None:
+    model = read_model(tiny_model_path)
+    assert model.label_set == carla_13()
+    assert model.name == "tiny"
+    assert model.metadata.network_size == (64, 48)
+    assert len(model.sha256) == 64
+
+
+def test_metadata_is_replaced_and_foreign_metadata_kept(tiny_model_path: Path) -> None:
+    proto = onnx.load(tiny_model_path)
+    proto.metadata_props.add(key="author", value="somebody")
+    write_metadata(proto, read_model(tiny_model_path).metadata)
+    assert sorted(prop.key for prop in proto.metadata_props) == ["author", "carla_unet_ros"]
+
+
+def refused(path: Path, proto: onnx.ModelProto) -> str:
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(ModelError) as error:
+        read_model(path)
+    assert str(path) in str(error.value)
+    return str(error.value)
+
+
+def test_missing_file_says_which_parameter_to_set(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"none\.onnx cannot be read .*parameter `model`"):
+        read_model(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.999])
+def test_truncated_files_are_refused(tiny_model_path: Path, tmp_path: Path, share: float) -> None:
+    content = tiny_model_path.read_bytes()
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ModelError, match=r"cut\.onnx"):
+        read_model(path)
+
+
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "picture.onnx"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(1000))
+    with pytest.raises(ModelError, match=r"no ONNX file"):
+        read_model(path)
+
+
+def test_a_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="Is a directory"):
+        read_model(tmp_path)
+
+
+def test_other_inputs_and_outputs_are_named(tiny_model_path: Path, tmp_path: Path) -> None:
+    proto = onnx.load(tiny_model_path)
+    proto.graph.output[0].name = "mask"
+    assert "confidence, frame, mask; expected" in refused(tmp_path / "x.onnx", proto)
+
+
+def test_other_types_are_named(tiny_model_path: Path, tmp_path: Path) -> None:
+    proto = onnx.load(tiny_model_path)
+    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    assert "type FLOAT" in refused(tmp_path / "x.onnx", proto)
+
+
+def test_three_channels_are_refused(tiny_model_path: Path, tmp_path: Path) -> None:
+    proto = onnx.load(tiny_model_path)
+    proto.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 3
+    assert "[height, width, 4]" in refused(tmp_path / "x.onnx", proto)
+
+
+def test_old_opsets_are_refused(tiny_model_path: Path, tmp_path: Path) -> None:
+    proto = onnx.load(tiny_model_path)
+    proto.opset_import[0].version = 13
+    assert "opset 13; expected 18" in refused(tmp_path / "x.onnx", proto)
+
+
+def test_a_file_without_metadata_is_refused(tiny_model_path: Path, tmp_path: Path) -> None:
+    proto = onnx.load(tiny_model_path)
+    del proto.metadata_props[:]
+    assert "no metadata" in refused(tmp_path / "x.onnx", proto)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{}", "lacks"), ("not json", "unreadable"), ('{"network_size": 3}', "unreadable")],
+)
+def test_broken_metadata_is_refused(
+    tiny_model_path: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    proto = onnx.load(tiny_model_path)
+    del proto.metadata_props[:]
+    proto.metadata_props.add(key="carla_unet_ros", value=text)
+    assert message in refused(tmp_path / "x.onnx", proto)
+
+
+def test_weights_in_other_files_are_refused(tiny_model_path: Path, tmp_path: Path) -> None:
+    proto = onnx.load(tiny_model_path)
+    proto.graph.initializer[0].data_location = TensorProto.EXTERNAL
+    assert "weights in other files" in refused(tmp_path / "x.onnx", proto)
+
+
+def test_an_empty_model_is_refused(tmp_path: Path) -> None:
+    proto = helper.make_model(helper.make_graph([], "empty", [], []))
+    assert "holds no graph" in refused(tmp_path / "x.onnx", proto)

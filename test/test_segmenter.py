@@ -1,0 +1,90 @@
+"""The Segmenter on OpenVINO: labels known in advance, any size, and errors that are sentences."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from carla_unet_ros.engines import EngineError, open_engine
+from carla_unet_ros.labels import Uint8, carla_13
+from carla_unet_ros.model_file import read_model
+from carla_unet_ros.segmenter import Segmenter
+
+
+def painted(labels: Uint8) -> Uint8:
+    """A BGRA frame in palette colours, which the tiny model labels without a mistake."""
+    frame = np.full((*labels.shape, 4), 255, np.uint8)
+    frame[..., :3] = carla_13().palette_bgr[labels]
+    return frame
+
+
+@pytest.fixture
+def segmenter(tiny_model_path: Path) -> Segmenter:
+    return Segmenter(tiny_model_path, "openvino")
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 5), (70, 400), (600, 800)])
+def test_every_size_gets_its_labels(segmenter: Segmenter, height: int, width: int) -> None:
+    labels = np.random.default_rng(0).integers(0, 13, (height, width), np.uint8)
+    result = segmenter.segment(painted(labels))
+    np.testing.assert_array_equal(result.labels, labels)
+    assert result.confidence.shape == (height, width)
+    assert result.confidence.min() > 128
+
+
+def test_sizes_may_alternate(segmenter: Segmenter) -> None:
+    for height, width in [(4, 6), (6, 4)] * 3:
+        labels = np.full((height, width), 7, np.uint8)
+        np.testing.assert_array_equal(segmenter.segment(painted(labels)).labels, labels)
+
+
+def test_results_belong_to_the_caller(segmenter: Segmenter) -> None:
+    first = segmenter.segment(painted(np.full((4, 4), 7, np.uint8)))
+    segmenter.segment(painted(np.full((4, 4), 9, np.uint8)))
+    assert (first.labels == 7).all()
+
+
+def test_views_with_gaps_are_read_right(segmenter: Segmenter) -> None:
+    labels = np.random.default_rng(1).integers(0, 13, (8, 20), np.uint8)
+    np.testing.assert_array_equal(
+        segmenter.segment(painted(labels)[:, ::2]).labels, labels[:, ::2]
+    )
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((4, 4, 3), np.uint8),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.float32),
+        np.zeros((0, 4, 4), np.uint8),
+    ],
+)
+def test_what_is_no_camera_frame_is_refused(segmenter: Segmenter, frame: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected uint8"):
+        segmenter.segment(frame)
+
+
+def test_timings_are_of_the_frames_seen(segmenter: Segmenter) -> None:
+    assert np.isnan(segmenter.engine_milliseconds()[0])
+    for _ in range(3):
+        segmenter.segment(painted(np.zeros((4, 4), np.uint8)))
+    median, p95 = segmenter.engine_milliseconds()
+    assert 0 < median <= p95
+
+
+def test_engine_says_what_it_is_and_why(tiny_model_path: Path) -> None:
+    said: list[str] = []
+    engine = open_engine(read_model(tiny_model_path), "openvino", log=said.append)
+    assert engine.name.startswith("OpenVINO 20")
+    assert engine.reason in said[-1]
+
+
+def test_unknown_engines_are_refused(tiny_model_path: Path) -> None:
+    with pytest.raises(EngineError, match="'fpga' is unknown; expected one of auto"):
+        open_engine(read_model(tiny_model_path), "fpga")
+
+
+def test_closing_twice_does_no_harm(segmenter: Segmenter) -> None:
+    segmenter.close()
+    segmenter.close()
