@@ -25,6 +25,7 @@ from std_msgs.msg import Header
 
 from carla_unet_ros.camera_stream import CameraStream
 from carla_unet_ros.camera_topics import CameraTopics
+from carla_unet_ros.frame_clock import FrameClock
 from carla_unet_ros.frame_memory import keep_freed_memory
 from carla_unet_ros.image_messages import to_image_message
 from carla_unet_ros.labels import Uint8, carla_13
@@ -87,6 +88,7 @@ def measure(size: tuple[int, int], outputs: tuple[str, ...], frames: int) -> tup
         "reliable",
         instant_segmenter(size),
         Legend(carla_13(), carla_13(), "none", "none"),
+        FrameClock(node),
         opacity=lambda: 0.5,
     )
     stream.activate()

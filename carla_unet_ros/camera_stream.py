@@ -20,6 +20,7 @@ from typing import Any
 from rclpy.event_handler import (
     PublisherEventCallbacks,
     QoSRequestedIncompatibleQoSInfo,
+    QoSSubscriptionMatchedInfo,
     SubscriptionEventCallbacks,
 )
 from rclpy.node import Node
@@ -70,6 +71,7 @@ class CameraStream:
         reliability: str,
         segmenter: Segmenter,
         legend: Legend,
+        clock: FrameClock,
         opacity: Callable[[], float],
     ) -> None:
         self.statistics = FrameStatistics()
@@ -79,10 +81,11 @@ class CameraStream:
         self._segmenter = segmenter
         self._legend = legend
         self._opacity = opacity
-        self._clock = FrameClock(node)
+        self._clock = clock
         self._log = node.get_logger().get_child(topics.image.strip("/~").replace("/", "."))
         self._active = False
         self._subscriptions: list[Subscription] = []
+        self._publishers = 0
         self._incompatible = ""
         self._camera_info: CameraInfo | None = None
         self._size: tuple[int, int] | None = None
@@ -121,10 +124,11 @@ class CameraStream:
             self._node.destroy_publisher(publisher)
 
     def state(self) -> CameraState:
+        topic = self._node.resolve_topic_name(self._topics.image)
         return CameraState(
-            topic=self._node.resolve_topic_name(self._topics.image),
+            topic=topic,
             listening=bool(self._subscriptions),
-            publishers=self._node.count_publishers(self._topics.image),
+            publishers=self._node.count_publishers(topic),
             incompatible=self._incompatible,
             reliability=self._reliability,
             size=self._size,
@@ -152,7 +156,7 @@ class CameraStream:
         image_type = CompressedImage if self._topics.compressed else Image
         events = SubscriptionEventCallbacks(
             incompatible_qos=self._on_incompatible,
-            matched=lambda _: self.statistics.listen(),
+            matched=self._on_publishers,
         )
         self._subscriptions = [
             self._node.create_subscription(
@@ -168,6 +172,10 @@ class CameraStream:
             ),
         ]
 
+    def _on_publishers(self, event: QoSSubscriptionMatchedInfo) -> None:
+        self._publishers = event.current_count
+        self.statistics.listen()
+
     def _on_incompatible(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self._incompatible = (
@@ -181,7 +189,8 @@ class CameraStream:
 
     def _on_image(self, message: Image | CompressedImage, info: dict[str, Any]) -> None:
         stamp = message.header.stamp
-        number = info.get("publication_sequence_number")
+        # Each publisher numbers its own frames; of two at once the gaps say nothing.
+        number = info.get("publication_sequence_number") if self._publishers < 2 else None
         self.statistics.arrived(number, self._clock.age_ms(stamp))
         wanted = self._wanted()
         if not wanted:

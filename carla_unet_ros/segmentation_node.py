@@ -21,6 +21,7 @@ from carla_unet_ros.camera_stream import RELIABILITIES, CameraStream
 from carla_unet_ros.camera_topics import CameraTopics, check_apart, check_image_topics
 from carla_unet_ros.diagnostics import ERROR, OK, camera_status, number, status
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
+from carla_unet_ros.frame_clock import FrameClock
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.legend import Legend, labels_to_publish
 from carla_unet_ros.managed_node import STEADY, ManagedNode, RefusedError
@@ -88,6 +89,7 @@ class SegmentationNode(ManagedNode):
         super().__init__("segmentation")
         self._segmenter: Segmenter | None = None
         self._cameras: list[CameraStream] = []
+        self._frame_clock = FrameClock(self)
         self._refusal = ""
         declare(self, PARAMETERS, frozen=self._why_frozen)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -146,6 +148,7 @@ class SegmentationNode(ManagedNode):
                 reliability=self._value("reliability"),
                 segmenter=segmenter,
                 legend=legend,
+                clock=self._frame_clock,
                 opacity=lambda: self._value("overlay_opacity"),
             )
             for topic in topics

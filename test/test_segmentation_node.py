@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import tiny_model
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -187,6 +188,23 @@ def test_a_stream_of_bad_frames_is_one_warning(bench: RosBench, tiny_model_path:
 
     bench.until(several, seconds=4.5)  # less than the time between two warnings
     assert bench.processes[0].printed.count("frame skipped") == 1
+
+
+def test_an_engine_that_fails_is_told_and_the_next_frame_works(
+    bench: RosBench, tmp_path: Path
+) -> None:
+    model = tiny_model.write(tmp_path / "picky.onnx", only_size=(48, 64))
+    labels = bench.collect(Image, LABELS)
+    diagnostics = Diagnostics(bench)
+    start(bench, model)
+    camera = Camera(bench, f"{CAMERA}/image")
+    bench.until(lambda: camera.listened_to)
+    frame, ids = scene()
+    np.testing.assert_array_equal(pixels(answer(bench, camera, labels, frame)), ids)
+    camera.send(scene(60, 100)[0])
+    bench.until(lambda: "failed on a 100x60 frame" in bench.processes[0].printed)
+    np.testing.assert_array_equal(pixels(answer(bench, camera, labels, frame)), ids)
+    bench.until(lambda: diagnostics.value(STATUS, "frames failed") == "1")
 
 
 def test_compressed_images_are_decoded(bench: RosBench, tiny_model_path: Path) -> None:

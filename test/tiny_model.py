@@ -15,11 +15,19 @@ from carla_unet_ros.labels import LabelSet, carla_13
 from carla_unet_ros.model_file import ModelMetadata, write_metadata
 
 
-def write(path: Path, labels: LabelSet | None = None, work: int = 0) -> Path:
-    """Writes the model; `work` adds that many convolutions, 16 to 16 channels, which change
-    nothing but the time a frame takes."""
+def write(
+    path: Path,
+    labels: LabelSet | None = None,
+    work: int = 0,
+    only_size: tuple[int, int] | None = None,
+) -> Path:
+    """Writes the model.
+
+    work:      adds that many convolutions, 16 to 16 channels, that cost time and change nothing
+    only_size: height and width of the only frames it runs on; every engine fails on others
+    """
     labels = labels or carla_13()
-    proto = _model(labels, work)
+    proto = _model(labels, work, only_size)
     write_metadata(
         proto,
         ModelMetadata(
@@ -36,7 +44,7 @@ def write(path: Path, labels: LabelSet | None = None, work: int = 0) -> Path:
     return path
 
 
-def _model(labels: LabelSet, work: int) -> onnx.ModelProto:
+def _model(labels: LabelSet, work: int, only_size: tuple[int, int] | None) -> onnx.ModelProto:
     colours = labels.palette_bgr[: len(labels)].astype(np.float32)
     weights = np.zeros((4, len(labels)), np.float32)
     weights[:3] = 2 * colours.T
@@ -47,13 +55,15 @@ def _model(labels: LabelSet, work: int) -> onnx.ModelProto:
         "softness": np.array(1 / 400, np.float32),
         "full": np.array(255, np.float32),
         "class_axis": np.array([2], np.int64),
+        "nil": np.zeros((*(only_size or (1, 1)), 1), np.float32),
     }
     node = helper.make_node
     nodes = [
         node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT),
         *_idle_work(work, constants),
         node("MatMul", ["worked" if work else "pixels", "weights"], ["products"]),
-        node("Add", ["products", "bias"], ["scores"]),
+        node("Add", ["products", "bias"], ["sums"]),
+        node("Add", ["sums", "nil"], ["scores"]),
         node("ArgMax", ["scores"], ["ids"], axis=2, keepdims=0),
         node("Cast", ["ids"], ["labels"], to=TensorProto.UINT8),
         node("Mul", ["scores", "softness"], ["logits"]),
