@@ -14,6 +14,13 @@ RGB = "/carla/ego_vehicle/rgb_front/image"
 LABELS = "/carla/ego_vehicle/semantic_segmentation_front/image"
 
 
+class Calibrated(NamedTuple):
+    """A camera_info on a topic, with this focal length in pixels."""
+
+    topic: str
+    focal: float
+
+
 class Recorded(NamedTuple):
     """An image [H, W] or [H, W, channels] on a topic; stamp in nanoseconds.
 
@@ -28,28 +35,43 @@ class Recorded(NamedTuple):
     suffix: str = ""
 
 
-def write_bag(path: Path, images: Iterable[Recorded], storage: str = "SQLITE3") -> Path:
+def write_bag(
+    path: Path, entries: Iterable[Recorded | Calibrated], storage: str = "SQLITE3"
+) -> Path:
     connections: dict[str, Any] = {}
     with Writer(path, version=9, storage_plugin=StoragePlugin[storage]) as writer:
-        for place, image in enumerate(images):
-            kind = "CompressedImage" if image.suffix else "Image"
-            kind = f"sensor_msgs/msg/{kind}"
-            if image.topic not in connections:
-                connections[image.topic] = writer.add_connection(
-                    image.topic, kind, typestore=TYPES
+        for place, entry in enumerate(entries):
+            message = _message(entry) if isinstance(entry, Recorded) else _camera_info(entry)
+            kind: str = message.__msgtype__
+            if entry.topic not in connections:
+                connections[entry.topic] = writer.add_connection(
+                    entry.topic, kind, typestore=TYPES
                 )
-            raw = TYPES.serialize_cdr(_message(image), kind)
-            writer.write(connections[image.topic], 10**18 + place, raw)
+            raw = TYPES.serialize_cdr(message, kind)
+            writer.write(connections[entry.topic], 10**18 + place, raw)
     return path
+
+
+def _header(stamp: int) -> Any:
+    seconds, nanoseconds = divmod(stamp, 10**9)
+    return TYPES.types["std_msgs/msg/Header"](
+        stamp=TYPES.types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds),
+        frame_id="ego_vehicle/camera",
+    )
+
+
+def _camera_info(entry: Calibrated) -> Any:
+    types = TYPES.types
+    region = types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    k = np.array([entry.focal, 0, 20, 0, entry.focal, 12, 0, 0, 1.0])
+    return types["sensor_msgs/msg/CameraInfo"](
+        _header(0), 24, 40, "plumb_bob", np.zeros(5), k, np.zeros(9), np.zeros(12), 0, 0, region
+    )
 
 
 def _message(image: Recorded) -> Any:
     types = TYPES.types
-    seconds, nanoseconds = divmod(image.stamp, 10**9)
-    header = types["std_msgs/msg/Header"](
-        stamp=types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds),
-        frame_id="ego_vehicle/camera",
-    )
+    header = _header(image.stamp)
     if image.suffix:
         data = cv2.imencode(image.suffix, image.image[..., :3])[1].ravel()
         return types["sensor_msgs/msg/CompressedImage"](

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bag_writing import LABELS, RGB, Recorded, write_bag
+from bag_writing import LABELS, RGB, Calibrated, Recorded, write_bag
 
 from carla_unet_ros.labels import Uint8, carla_13, carla_label_set
 from carla_unet_ros.training.datasets import PairFolder
@@ -207,6 +207,16 @@ def test_bags_that_cannot_be_used_end_in_a_sentence(tmp_path: Path, capsys):
     database.write_bytes(database.read_bytes()[:700])
     assert main([str(database), "--out", out]) == 1
     assert "carla_unet_from_bag:" in capsys.readouterr().err
+
+
+def test_cameras_of_another_field_of_view_are_no_pair(tmp_path: Path, capsys):
+    rgb, semantic = (topic.replace("/image", "/camera_info") for topic in (RGB, LABELS))
+    same = [Calibrated(rgb, 20.0), Calibrated(semantic, 20.0), *drive(2)]
+    assert convert(write_bag(tmp_path / "same", same), tmp_path / "out")["kept"] == 2
+    other = [Calibrated(rgb, 20.0), Calibrated(semantic, 35.0), *drive(2)]
+    bag = write_bag(tmp_path / "other", other)
+    assert main([str(bag), "--out", str(tmp_path / "none")]) == 1
+    assert "the cameras differ" in capsys.readouterr().err
 
 
 def test_a_folder_that_holds_pairs_is_not_mixed_with_others(tmp_path: Path, capsys):

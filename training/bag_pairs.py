@@ -13,12 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 from tqdm import tqdm
 
+from carla_unet_ros.camera_topics import CameraTopics
 from carla_unet_ros.image_messages import BadFrame, to_bgra
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.training.tag_recognition import colours_in
@@ -62,7 +64,8 @@ class PairedBag:
     """A bag (folder, .mcap or .db3 file) opened for its camera and its semantic camera."""
 
     def __init__(self, path: Path, frame_topic: str, label_topic: str) -> None:
-        """Raises BagError where it is no bag, is damaged, or lacks a topic."""
+        """Raises BagError where it is no bag, is damaged, or lacks a topic, or where the
+        camera_info messages in it say that the two cameras do not see the same."""
         # The messages' layout is the same in every ROS 2, so definitions in the bag, which other
         # topics may have got wrong, are not needed.
         self._types = get_typestore(Stores.ROS2_JAZZY)
@@ -77,6 +80,7 @@ class PairedBag:
         try:
             self._frames = self._connections(frame_topic)
             self._labels = self._connections(label_topic)
+            self._check_calibrations(frame_topic, label_topic)
         except BagError:
             self._reader.close()
             raise
@@ -129,6 +133,30 @@ class PairedBag:
                 "name the topics with --rgb-topic and --label-topic"
             )
         return found
+
+    def _check_calibrations(self, frame_topic: str, label_topic: str) -> None:
+        """Frames and labels of another field of view would be pairs that teach nonsense."""
+        topics = [CameraTopics(topic).camera_info for topic in (frame_topic, label_topic)]
+        frame, labels = (self._calibration(topic) for topic in topics)
+        if frame and labels and not np.allclose(frame, labels, rtol=1e-6):
+            raise BagError(
+                f"the cameras differ: {topics[0]} has k = {frame}, {topics[1]} has "
+                f"k = {labels}; give both one size, field of view and pose, as "
+                "config/carla_objects.json does"
+            )
+
+    def _calibration(self, topic: str) -> list[float] | None:
+        """k of the first camera_info on a topic; None where there is none."""
+        kind = "sensor_msgs/msg/CameraInfo"
+        connections = [
+            entry
+            for entry in self._reader.connections
+            if (entry.topic, entry.msgtype) == (topic, kind)
+        ]
+        for _, _, raw in self._reader.messages(connections) if connections else ():
+            message: Any = self._types.deserialize_cdr(raw, kind)
+            return message.k.tolist()
+        return None
 
     def _messages(self, what: str) -> Iterator[tuple[bool, Any]]:
         """(is it of the label topic, message) in the bag's order."""
