@@ -81,7 +81,7 @@ def _judge(state: CameraState, frames: FrameReport) -> tuple[bytes, str]:
         return WARN, frames.problem
     if frames.silent_s > _SILENCE_SECONDS:
         return WARN, _why_silent(state, frames.silent_s)
-    if not frames.published or not math.isnan(frames.waited_ms):
+    if not frames.undated:
         return OK, f"{frames.rate:.1f} frames/s"
     return OK, (
         f"{frames.rate:.1f} frames/s; the image age is unknown: stamps and clock count different "

@@ -25,6 +25,7 @@ class FrameReport(NamedTuple):
     rate:          published frames per second
     waited_ms:     age when the frame was taken up, median; NaN where unknown
     age_ms:        age when its outputs were published, median and largest; NaN where unknown
+    undated:       whether the age of a frame was unknown since the last report
     silent_s:      seconds since a frame came, or since we began to listen
     problem:       what was wrong with the last bad or failed frame since the last report, or ""
     """
@@ -37,6 +38,7 @@ class FrameReport(NamedTuple):
     rate: float
     waited_ms: float
     age_ms: tuple[float, float]
+    undated: bool
     silent_s: float
     problem: str
 
@@ -53,6 +55,7 @@ class FrameStatistics:
         self._publications: deque[float] = deque()
         self._waited: list[float] = []
         self._ages: list[float] = []
+        self._undated = False
         self._problem = ""
 
     def listen(self) -> None:
@@ -61,10 +64,17 @@ class FrameStatistics:
         self._last_arrival = self._clock()
 
     def arrived(self, number: int | None, age_ms: float) -> None:
-        """A frame was taken up; `number` is its publisher's count, None where there is none."""
+        """A frame was taken up.
+
+        number: its publisher's count of frames, None where there is none
+        age_ms: NaN where unknown
+        """
         self._received += 1
         self._last_arrival = self._clock()
-        self._waited += _known(age_ms)
+        if math.isnan(age_ms):
+            self._undated = True
+        else:
+            self._waited.append(age_ms)
         if number is None:
             self._dropped = None
         elif self._dropped is not None and self._last_number is not None:
@@ -74,7 +84,8 @@ class FrameStatistics:
     def published(self, age_ms: float) -> None:
         self._published += 1
         self._publications.append(self._clock())
-        self._ages += _known(age_ms)
+        if not math.isnan(age_ms):
+            self._ages.append(age_ms)
 
     def bad(self, problem: str) -> None:
         self._bad += 1
@@ -96,10 +107,11 @@ class FrameStatistics:
             rate=self._rate(now),
             waited_ms=_median(self._waited),
             age_ms=(_median(self._ages), max(self._ages, default=math.nan)),
+            undated=self._undated,
             silent_s=now - self._last_arrival,
             problem=self._problem,
         )
-        self._waited, self._ages, self._problem = [], [], ""
+        self._waited, self._ages, self._undated, self._problem = [], [], False, ""
         return report
 
     def _rate(self, now: float) -> float:
@@ -109,10 +121,6 @@ class FrameStatistics:
         # Between the first and the last lie one interval fewer than frames.
         span = times[-1] - times[0] if len(times) > 1 else 0.0
         return (len(times) - 1) / span if span else 0.0
-
-
-def _known(age_ms: float) -> list[float]:
-    return [] if math.isnan(age_ms) else [age_ms]
 
 
 def _median(values: list[float]) -> float:

@@ -26,7 +26,7 @@ from carla_unet_ros.image_messages import to_image_message
 from carla_unet_ros.labels import Uint8, carla_13
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 
 
 class Process:
@@ -160,6 +160,13 @@ class Diagnostics:
                 if status.name == name:
                     return status
         return None
+
+    def find(self, name: str, text: str) -> DiagnosticStatus | None:
+        """The first status of this name with this text in its message."""
+        every = (status for array in self._arrays for status in array.status)
+        return next(
+            (found for found in every if found.name == name and text in found.message), None
+        )
 
     def value(self, name: str, key: str) -> str:
         """One value of a status, "" while there is none."""

@@ -20,6 +20,7 @@ FRAMES = FrameReport(
     rate=19.96,
     waited_ms=4.0,
     age_ms=(41.25, 80.0),
+    undated=False,
     silent_s=0.05,
     problem="",
 )
@@ -87,5 +88,5 @@ def test_silence_is_no_trouble_while_nobody_listens() -> None:
 
 
 def test_ages_that_cannot_be_told_lead_to_use_sim_time() -> None:
-    found = judged({}, waited_ms=math.nan, age_ms=(math.nan, math.nan))
+    found = judged({}, undated=True)
     assert "set use_sim_time to true" in found.message

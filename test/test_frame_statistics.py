@@ -64,8 +64,11 @@ def test_ages_are_of_the_time_since_the_last_report() -> None:
 def test_an_unknown_age_does_not_hide_the_known_ones() -> None:
     statistics = FrameStatistics()
     for age in (math.nan, 30.0, 50.0):
+        statistics.arrived(1, age)
         statistics.published(age)
-    assert statistics.report().age_ms == (40, 50)
+    report = statistics.report()
+    assert (report.waited_ms, report.age_ms, report.undated) == (40, (40, 50), True)
+    assert not statistics.report().undated
 
 
 def test_silence_is_counted_from_the_last_frame_or_the_beginning() -> None:

@@ -1,5 +1,6 @@
 """What the segmentation node makes of frames, over DDS between processes."""
 
+import time
 from pathlib import Path
 
 import cv2
@@ -162,32 +163,35 @@ def test_bad_frames_are_counted_and_told_and_the_next_one_works(
         for field, value in BAD_FRAMES[kinds[name]].items():
             setattr(message, field, value)
         camera.images.publish(message)
-    printed = bench.processes[0]
     for name, kind in kinds.items():
         status = f"/segmentation: {name}/image"
-        bench.until(lambda status=status: diagnostics.value(status, "frames bad") == "1")
-        found = bench.until(lambda status=status: diagnostics(status))
-        assert (found.level, kind in found.message) == (DiagnosticStatus.WARN, True)
-        assert printed.printed.count(kind) == 1
+        found = bench.until(lambda status=status, kind=kind: diagnostics.find(status, kind))
+        assert found.level == DiagnosticStatus.WARN
+        assert diagnostics.value(status, "frames bad") == "1"
+        assert bench.processes[0].printed.count(kind) == 1
         np.testing.assert_array_equal(
             pixels(answer(bench, cameras[name], labels[name], frame)), ids
         )
 
 
-def test_a_stream_of_bad_frames_is_one_warning(bench: RosBench, tiny_model_path: Path) -> None:
+def test_a_stream_of_bad_frames_is_a_warning_now_and_then(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
     bench.collect(Image, LABELS)
     diagnostics = Diagnostics(bench)
     start(bench, tiny_model_path)
     camera = Camera(bench, f"{CAMERA}/image")
     bench.until(lambda: camera.listened_to)
+    began = time.monotonic()
 
-    def several() -> bool:
+    def twenty() -> bool:
         camera.images.publish(Image(header=camera.header(), encoding="bgra8", width=4, height=4))
         bench.executor.spin_once(0.01)
-        return int(diagnostics.value(STATUS, "frames bad") or 0) > 10
+        return int(diagnostics.value(STATUS, "frames bad") or 0) >= 20
 
-    bench.until(several, seconds=4.5)  # less than the time between two warnings
-    assert bench.processes[0].printed.count("frame skipped") == 1
+    bench.until(twenty)
+    warnings = bench.processes[0].printed.count("frame skipped")
+    assert 1 <= warnings <= 1 + (time.monotonic() - began) / 5
 
 
 def test_an_engine_that_fails_is_told_and_the_next_frame_works(
@@ -290,7 +294,7 @@ def test_simulation_stamps_without_use_sim_time_are_told(
     camera = Camera(bench, f"{CAMERA}/image")
     bench.until(lambda: camera.listened_to)
     answer(bench, camera, labels, scene()[0])
-    bench.until(lambda: "set use_sim_time to true" in diagnostics.message(STATUS))
+    bench.until(lambda: diagnostics.find(STATUS, "set use_sim_time to true"))
     assert diagnostics.value(STATUS, "image age (ms)") == "unknown"
 
 
