@@ -1,4 +1,4 @@
-"""The pinhole camera CARLA simulates: no distortion, square pixels, the optical axis in the middle.
+"""The pinhole camera CARLA simulates: no distortion, square pixels, its axis in the middle.
 
 Shared by the stand-in's painting and by the camera_info it publishes, so both always agree.
 """

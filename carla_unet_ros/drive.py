@@ -13,14 +13,17 @@ import numpy as np
 
 from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.blocks import CHARACTERS, LENGTH, Block, Blocks, Walker
+from carla_unet_ros.town.blocks import Block, Blocks
 from carla_unet_ros.town.bonnet import Bonnet
 from carla_unet_ros.town.canvas import Canvas
+from carla_unet_ros.town.character import CHARACTERS
 from carla_unet_ros.town.course import Course, View
-from carla_unet_ros.town.ground import Crossing, Ground, Street
+from carla_unet_ros.town.ground import Ground
 from carla_unet_ros.town.light import WEATHERS, weather
+from carla_unet_ros.town.roadside import LENGTH, Walker
 from carla_unet_ros.town.sky import Sky
 from carla_unet_ros.town.stock import Stock
+from carla_unet_ros.town.street import Crossing, make_street
 from carla_unet_ros.town.things import Item, Moment, Stand, Thing
 from carla_unet_ros.town.vehicles import PAINTS, SHAPES
 
@@ -53,7 +56,7 @@ class Drive:
         rng = np.random.default_rng(seed)
         character = CHARACTERS[tuple(CHARACTERS)[seed % len(CHARACTERS)]]
         self._light = weather(WEATHERS[seed // len(CHARACTERS) % len(WEATHERS)], rng)
-        self._street = _street(rng, seed, character.half_width, character.sidewalk)
+        self._street = make_street(rng, character)
         self._stock = Stock(rng, character.floors, character.shops)
         self._blocks = Blocks(seed, character, self._street, self._stock)
         self._course = Course(rng, float(rng.uniform(0.1, 0.3)))
@@ -79,6 +82,8 @@ class Drive:
         self._paint_ground(moment, [c for c in crossings if c.s > s - 10], things)
         for _, thing in sorted(things, key=lambda entry: -entry[0]):
             thing.draw(moment)
+        if self._light.wetness > 0.5:
+            self._ground.mirror()
         if self._bonnet:
             self._bonnet.paint(self._canvas.pixels)
         return self._developed()
@@ -98,7 +103,7 @@ class Drive:
     def _paint_ground(self, moment: Moment, crossings: list[Crossing],
                       things: list[tuple[float, Thing]]) -> None:  # fmt: skip
         self._ground.paint(moment.view, crossings)
-        strength = min(sum(moment.light.sun) / 3 * 0.8, 0.55)
+        strength = min(sum(moment.light.sun) / 3 * 0.75, 0.5)
         outlines = []
         for far, thing in things:
             if far - moment.view.s < _SHADOWS:
@@ -144,22 +149,3 @@ class Drive:
         frame = cv2.GaussianBlur(self._canvas.pixels, (3, 3), 0.6)
         frame[..., 3] = 255
         return Scene(np.asarray(frame, np.uint8), np.asarray(labels, np.uint8))
-
-
-def _street(rng: np.random.Generator, seed: int, half_widths: tuple[float, ...],
-            sidewalk: tuple[float, float]) -> Street:  # fmt: skip
-    half = float(rng.choice(half_widths))
-    grey = float(rng.uniform(84, 128))
-    paving = float(rng.uniform(84, 140))
-    country = seed % len(CHARACTERS) == 2
-    return Street(
-        half_width=half,
-        left=float(rng.uniform(*sidewalk)) if not country or rng.random() < 0.5 else 0.0,
-        right=float(rng.uniform(*sidewalk)),
-        centre=("double", "yellow", "white")[int(rng.integers(3))],
-        edge=bool(country or rng.random() < 0.5),
-        lanes=4 if half > 6.5 else 2,
-        asphalt=(grey * 1.0, grey * 0.98, grey * 0.97),
-        paving=(paving, paving * 1.0, paving * 1.01),
-        soil=(40.0, 82.0, 76.0) if rng.random() < 0.7 else (62.0, 92.0, 104.0),
-    )

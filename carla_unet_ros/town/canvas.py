@@ -4,17 +4,22 @@ The canvas is one uint8 image [H, W, 4]: B, G, R and, in the fourth channel, the
 label image cannot disagree with the picture: one polygon, one texture, writes both.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.camera_model import Intrinsics
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.light import Floats
+from carla_unet_ros.town.light import Floats, Shade
 from carla_unet_ros.town.tags import CLEAR
 
 NEAR = 0.4
 """Nothing closer to the camera than this is painted (metres)."""
+
+_KEPT = 24
+"""Lighted copies kept of one texture."""
 
 Points = npt.NDArray[np.int32]
 Colour = tuple[float, float, float, float]
@@ -25,19 +30,44 @@ class Texture:
 
     def __init__(self, pixels: Uint8) -> None:
         self.levels = [np.ascontiguousarray(pixels)]
+        self._seen: dict[tuple[int, Shade], Uint8] = {}
         while min(self.levels[-1].shape[:2]) >= 16:
             self.levels.append(_half(self.levels[-1]))
         self.has_holes = bool((pixels[..., 3] == CLEAR).any())
-        middle = pixels[..., :3][pixels[..., 3] != CLEAR]
-        self.mean = middle.mean(axis=0, dtype=np.float32)
+        solid = (pixels[..., 3] != CLEAR).view(np.uint8)
+        self.mean = cv2.mean(pixels, solid)[:3]
         self.label = int(np.bincount(pixels[..., 3].ravel(), minlength=256)[:CLEAR].argmax())
 
-    def level(self, screen_pixels: float) -> Uint8:
-        """The smallest copy that is not wider than needed for `screen_pixels` across the image."""
-        for pixels in reversed(self.levels):
-            if max(pixels.shape[:2]) >= screen_pixels:
-                return pixels
-        return self.levels[0]
+    def seen(self, wide: int, tall: int, shade: Shade) -> Uint8:
+        """The texture in this light, no finer than needed for so many pixels of the screen."""
+        levels = range(len(self.levels) - 1, 0, -1)
+        fits = (n for n in levels if _covers(self.levels[n].shape, wide, tall))
+        number = next(fits, 0)
+        key = number, shade
+        if key not in self._seen:
+            if len(self._seen) >= _KEPT:
+                self._seen.clear()
+            self._seen[key] = np.asarray(cv2.LUT(self.levels[number], shade.table()), np.uint8)
+        return self._seen[key]
+
+
+class Sprite(NamedTuple):
+    """A texture and its size in metres; its foot is the middle of its lower edge."""
+
+    texture: Texture
+    width: float
+    height: float
+
+
+def blank(rows: int, columns: int) -> Uint8:
+    """A picture to draw a sprite on, clear all over."""
+    image = np.zeros((rows, columns, 4), np.uint8)
+    image[..., 3] = CLEAR
+    return image
+
+
+def _covers(shape: tuple[int, ...], wide: int, tall: int) -> bool:
+    return shape[0] >= tall and shape[1] >= wide
 
 
 class Canvas:
@@ -69,56 +99,107 @@ class Canvas:
                 return
         cv2.fillPoly(image, [self.project(points)], colour)
 
-    def texture(self, corner: Floats, across: Floats, up: Floats, texture: Texture,
-                table: Uint8) -> None:  # fmt: skip
-        """Paints a texture on the rectangle corner, corner + across, corner + up (`up` vertical).
+    def quads(self, corners: Floats, colour: Colour) -> None:
+        """Fills many four-cornered patches of one colour: float32 [N, 4, 3]."""
+        ahead = corners[..., 2].min(axis=1) >= NEAR
+        whole = corners[ahead]
+        if len(whole):
+            image = self.project(whole.reshape(-1, 3)).reshape(-1, 4, 2)
+            cv2.fillPoly(self.pixels, list(image), colour)
+        for outline in corners[~ahead]:
+            self.polygon(outline, colour)
 
-        The texture's bottom row lies at the corner. `table` is the light's lookup.
+    def texture(self, corner: Floats, across: Floats, up: float, texture: Texture,
+                shade: Shade) -> None:  # fmt: skip
+        """Paints a texture on an upright rectangle: from the corner along `across`, `up` high.
+
+        The texture's bottom row lies at the corner.
         """
-        outline = np.array((corner, corner + across, corner + across + up, corner + up))
+        high = np.array((0, up, 0), np.float32)
+        outline = np.array((corner, corner + across, corner + across + high, corner + high))
         if outline[:, 2].min() < NEAR:
             outline = clip_near(outline)
             if len(outline) < 3:
                 return
         image = self.project(outline)
-        left, top = np.maximum(image.min(axis=0), 0)
-        right, bottom = np.minimum(image.max(axis=0) + 1, (self.camera.width, self.camera.height))
+        first, last = image.min(axis=0).tolist(), image.max(axis=0).tolist()
+        left, top = max(first[0], 0), max(first[1], 0)
+        right = min(last[0] + 1, self.camera.width)
+        bottom = min(last[1] + 1, self.camera.height)
         if right <= left or bottom <= top:
             return
-        tall = float(image[:, 1].max() - image[:, 1].min())
-        wide = float(image[:, 0].max() - image[:, 0].min())
-        full = texture.levels[0].shape
-        pixels = texture.level(max(tall * full[1] / full[0], wide, tall))
-        pixels = cv2.LUT(pixels, table)
+        wide, tall = last[0] - first[0], last[1] - first[1]
+        pixels = texture.seen(wide, tall, shade)
         matrix = self._image_to_texture(corner, across, up, pixels.shape, left, top)
-        area = self.pixels[top:bottom, left:right]
-        size = (int(right - left), int(bottom - top))
-        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
+        area, size = self.pixels[top:bottom, left:right], (right - left, bottom - top)
         if texture.has_holes:
             warped = cv2.warpPerspective(
-                pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_CONSTANT,
-                borderValue=(0, 0, 0, CLEAR),
+                pixels, matrix, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST,
+                borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, CLEAR),
             )  # fmt: skip
-            mask = cv2.compare(cv2.extractChannel(warped, 3), CLEAR, cv2.CMP_NE)
-            cv2.copyTo(warped, mask, area)
+            _lay(np.asarray(warped, np.uint8), area)
         else:
-            mean = table[0, texture.mean.astype(np.uint8), (0, 1, 2)]
-            cv2.fillPoly(self.pixels, [image], (*map(float, mean), float(texture.label)))
+            # Linear interpolation leaves the outermost pixels as they are: plain colour there.
+            plain = shade.colour(texture.mean)
+            cv2.fillPoly(self.pixels, [image], (*plain, texture.label))
             cv2.warpPerspective(
                 pixels, matrix, size, dst=area, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_TRANSPARENT,
             )  # fmt: skip
 
-    def _image_to_texture(self, corner: Floats, across: Floats, up: Floats,
+    def sprite(self, foot: tuple[float, float, float], size: tuple[float, float],
+               texture: Texture, shade: Shade) -> None:  # fmt: skip
+        """Paints a texture of this width and height that faces the camera, standing on `foot`."""
+        x, y, z = foot
+        scale = self.camera.focal / z
+        left = round(self.camera.cx + (x - size[0] / 2) * scale)
+        bottom = round(self.camera.cy + (self.eye - y) * scale)
+        wide, tall = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+        top = bottom - tall
+        columns = range(max(left, 0), min(left + wide, self.camera.width))
+        rows = range(max(top, 0), min(bottom, self.camera.height))
+        if not columns or not rows:
+            return
+        pixels = texture.seen(wide, tall, shade)
+        if len(columns) * len(rows) < 0.6 * wide * tall:
+            ys = ((np.array(rows) - top) * (pixels.shape[0] / tall)).astype(np.intp)
+            xs = ((np.array(columns) - left) * (pixels.shape[1] / wide)).astype(np.intp)
+            pixels = pixels[ys[:, None], xs]
+        else:
+            pixels = cv2.resize(pixels, (wide, tall), interpolation=cv2.INTER_NEAREST)
+            pixels = pixels[rows.start - top : rows.stop - top, columns.start - left :]
+            pixels = pixels[:, : len(columns)]
+        area = self.pixels[rows.start : rows.stop, columns.start : columns.stop]
+        _lay(np.asarray(pixels, np.uint8), area)
+
+    def beside(self, x: float, z: float, radius: float) -> bool:
+        """Whether a thing of this radius on the ground is outside the picture."""
+        reach = self.camera.width / 2 / self.camera.focal
+        return abs(x) - radius * (1 + reach) > max(z, 0) * reach or z + radius < NEAR
+
+    def _image_to_texture(self, corner: Floats, across: Floats, up: float,
                           shape: tuple[int, ...], left: int, top: int) -> Floats:  # fmt: skip
-        """Homography from pixels of the area at (left, top) to pixels of a texture."""
+        """Homography from pixels of the area at (left, top) to pixels of a texture.
+
+        A pixel's ray (p, q, 1) meets the upright plane at share a across and b up:
+        a = (p z0 - x0) / (ax - p az), b = ((ax z0 - az x0) q / (ax - p az) - y0) / up.
+        """
         rows, columns = shape[:2]
         focal, cx, cy = self.camera.focal, self.camera.cx - left, self.camera.cy - top
-        to_image = np.array(((focal, 0, cx), (0, -focal, cy), (0, 0, 1)), np.float64)
-        origin = corner + up - np.array((0, self.eye, 0))
-        plane = np.stack((across / columns, -up / rows, origin), axis=1)
-        centred = np.array(((1, 0, -0.5), (0, 1, -0.5), (0, 0, 1)))
-        return centred @ np.linalg.inv(to_image @ plane)
+        x0, y0, z0 = corner.tolist()
+        ax, _, az = across.tolist()
+        y0 -= self.eye
+        twist = ax * z0 - az * x0
+        down = np.array((-az, 0.0, focal * ax + cx * az))
+        a = np.array((z0, 0.0, -cx * z0 - focal * x0)) * columns
+        b = (down * (up + y0) - (0.0, -twist, twist * cy)) * (rows / up)
+        return np.stack((a - 0.5 * down, b - 0.5 * down, down))
+
+
+def _lay(pixels: Uint8, area: Uint8) -> None:
+    """Copies what is not clear."""
+    mask = (pixels[..., 3] != CLEAR).view(np.uint8)
+    cv2.copyTo(pixels, mask, area)
 
 
 def clip_near(points: Floats) -> Floats:
@@ -139,6 +220,10 @@ def _half(pixels: Uint8) -> Uint8:
     Colours are averaged over the solid pixels alone, so clear ones leave no fringe.
     """
     rows, columns = pixels.shape[0] // 2, pixels.shape[1] // 2
+    if not (pixels[..., 3] == CLEAR).any():
+        half = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA)
+        half[..., 3] = pixels[: rows * 2 : 2, : columns * 2 : 2, 3]
+        return np.asarray(half, np.uint8)
     blocks = pixels[: rows * 2, : columns * 2].reshape(rows, 2, columns, 2, 4)
     blocks = blocks.transpose(0, 2, 1, 3, 4).reshape(rows, columns, 4, 4)
     labels = blocks[..., 3]

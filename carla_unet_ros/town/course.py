@@ -87,6 +87,17 @@ class View:
         other = self.line(start, end, right, heights[1])
         return np.concatenate((one, other[::-1]))
 
+    def patches(self, starts: Floats, ends: Floats, left: Floats, right: Floats) -> Floats:
+        """Many short patches of ground between offsets: float32 [N, 4, 3]."""
+        corners = np.zeros((len(starts), 4, 3), np.float32)
+        where = np.stack((starts, ends, ends, starts), axis=1) - self._first
+        across = np.stack((left, left, right, right), axis=1)
+        indices = np.arange(len(self._x))
+        turns = np.interp(where, indices, self._turns)
+        corners[..., 0] = np.interp(where, indices, self._x) + across * np.cos(turns)
+        corners[..., 2] = np.interp(where, indices, self._z) - across * np.sin(turns)
+        return corners
+
     def offsets(self, depths: Floats) -> Floats:
         """x of the centre line at these depths ahead: float32, for whole rows of ground."""
         return np.interp(depths, self._z[BEHIND:], self._x[BEHIND:]).astype(np.float32)

@@ -1,9 +1,11 @@
-"""What stands along a street, as solids: lamps, posts, benches, boxes, shelters."""
+"""What stands along a street: lamps, posts, benches, boxes, shelters, bins."""
 
+import cv2
 import numpy as np
 
+from carla_unet_ros.town.canvas import Sprite, Texture, blank
 from carla_unet_ros.town.light import Bgr
-from carla_unet_ros.town.solids import PAINT, Solid, box
+from carla_unet_ros.town.solids import Solid, box
 from carla_unet_ros.town.tags import OTHER, POLE
 
 _STEEL: Bgr = (120, 122, 124)
@@ -101,6 +103,16 @@ def shelter() -> Solid:
     )
 
 
-def cone() -> Solid:
-    """A plain block that takes any colour, such as a road barrier."""
-    return Solid([box((0.5, 0.85, 2.0), (0, 0, 0), PAINT, OTHER)])
+def barrel(rng: np.random.Generator) -> Sprite:
+    """A waste bin of slats or steel."""
+    image = blank(96, 64)
+    colour = np.array(((40, 62, 84), (52, 54, 54), (44, 74, 40))[int(rng.integers(3))])
+    outline = np.array(((6, 8), (58, 8), (54, 94), (10, 94)), np.int32)
+    cv2.fillPoly(image, [outline], (*map(float, colour), float(OTHER)))
+    round_shade = np.sin(np.linspace(0.25, 2.9, 64)) * 1.15 + 0.15
+    image[..., :3] = np.clip(image[..., :3] * round_shade[None, :, None], 0, 255)
+    for row in (22, 52, 82):
+        image[row : row + 4, 6:58, :3] = (34, 34, 36)
+    image[:, ::6, :3] = image[:, ::6, :3] * 0.6
+    cv2.ellipse(image, (32, 9), (28, 7), 0, 0, 360, (28, 28, 30, OTHER), -1)
+    return Sprite(Texture(image), 0.7, 1.05)

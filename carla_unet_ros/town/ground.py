@@ -1,43 +1,20 @@
 """The ground: grass, road, lines, sidewalks and crossings, their grain, and shadows on them."""
 
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.town.canvas import Canvas
 from carla_unet_ros.town.course import AHEAD, View
+from carla_unet_ros.town.grain import ACROSS, ALONG, bands, grain
 from carla_unet_ros.town.light import Bgr, Floats, Light
+from carla_unet_ros.town.street import Crossing, Street
 from carla_unet_ros.town.tags import NONE, ROAD, ROAD_LINE, SIDEWALK
 
 CURB = 0.15
 _DEEPEST = 900.0
 _WHITE: Bgr = (176.0, 180.0, 182.0)
 _YELLOW: Bgr = (52.0, 138.0, 176.0)
-_ACROSS, _ALONG = 48.0, 48.0
-
-
-class Street(NamedTuple):
-    """How the street is built. Lengths in metres; `right` and `left` are sidewalk widths."""
-
-    half_width: float
-    left: float
-    right: float
-    centre: str
-    edge: bool
-    lanes: int
-    asphalt: Bgr
-    paving: Bgr
-    soil: Bgr
-
-
-class Crossing(NamedTuple):
-    """Where a side street crosses, half its width, and whether it has zebra stripes."""
-
-    s: float
-    half_width: float
-    zebra: bool
 
 
 class Ground:
@@ -53,11 +30,13 @@ class Ground:
         self._depths = np.minimum(self._depths, _DEEPEST).astype(np.float32)
         columns = np.arange(camera.width, dtype=np.float32) + 0.5 - camera.cx
         self._lateral = columns[None, :] * (self._depths[:, None] / camera.focal)
-        self._bands = _bands(self._depths, camera.focal)
-        self._grain = _grain(rng, street)
-        self._haze = np.array([light.haze(float(z)) for z in self._depths], np.float32)
+        self._bands = bands(self._depths, camera.focal)
+        self._grain = grain(rng, street)
+        self._fade_gain, self._fade_haze = _fading(light, self._depths, camera.width)
         up = np.array(((0.0, 1.0, 0.0),), np.float32)
         self._gain = light.gains(up, light.direction(0.0))[0]
+        self._bare = np.empty((self._rows, camera.width, 4), np.uint8)
+        self._bare[:] = (*self._lit(street.soil), NONE)
         self._shadow: Uint8 = np.full((camera.height, camera.width), 255, np.uint8)
         self._map_x = np.empty((self._rows, camera.width), np.float32)
         self._map_y = np.empty_like(self._map_x)
@@ -65,7 +44,7 @@ class Ground:
     def paint(self, view: View, crossings: list[Crossing]) -> None:
         """All flat ground, without grain and shadows."""
         canvas, street = self._canvas, self._street
-        canvas.pixels[canvas.horizon :] = (*self._lit(street.soil), NONE)
+        canvas.pixels[canvas.horizon :] = self._bare
         end = view.s + AHEAD
         start = view.s + 0.3
         edges = [start]
@@ -99,29 +78,43 @@ class Ground:
         cv2.multiply(ground, shades, dst=ground, scale=1 / 128)
         self._fade(ground)
 
+    def mirror(self) -> None:
+        """Wet road: what stands above the horizon, dimly and upside down."""
+        canvas = self._canvas
+        rows = min(canvas.horizon, self._rows)
+        if not rows:
+            return
+        ground = canvas.pixels[canvas.horizon : canvas.horizon + rows]
+        above = np.ascontiguousarray(canvas.pixels[canvas.horizon - rows : canvas.horizon][::-1])
+        above = np.asarray(cv2.blur(above, (5, 25)), np.uint8)
+        above[..., 3] = ground[..., 3]
+        share = 0.3 * self._light.wetness
+        wet = np.asarray(cv2.addWeighted(ground, 1 - share, above, share, 0), np.uint8)
+        road = np.isin(ground[..., 3], (ROAD_LINE, ROAD)).view(np.uint8)
+        cv2.copyTo(wet, road, ground)
+
     def _fade(self, ground: Uint8) -> None:
         """Haze over the rows where it shows; nearer ones stay as they are."""
-        rows = int((self._haze > 0.015).sum())
-        far = ground[:rows, :, :3].astype(np.float32)
-        share = self._haze[:rows, None, None]
-        far += (np.asarray(self._light.horizon, np.float32) - far) * share
-        ground[:rows, :, :3] = far
+        far = ground[: len(self._fade_gain)]
+        if len(far):
+            cv2.multiply(far, self._fade_gain, dst=far, scale=1 / 255)
+            cv2.add(far, self._fade_haze, dst=far)
 
     def _shading(self, view: View) -> Uint8:
         """Grain of the ground uint8 [rows, width]; 128 changes nothing."""
         offset = view.offsets(self._depths)
         np.subtract(self._lateral, offset[:, None], out=self._map_x)
-        self._map_x += _ACROSS / 2
-        along = (self._depths + np.float32(view.s % _ALONG)) % _ALONG
+        self._map_x += ACROSS / 2
+        along = (self._depths + np.float32(view.s % ALONG)) % ALONG
         shade = np.empty((self._rows, self._canvas.camera.width), np.uint8)
-        for (top, bottom), grain in zip(self._bands, self._grain, strict=True):
+        for (top, bottom), level in zip(self._bands, self._grain, strict=True):
             if bottom <= top:
                 continue
-            scale = grain.shape[0] / _ALONG
+            scale = level.shape[0] / ALONG
             band = self._map_x[top:bottom]
             band *= scale
             self._map_y[top:bottom] = (along[top:bottom] * scale)[:, None]
-            cv2.remap(grain, band, self._map_y[top:bottom], cv2.INTER_LINEAR,
+            cv2.remap(level, band, self._map_y[top:bottom], cv2.INTER_LINEAR,
                       dst=shade[top:bottom], borderMode=cv2.BORDER_REFLECT)  # fmt: skip
         return shade
 
@@ -158,11 +151,13 @@ class Ground:
                 self._mark(view, start, end, side * (half - 0.35), 0.15, _WHITE)
 
     def _dashes(self, view: View, start: float, end: float, middle: float, colour: Bgr) -> None:
-        first = start - start % 9.0
-        for dash in np.arange(first, min(end, view.s + 110), 9.0):
-            if dash + 3.2 > start:
-                self._mark(view, max(float(dash), start), min(float(dash) + 3.2, end), middle,
-                           0.16, colour)  # fmt: skip
+        starts = np.arange(start - start % 9.0, min(end, view.s + 110), 9.0)
+        ends = np.minimum(starts + 3.2, end)
+        seen = ends > start
+        starts = np.maximum(starts, start)[seen]
+        middles = np.full(len(starts), middle)
+        outlines = view.patches(starts, ends[seen], middles - 0.08, middles + 0.08)
+        self._canvas.quads(outlines, (*self._lit(colour), ROAD_LINE))
 
     def _mark(self, view: View, start: float, end: float, middle: float, wide: float,
               colour: Bgr) -> None:  # fmt: skip
@@ -206,67 +201,22 @@ class Ground:
         for edge in (crossing.s - crossing.half_width + 0.2, crossing.s + crossing.half_width - 3):
             if not view.s + 1 < edge < view.s + 70:
                 continue
-            for middle in np.arange(-street.half_width + 0.7, street.half_width - 0.4, 1.1):
-                self._mark(view, edge, edge + 2.6, float(middle), 0.5, _WHITE)
+            middles = np.arange(-street.half_width + 0.7, street.half_width - 0.4, 1.1)
+            starts = np.full(len(middles), edge)
+            outlines = view.patches(starts, starts + 2.6, middles - 0.25, middles + 0.25)
+            self._canvas.quads(outlines, (*self._lit(_WHITE), ROAD_LINE))
 
     def _lit(self, colour: Bgr, factor: float = 1.0) -> Bgr:
         blue, green, red = np.minimum(np.asarray(colour) * self._gain * factor, 255.0).tolist()
         return blue, green, red
 
 
-def _bands(depths: Floats, focal: float) -> list[tuple[int, int]]:
-    """Rows [first, last) for each level of grain: coarse ones for the distance."""
-    metres_a_pixel = depths / focal * 3
-    limits = [0.0, 0.05, 0.16, 1e9]
-    bands = []
-    for fine, coarse in zip(limits, limits[1:], strict=False):
-        inside = np.nonzero((metres_a_pixel > fine) & (metres_a_pixel <= coarse))[0]
-        bands.append((int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0))
-    return bands
-
-
-def _grain(rng: np.random.Generator, street: Street) -> list[Uint8]:
-    """Light and dark of the ground, _ACROSS x _ALONG metres, finest first; 128 is neutral."""
-    size = 1536
-    scale = size / _ACROSS
-    lateral = (np.arange(size, dtype=np.float32) + 0.5) / scale - _ACROSS / 2
-    half = street.half_width
-    road = np.abs(lateral) < half
-    walk = ((lateral >= half) & (lateral < half + street.right)) | (
-        (lateral <= -half) & (lateral > -half - street.left)
-    )
-    strength = np.where(road, 0.05, np.where(walk, 0.045, 0.13)).astype(np.float32)
-    shade = np.ones((size, size), np.float32)
-    for cells, weight in ((size, 0.9), (size // 3, 0.7), (96, 0.8), (16, 0.7)):
-        noise = rng.normal(0, 1, (cells, cells)).astype(np.float32)
-        noise[-1] = noise[0]
-        shade += (
-            cv2.resize(noise, (size, size), interpolation=cv2.INTER_LINEAR) * strength * weight
-        )
-    tracks = sum(np.exp(-(((np.abs(lateral) - x) / 0.35) ** 2)) for x in (half * 0.28, half * 0.7))
-    shade -= np.where(road, 0.09 * tracks, 0.0).astype(np.float32)
-    joints = np.arange(size) % round(1.6 * scale) < 2
-    shade[np.ix_(joints, walk)] *= 0.8
-    for _ in range(26):
-        _crack_or_patch(rng, shade, scale, half)
-    levels = [np.clip(shade * 128, 0, 255).astype(np.uint8)]
-    for factor in (4, 16):
-        levels.append(cv2.resize(levels[0], (size // factor,) * 2, interpolation=cv2.INTER_AREA))
-    # One row more than a period, so that the last row blends into the first.
-    return levels
-
-
-def _crack_or_patch(rng: np.random.Generator, shade: Floats, scale: float, half: float) -> None:
-    """A mended rectangle, a crack or a manhole cover somewhere on the road."""
-    size = shade.shape[0]
-    middle = size // 2 + int(rng.uniform(-half, half) * scale), int(rng.integers(size))
-    kind = rng.random()
-    if kind < 0.3:
-        reach = int(rng.uniform(0.5, 1.4) * scale), int(rng.uniform(0.6, 3) * scale)
-        top, left = max(middle[1] - reach[1], 0), max(middle[0] - reach[0], 0)
-        shade[top : middle[1] + reach[1], left : middle[0] + reach[0]] *= rng.uniform(0.82, 1.1)
-    elif kind < 0.4:
-        cv2.circle(shade, middle, int(0.34 * scale), 0.6, -1)
-    else:
-        steps = np.cumsum(rng.normal(0, 1, (8, 2)) * scale * (0.15, 0.6), axis=0) + middle
-        cv2.polylines(shade, [steps.astype(np.int32)], False, 0.72, 1)
+def _fading(light: Light, depths: Floats, width: int) -> tuple[Uint8, Uint8]:
+    """What the far rows are multiplied by (of 255), and what is added; labels stay."""
+    share = np.array([light.haze(float(depth)) for depth in depths])
+    share = share[share > 0.02]
+    gain = np.full((len(share), width, 4), 255, np.uint8)
+    gain[..., :3] = np.rint(255 * (1 - share))[:, None, None]
+    haze = np.zeros_like(gain)
+    haze[..., :3] = np.rint(share[:, None] * np.asarray(light.horizon))[:, None]
+    return gain, haze

@@ -5,14 +5,15 @@ seen = albedo x (ambient + sun x max(0, normal . direction)), then mixed with th
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.labels import Uint8
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Bgr = tuple[float, float, float]
 
 
@@ -31,7 +32,7 @@ class Light(NamedTuple):
     wetness: float
 
     def direction(self, heading: float) -> Floats:
-        """Unit vector towards the sun (x right, y up, z forward) for one who looks at `heading`."""
+        """Unit vector to the sun (x right, y up, z forward) as seen when looking at `heading`."""
         flat = math.cos(self.elevation)
         angle = self.azimuth - heading
         return np.array(
@@ -47,16 +48,48 @@ class Light(NamedTuple):
         """Share of the haze colour at this depth, 0..1."""
         return 1.0 - math.exp(-max(depth, 0.0) / self.haze_length)
 
-    def shaded(self, albedo: Floats, gains: Floats, depth: float) -> Floats:
-        """Colours as the camera sees them at this depth; float32 0..255, shaped like albedo."""
-        share = self.haze(depth)
+    def shaded(self, albedo: Floats, gains: Floats, share: float) -> Floats:
+        """Colours behind this share of haze; float32 0..255, shaped like albedo."""
         seen = np.minimum(albedo * gains, 255.0) * (1.0 - share)
         return seen + np.asarray(self.horizon, np.float32) * share
 
-    def table(self, gain: Floats, depth: float) -> Uint8:
+    def shade(self, normal: Sequence[float], direction: Floats, depth: float) -> "Shade":
+        """How one flat face of this unit normal looks at this depth.
+
+        In steps too small to see, so that a texture need not be shaded anew for every frame.
+        """
+        facing = max(sum(a * b for a, b in zip(normal, direction.tolist(), strict=True)), 0.0)
+        facing = round(facing * 40) / 40
+        share = round(self.haze(depth) * 40) / 40
+        blue, green, red = (
+            (ambient + facing * sun) * (1.0 - share)
+            for ambient, sun in zip(self.ambient, self.sun, strict=True)
+        )
+        return Shade((blue, green, red), self.horizon, share)
+
+
+class Shade(NamedTuple):
+    """What becomes of an albedo: gain x albedo, plus a share of the haze colour."""
+
+    gain: Bgr
+    haze: Bgr
+    share: float
+
+    def colour(self, albedo: Sequence[float]) -> Bgr:
+        limit = 255.0 * (1.0 - self.share)
+        blue, green, red = (
+            min(value * gain, limit) + haze * self.share
+            for value, gain, haze in zip(albedo, self.gain, self.haze, strict=True)
+        )
+        return blue, green, red
+
+    def table(self) -> Uint8:
         """The same as a lookup for textures: uint8 [1, 256, 4]; the label channel stays."""
         table = np.empty((1, 256, 4), np.uint8)
-        table[0, :, :3] = self.shaded(_RAMP, gain, depth)
+        seen = _RAMP * np.array(self.gain, np.float32)
+        np.minimum(seen, 255.0 * (1.0 - self.share), out=seen)
+        seen += np.array(self.haze, np.float32) * np.float32(self.share)
+        table[0, :, :3] = seen
         table[0, :, 3] = _LEVELS
         return table
 
@@ -93,7 +126,7 @@ def weather(name: str, rng: np.random.Generator) -> Light:
     if name == "dusk":
         low = math.radians(rng.uniform(12, 24))
         return Light(
-            name, scaled((0.42, 0.35, 0.34)), scaled((0.36, 0.52, 0.78)), azimuth, low,
+            name, scaled((0.52, 0.45, 0.43)), scaled((0.40, 0.58, 0.84)), azimuth, low,
             (148.0, 112.0, 92.0), (150.0, 178.0, 214.0), float(rng.uniform(0.3, 0.8)), 320.0, 0.0,
         )  # fmt: skip
     if name == "wet":

@@ -40,16 +40,15 @@ class Sky:
 def _clouds(shape: tuple[int, int], camera: Intrinsics, light: Light,
             rng: np.random.Generator) -> Floats:  # fmt: skip
     rows, columns = shape
-    height = ((rows - np.arange(rows)) / camera.focal)[:, None, None]
+    height = ((rows - np.arange(rows, dtype=np.float32)) / camera.focal)[:, None, None]
     blend = 1 - np.exp(-2.6 * height)
-    horizon, zenith = np.asarray(light.horizon), np.asarray(light.zenith)
-    sky = (horizon + (zenith - horizon) * blend) * np.ones((1, columns, 1))
-    sky = sky.astype(np.float32)
+    horizon = np.asarray(light.horizon, np.float32)
+    zenith = np.asarray(light.zenith, np.float32)
+    sky = (horizon + (zenith - horizon) * blend) * np.ones((1, columns, 1), np.float32)
     cover = np.zeros((rows, columns), np.float32)
     for cells, weight in ((5, 1.0), (11, 0.55), (28, 0.3), (70, 0.16)):
         noise = rng.normal(0, 1, (max(cells // 2, 2), cells * 3)).astype(np.float32)
-        noise[:, -1] = noise[:, 0]
-        cover += weight * cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        cover += weight * _ring_of(noise, rows, columns)
     density = np.clip((cover + light.clouds * 1.6 - 0.9) * 0.7, 0, 1)[..., None]
     density = density * min(0.35 + light.clouds * 0.5, 0.85)
     tone = np.clip(0.92 + 0.1 * cover, 0.6, 1.12)[..., None]
@@ -57,13 +56,23 @@ def _clouds(shape: tuple[int, int], camera: Intrinsics, light: Light,
     sky += (cloud - sky) * density
     sun_row = rows - math.tan(light.elevation) * camera.focal
     sun_column = (light.azimuth / (2 * math.pi) % 1.0) * columns
-    away = np.abs(np.arange(columns) - sun_column)
+    away = np.abs(np.arange(columns, dtype=np.float32) - sun_column)
     away = np.minimum(away, columns - away)[None, :]
-    distance = np.hypot(away, np.arange(rows)[:, None] - sun_row) / camera.focal
+    distance = np.hypot(away, np.arange(rows, dtype=np.float32)[:, None] - sun_row) / camera.focal
     glow = np.exp(-((distance / 0.35) ** 2)) * 0.5 + np.exp(-((distance / 0.08) ** 2)) * 0.6
     glow *= 1 - 0.8 * min(light.clouds, 1.0) * (light.clouds >= 0.9)
     sky += (255 - sky) * np.minimum(glow, 1.0)[..., None]
     return np.clip(sky, 0, 255)
+
+
+def _ring_of(noise: Floats, rows: int, columns: int) -> Floats:
+    """Noise enlarged to this size without a seam between its right and its left edge."""
+    cells = noise.shape[1]
+    around = np.concatenate((noise[:, -2:], noise, noise[:, :2]), axis=1)
+    margin = -(-2 * columns // cells)
+    size = columns + 2 * margin, rows
+    ring = cv2.resize(around, size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(ring[:, margin : margin + columns], np.float32)
 
 
 def _far_away(ring: Uint8, light: Light, skyline: str, rng: np.random.Generator,

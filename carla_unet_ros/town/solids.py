@@ -3,6 +3,7 @@
 Own coordinates of a solid: x to its right, y up, z ahead; its foot is the origin.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ class Solid:
         """`ordered`: parts are painted as listed, else the farthest first."""
         faces = [face for part in parts for face in part]
         self.ordered = ordered
+        self._kept: dict[tuple[float, float, float, float, Bgr | None], list[Bgr]] = {}
         self.corners = np.concatenate([face.corners for face in faces]).astype(np.float32)
         ends = np.cumsum([len(face.corners) for face in faces])
         self.spans = [
@@ -42,9 +44,7 @@ class Solid:
         self.labels = [float(face.label) for face in faces]
         counts = [len(part) for part in parts]
         starts = np.concatenate(((0,), np.cumsum(counts)))
-        self.parts = [
-            range(int(start), int(end)) for start, end in zip(starts, starts[1:], strict=False)
-        ]
+        self.parts = [range(int(start), int(end)) for start, end in itertools.pairwise(starts)]
         self.middles = np.array(
             [np.concatenate([face.corners for face in part]).mean(axis=0) for part in parts]
         )
@@ -63,13 +63,7 @@ class Solid:
         corners = self.corners @ rotation.T + place
         eye = rotation.T @ (np.array((0, canvas.eye, 0), np.float32) - place)
         seen = self.normals @ eye > self.offsets
-        colours = self.colours
-        if paint is not None:
-            own = colours[:, 0] < 0
-            colours = colours.copy()
-            colours[own] = np.asarray(paint, np.float32) * -colours[own]
-        gains = light.gains(self.normals, rotation.T @ sun)
-        colours = light.shaded(colours, gains, place[2]).tolist()
+        colours = self._lit(light, rotation.T @ sun, float(place[2]), paint)
         clipped = float(corners[:, 2].min()) < NEAR
         image = None if clipped else canvas.project(corners)
         parts = self.parts
@@ -87,6 +81,24 @@ class Solid:
                     canvas.polygon(corners[start:end], colour)
                 else:
                     cv2.fillConvexPoly(canvas.pixels, image[start:end], colour)
+
+    def _lit(self, light: Light, sun: Floats, depth: float, paint: Bgr | None) -> list[Bgr]:
+        """Colours of the faces; `sun` in own coordinates. Kept, in steps too small to see."""
+        x, y, z = np.rint(sun * 40).tolist()
+        share = round(light.haze(depth) * 40) / 40
+        key = x, y, z, share, paint
+        if key not in self._kept:
+            if len(self._kept) >= 64:
+                self._kept.clear()
+            colours = self.colours
+            if paint is not None:
+                own = colours[:, 0] < 0
+                colours = colours.copy()
+                colours[own] = np.asarray(paint, np.float32) * -colours[own]
+            gains = light.gains(self.normals, np.array((x, y, z), np.float32) / 40)
+            shaded = light.shaded(colours, gains, share).tolist()
+            self._kept[key] = [(blue, green, red) for blue, green, red in shaded]
+        return self._kept[key]
 
 
 PAINT: Bgr = (-1.0, -1.0, -1.0)

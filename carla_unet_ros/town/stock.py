@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from carla_unet_ros.town import furniture, sprites, surfaces, vehicles
+from carla_unet_ros.town import furniture, people, plants, signs, surfaces, vehicles
 from carla_unet_ros.town.light import Bgr
 
 
@@ -18,11 +18,11 @@ class Stock:
         ]
         self.walls = [surfaces.garden_wall(rng) for _ in range(5)]
         self.fences = {kind: surfaces.fence(rng, kind) for kind in surfaces.FENCES}
-        self.trees = {kind: [sprites.tree(rng, kind) for _ in range(3)] for kind in sprites.TREES}
-        self.people = [sprites.person(rng) for _ in range(8)]
-        self.signs = {kind: sprites.sign(rng, kind) for kind in sprites.SIGN_KINDS}
-        self.signals = [sprites.signal(lit) for lit in range(3)]
-        self.barrels = [sprites.barrel(rng) for _ in range(2)]
+        self.trees = {kind: [plants.tree(rng, kind) for _ in range(3)] for kind in plants.TREES}
+        self.people = [people.person(rng) for _ in range(8)]
+        self.signs = {kind: signs.sign(rng, kind) for kind in signs.SIGN_KINDS}
+        self.signals = [signs.signal(lit) for lit in range(3)]
+        self.barrels = [furniture.barrel(rng) for _ in range(2)]
         self.cars = {kind: vehicles.car(kind) for kind in vehicles.SHAPES}
         colour: Bgr = ((130, 132, 134), (56, 60, 60), (70, 84, 76))[int(rng.integers(3))]
         tall, arm = float(rng.uniform(5.0, 8.0)), float(rng.choice((0.0, 1.4, 2.2)))

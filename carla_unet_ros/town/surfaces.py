@@ -60,8 +60,8 @@ def house_front(rng: np.random.Generator, floors: int, shop: bool) -> Front:
     else:
         _door(rng, wall, width / bays * (bays // 2 + 0.5), floor)
     _bar(wall, 0, height - 0.35, width, 0.35, _shade(pale, 0.75))
-    for column in range(int(rng.integers(0, 3))):
-        _window(side, (column + 0.7) * 3.0, floor * 0.3, pane, frame, glass)
+    if rng.random() < 0.7:
+        _side_windows(side, width, floors, floor, pane, frame, glass)
     roof = PLASTER[int(rng.integers(len(PLASTER)))] if rng.random() < 0.5 else BRICK[0]
     return Front(Texture(wall), width, height, _shade(roof, 0.7), Texture(side))
 
@@ -170,6 +170,14 @@ def _window(image: Uint8, middle: float, sill: float, pane: tuple[float, float],
     _bar(image, left, sill + tall * 0.6, wide, tall * 0.4, _shade(glass, 1.35))
     _bar(image, middle - 0.04, sill, 0.08, tall, frame)
     _bar(image, left - 0.15, sill - 0.16, wide + 0.3, 0.1, _shade(frame, 1.15))
+
+
+def _side_windows(image: Uint8, width: float, floors: int, floor: float,
+                  pane: tuple[float, float], frame: Bgr, glass: Bgr) -> None:  # fmt: skip
+    """Fewer windows than in front, three to a floor."""
+    for storey in range(floors):
+        for share in (0.2, 0.5, 0.8):
+            _window(image, width * share, storey * floor + floor * 0.28, pane, frame, glass)
 
 
 def _door(rng: np.random.Generator, image: Uint8, middle: float, floor: float) -> None:

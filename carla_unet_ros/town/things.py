@@ -7,11 +7,10 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from carla_unet_ros.town.canvas import NEAR, Canvas, Texture
+from carla_unet_ros.town.canvas import NEAR, Canvas, Sprite, Texture
 from carla_unet_ros.town.course import Spot, View
 from carla_unet_ros.town.light import Bgr, Floats, Light
 from carla_unet_ros.town.solids import Solid
-from carla_unet_ros.town.sprites import Sprite
 from carla_unet_ros.town.surfaces import Front
 from carla_unet_ros.town.tags import BUILDING
 
@@ -53,58 +52,56 @@ class House:
         return self.start + self.front.width
 
     def draw(self, moment: Moment) -> None:
-        canvas, view, light = moment.canvas, moment.view, moment.light
-        near, far = (_place(view.spot(s, self.d)) for s in (self.start, self.far))
+        near, far = (_place(moment.view.spot(s, self.d)) for s in (self.start, self.far))
+        if far[2] < NEAR:
+            return
         along = far - near
-        if near[2] < NEAR and far[2] < NEAR:
-            return
-        outward = np.array((along[2], 0, -along[0]), np.float32) / self.front.width
-        outward *= math.copysign(1.0, self.d)
-        up = np.array((0, self.front.height, 0), np.float32)
-        depth = float(max(near[2], 1.0))
+        outward = self._outward(along)
         if near[2] > NEAR:
-            facing = -along / self.front.width
-            gain = light.gains(facing[None], moment.sun)[0]
-            side, self_side = outward * self.depth, self.front.side
-            start = near if self.d > 0 else near + side
-            across = side if self.d > 0 else -side
-            canvas.texture(start, across, up, self_side, light.table(gain, depth))
-            self._gable(moment, near, side, up, gain)
-        gain = light.gains(-outward[None], moment.sun)[0]
-        middle = float(max((near[2] + far[2]) / 2, 1.0))
+            self._side(moment, near, along, outward * self.depth)
+        depth = float(max((near[2] + far[2]) / 2, 1.0))
+        shade = moment.light.shade((-outward).tolist(), moment.sun, depth)
         start, across = (far, -along) if self.d > 0 else (near, along)
-        canvas.texture(start, across, up, self.front.texture, light.table(gain, middle))
+        moment.canvas.texture(start, across, self.front.height, self.front.texture, shade)
         if self.gable:
-            self._roof(moment, near, along, outward, up)
+            self._roof(moment, near, along, outward)
 
-    def _gable(self, moment: Moment, near: Floats, side: Floats, up: Floats, gain: Floats) -> None:
-        if not self.gable:
-            return
-        tip = near + side / 2 + up + (0, self.gable, 0)
-        colour = moment.light.shaded(self.front.side.mean, gain, float(near[2]))
-        outline = np.array((near + up, near + side + up, tip), np.float32)
-        moment.canvas.polygon(outline, _with(colour, BUILDING))
+    def _outward(self, along: Floats) -> Floats:
+        """Unit vector away from the street."""
+        outward = np.array((along[2], 0, -along[0]), np.float32) / self.front.width
+        return outward * np.float32(math.copysign(1.0, self.d))
 
-    def _roof(self, moment: Moment, near: Floats, along: Floats, outward: Floats,
-              up: Floats) -> None:  # fmt: skip
-        eave = up - (0, 0.25, 0)
-        low = near + eave - outward * 0.4 - along * 0.03
-        ridge = near + up + outward * self.depth / 2 + (0, self.gable, 0) - along * 0.03
-        normal = np.array((0, self.depth / 2, 0)) - outward * self.gable
-        normal = normal / np.linalg.norm(normal)
+    def _side(self, moment: Moment, near: Floats, along: Floats, across: Floats) -> None:
+        """The side that looks towards the car, with its gable."""
+        facing = (-along / self.front.width).tolist()
+        shade = moment.light.shade(facing, moment.sun, float(near[2]))
+        start, reach = (near, across) if self.d > 0 else (near + across, -across)
+        moment.canvas.texture(start, reach, self.front.height, self.front.side, shade)
+        if self.gable:
+            up = np.array((0, self.front.height, 0), np.float32)
+            tip = near + across / 2 + up + np.array((0, self.gable, 0), np.float32)
+            colour = shade.colour(self.front.side.mean)
+            outline = np.array((near + up, near + across + up, tip), np.float32)
+            moment.canvas.polygon(outline, (*colour, BUILDING))
+
+    def _roof(self, moment: Moment, near: Floats, along: Floats, outward: Floats) -> None:
+        """The slope over the front; from below a steep view it is hidden."""
+        low = near - outward * 0.4 - along * 0.03
+        low[1] = self.front.height - 0.25
+        ridge = near + outward * (self.depth / 2) - along * 0.03
+        ridge[1] = self.front.height + self.gable
+        normal = -outward * self.gable
+        normal[1] = self.depth / 2
+        normal /= np.linalg.norm(normal)
         if float(normal @ (np.array((0, moment.canvas.eye, 0)) - low)) <= 0:
-            normal = normal * 1.0
-        gain = moment.light.gains(normal[None].astype(np.float32), moment.sun)[0]
-        depth = float(max(near[2], 1.0))
-        colour = moment.light.shaded(np.asarray(self.front.roof, np.float32), gain, depth)
+            return
+        shade = moment.light.shade(normal.tolist(), moment.sun, float(max(near[2], 1.0)))
         outline = np.array((low, low + along * 1.06, ridge + along * 1.06, ridge), np.float32)
-        moment.canvas.polygon(outline, _with(colour, BUILDING))
+        moment.canvas.polygon(outline, (*shade.colour(self.front.roof), BUILDING))
 
     def shadow(self, moment: Moment) -> Floats | None:
         near, far = (_place(moment.view.spot(s, self.d)) for s in (self.start, self.far))
-        along = far - near
-        outward = np.array((along[2], 0, -along[0]), np.float32) / self.front.width
-        outward *= math.copysign(self.depth, self.d)
+        outward = self._outward(far - near) * self.depth
         foot = np.array((near, far, far + outward, near + outward))
         return _cast(foot, self.front.height + self.gable * 0.5, moment.sun)
 
@@ -131,14 +128,11 @@ class Panel:
         if start[2] < NEAR and end[2] < NEAR:
             return
         along = end - start
-        normal = np.array((along[2], 0, -along[0]), np.float32)
-        normal *= -math.copysign(1.0, float(normal @ start)) / max(
-            float(np.hypot(*normal[::2])), 1e-3
-        )
-        gain = moment.light.gains(normal[None], moment.sun)[0]
+        x, _, z = along.tolist()
+        towards = -math.copysign(1.0 / max(math.hypot(x, z), 1e-3), z * start[0] - x * start[2])
         depth = float(max((start[2] + end[2]) / 2, 1.0))
-        up = np.array((0, self.height, 0), np.float32)
-        moment.canvas.texture(start, along, up, self.texture, moment.light.table(gain, depth))
+        shade = moment.light.shade((z * towards, 0.0, -x * towards), moment.sun, depth)
+        moment.canvas.texture(start, along, self.height, self.texture, shade)
 
     def shadow(self, moment: Moment) -> Floats | None:
         if self.texture.has_holes:
@@ -166,16 +160,12 @@ class Stand:
 
     def draw(self, moment: Moment) -> None:
         spot = moment.view.spot(self.s, self.d)
-        if spot.z < 1.0:
+        if spot.z < 1.0 or moment.canvas.beside(spot.x, spot.z, self.sprite.width):
             return
-        half = self.sprite.width / 2
-        corner = np.array((spot.x - half, self.base, spot.z), np.float32)
-        across = np.array((self.sprite.width, 0, 0), np.float32)
-        up = np.array((0, self.sprite.height, 0), np.float32)
         normal = (0.0, 0.0, -1.0) if self.flat else (0.0, 0.45, -0.65)
-        gain = moment.light.gains(np.array((normal,), np.float32), moment.sun)[0]
-        table = moment.light.table(gain, spot.z)
-        moment.canvas.texture(corner, across, up, self.sprite.texture, table)
+        shade = moment.light.shade(normal, moment.sun, spot.z)
+        foot, size = (spot.x, self.base, spot.z), (self.sprite.width, self.sprite.height)
+        moment.canvas.sprite(foot, size, self.sprite.texture, shade)
 
     def shadow(self, moment: Moment) -> Floats | None:
         if self.base > 1:
@@ -208,7 +198,7 @@ class Item:
 
     def draw(self, moment: Moment) -> None:
         spot = moment.view.spot(self.s, self.d)
-        if spot.z + self.solid.radius < NEAR:
+        if moment.canvas.beside(spot.x, spot.z, self.solid.radius):
             return
         foot = (spot.x, 0.0, spot.z)
         turn = spot.turn + self.turn
@@ -228,11 +218,6 @@ class Item:
 
 def _place(spot: Spot) -> Floats:
     return np.array((spot.x, 0.0, spot.z), np.float32)
-
-
-def _with(colour: Floats, label: int) -> tuple[float, float, float, float]:
-    blue, green, red = colour.tolist()
-    return blue, green, red, float(label)
 
 
 def _cast(foot: Floats, height: float, sun: Floats, low: float = 0.0) -> Floats:

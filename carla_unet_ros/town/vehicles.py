@@ -113,9 +113,11 @@ def _side_marks(shape: Shape) -> list[Face]:
                                       (0.012, 0.62, (110, 110, 112))):  # fmt: skip
                 faces.append(disc((x + side * out, radius, z), radius * size, side, colour,
                                   VEHICLE))  # fmt: skip
-        length = shape.length * 0.2
-        line: list[Corner] = [(x + side * 0.004, 0.42, -length), (x + side * 0.004, 0.45, -length),
-                              (x + side * 0.004, 0.45, length), (x + side * 0.004, 0.42, length)]  # fmt: skip
+        reach = shape.length * 0.2
+        line: list[Corner] = [
+            (x + side * 0.004, y, z)
+            for y, z in ((0.42, -reach), (0.45, -reach), (0.45, reach), (0.42, reach))
+        ]
         faces.append(decal(line[::side], (-0.5, -0.5, -0.5), VEHICLE))
     return faces
 
