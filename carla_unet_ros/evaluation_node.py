@@ -14,15 +14,17 @@ and pose. At the end `report` gets report.json and worst.png: frame | truth | la
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
+from carla_unet_ros.camera_topics import CameraTopics
 from carla_unet_ros.evaluation_report import LiveFigures, statuses, write_report
 from carla_unet_ros.image_messages import BadFrame, label_ids, to_bgra
 from carla_unet_ros.labels import carla_label_set
@@ -51,7 +53,7 @@ PARAMETERS = (
     NodeParameter(
         "image_topic",
         "/carla/ego_vehicle/rgb_front/image",
-        "frames of the camera, read only where a report is asked for",
+        "frames of the camera; read only where a report is asked for, but for their camera_info",
         constant=True,
     ),
     NodeParameter(
@@ -73,7 +75,7 @@ PARAMETERS = (
         "window",
         100,
         "how many of the last pairs the sliding figures are of",
-        range=(1, 100000),
+        range=(1, 10000),
         constant=True,
     ),
     NodeParameter(
@@ -124,8 +126,17 @@ class EvaluationNode(Node):
         self.create_subscription(String, legend, self._on_legend, latched)
         self.create_subscription(Image, self._value("truth_topic"), self._on_truth, _QUEUE)
         self.create_subscription(Image, labels, self._on_labels, _QUEUE)
+        for name, image in (("frames", "image_topic"), ("truth", "truth_topic")):
+            topic = CameraTopics(self._value(image)).camera_info
+            self.create_subscription(CameraInfo, topic, self._intrinsics_keeper(name), 1)
         if self._report is not None:
             self.create_subscription(Image, self._value("image_topic"), self._on_frame, _QUEUE)
+
+    def _intrinsics_keeper(self, name: str) -> Callable[[CameraInfo], None]:
+        def keep(message: CameraInfo) -> None:
+            self._figures.intrinsics[name] = tuple(message.k)
+
+        return keep
 
     def _on_legend(self, message: String) -> None:
         figures = self._figures
@@ -189,9 +200,11 @@ class EvaluationNode(Node):
             self.get_logger().warning(f"frame without picture: {problem}")
 
     def _publish(self) -> None:
-        problem = self._problem or self._silence() or self._figures.doubt()
+        problems = self._problem, self._silence(), self._figures.doubt()
         node = self.get_fully_qualified_name()
-        message = DiagnosticArray(status=statuses(node, self._figures, problem))
+        message = DiagnosticArray(
+            status=statuses(node, self._figures, "; ".join(filter(None, problems)))
+        )
         message.header.stamp = self.get_clock().now().to_msg()
         self._iou.publish(message)
         self._problem = ""

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class LiveFigures:
 
     scores, legend: None until the legend has come
     unusable:       pairs that could not be compared
+    intrinsics:     the camera matrices, row by row, of "frames" and "truth", once they have come
     """
 
     tags: LabelSet
@@ -35,6 +36,7 @@ class LiveFigures:
     scores: LiveScores | None = None
     legend: Legend | None = None
     unusable: int = 0
+    intrinsics: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def scored(self) -> int:
@@ -53,6 +55,12 @@ class LiveFigures:
 
     def doubt(self) -> str:
         """A sentence on what makes the score doubtful, or ""."""
+        frames, seen = self.intrinsics.get("frames"), self.intrinsics.get("truth")
+        if frames and seen and not all(map(math.isclose, frames, seen)):
+            return (
+                f"camera and semantic camera see differently (fx {frames[0]:.1f} and "
+                f"{seen[0]:.1f} pixels): give both the same size and field of view"
+            )
         truth = self.truth
         if truth.found == "raw" and truth.kind == "auto" and _before_0_9_14(self.tags):
             return (

@@ -13,6 +13,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from pytest import approx
 from ros_bench import Camera, Diagnostics, Process, RosBench, scene
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from carla_unet_ros.evaluation_node import PARAMETERS
@@ -138,6 +139,16 @@ def test_a_semantic_camera_of_another_size_is_told(bench: RosBench, tiny_model_p
     bench.until(lambda: drive.iou.value(NODE, "unusable pairs") == "1")
     assert "truth is (70, 400), prediction is (48, 64)" in drive.process.printed
     assert drive.iou.value(NODE, "pairs") == "0"
+
+
+def test_cameras_of_another_field_of_view_are_told(bench: RosBench, tiny_model_path: Path) -> None:
+    drive = Drive(bench, tiny_model_path)
+    bench.until(lambda: drive.camera.infos.get_subscription_count() == 2)
+    bench.until(lambda: drive.truth.infos.get_subscription_count() == 1)
+    for camera, focal in ((drive.camera, 32.0), (drive.truth, 55.4)):
+        camera.infos.publish(CameraInfo(k=[focal, 0.0, 32.0, 0.0, focal, 24.0, 0.0, 0.0, 1.0]))
+    sentence = "camera and semantic camera see differently (fx 32.0 and 55.4 pixels)"
+    bench.until(lambda: drive.iou.find(NODE, sentence))
 
 
 @pytest.mark.parametrize(
