@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=parse_size,
         action="append",
         metavar="WIDTHxHEIGHT",
         help="size of the camera's frames, once for each size; default 800x600",
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _size(text: str) -> Size:
+def parse_size(text: str) -> Size:
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     size = (int(match[1]), int(match[2])) if match else (0, 0)
     if not all(0 < length <= _LARGEST for length in size):

@@ -45,7 +45,11 @@ class FakeCuda:
         cudaErrorInsufficientDriver=SimpleNamespace(name="cudaErrorInsufficientDriver"),
         cudaErrorNoDevice=SimpleNamespace(name="cudaErrorNoDevice"),
     )
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice="in", cudaMemcpyDeviceToHost="out")
+    cudaMemcpyKind = SimpleNamespace(
+        cudaMemcpyHostToDevice="in",
+        cudaMemcpyDeviceToHost="out",
+        cudaMemcpyDeviceToDevice="within",
+    )
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal="thread")
 
     def __init__(self) -> None:
@@ -139,6 +143,21 @@ class FakeCuda:
 
     def cudaGraphExecDestroy(self, graphExec: tuple[Work, ...]) -> tuple[Any]:
         return self._free("cudaGraphExecDestroy", id(graphExec))
+
+    def cudaEventCreate(self) -> tuple[Any, Any]:
+        event = SimpleNamespace()
+        self.alive[id(event)] = event
+        return self._answer("cudaEventCreate", event)
+
+    def cudaEventRecord(self, event: Any, stream: Stream) -> tuple[Any]:
+        return self._answer("cudaEventRecord")[:1]
+
+    def cudaEventElapsedTime(self, start: Any, end: Any) -> tuple[Any, float]:
+        """Everything takes 2 ms."""
+        return self._answer("cudaEventElapsedTime", 2.0)
+
+    def cudaEventDestroy(self, event: Any) -> tuple[Any]:
+        return self._free("cudaEventDestroy", id(event))
 
     def queue(self, stream: int, work: Work) -> None:
         capturing = self.streams[stream].capturing

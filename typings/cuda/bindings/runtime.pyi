@@ -14,6 +14,7 @@ class cudaError_t:
 class cudaMemcpyKind:
     cudaMemcpyHostToDevice: cudaMemcpyKind
     cudaMemcpyDeviceToHost: cudaMemcpyKind
+    cudaMemcpyDeviceToDevice: cudaMemcpyKind
 
 class cudaStreamCaptureMode:
     cudaStreamCaptureModeThreadLocal: cudaStreamCaptureMode
