@@ -1,7 +1,6 @@
 """What TensorRT-RTX has beside the names of `tensorrt`; checked by the same test."""
 
 import tensorrt
-from tensorrt import *
 
 class ComputeCapability:
     SM75: ComputeCapability
