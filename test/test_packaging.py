@@ -82,7 +82,7 @@ class Installation:
 def test_the_manifest_is_valid_and_names_every_ros_package_that_is_imported(
     manifest: Package,
 ) -> None:
-    ros = re.compile(r"\w+_(msgs|srvs)|rclpy|cv_bridge|tf2_\w+|launch|launch_ros")
+    ros = re.compile(r"\w+_(msgs|srvs)|rclpy|cv_bridge|tf2_\w+|ament_\w+|launch|launch_ros")
     imported = {
         name
         for folder in (NAME, "training", "launch")
