@@ -1,0 +1,95 @@
+"""Segmentation in a running CARLA: ros2 launch carla_unet_ros carla.launch.py town:=Town03
+
+Starts CARLA's ROS bridge, spawns the ego vehicle with an RGB and a semantic camera of one size,
+field of view and pose (config/carla_objects.json), and segments what the first one sees.
+
+native:=true is for CARLA 0.9.16 and newer, started with --ros2, which need no bridge. The cameras
+are then spawned by CARLA's own example:
+PythonAPI/examples/ros2/ros2_native.py --file .../share/carla_unet_ros/config/carla_native.json
+"""
+
+# launch comes with a ROS installation, not from pip.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    TimerAction,
+)
+
+from carla_unet_ros.launch_arguments import boolean
+
+HERE = Path(__file__).parent
+CONFIG = HERE.parent / "config"
+
+# For the bridge: name, default, description. Its own time limit of 2 s is shorter than the
+# loading of a town.
+BRIDGE_ARGUMENTS = (
+    ("host", "localhost", "machine CARLA runs on"),
+    ("port", "2000", "CARLA's TCP port"),
+    ("timeout", "20", "seconds to wait for CARLA"),
+    ("town", "Town01", "town to load"),
+    ("passive", "False", "another client ticks the simulation"),
+    ("fixed_delta_seconds", "0.05", "simulated seconds from frame to frame"),
+    (
+        "objects_definition_file",
+        str(CONFIG / "carla_objects.json"),
+        "vehicle and sensors",
+    ),
+    ("spawn_point_ego_vehicle", "None", "x,y,z,roll,pitch,yaw; None is a random spawn point"),
+)
+
+# Where frames do not come through the bridge, whose ways are the nodes' defaults.
+NATIVE_PARAMETERS = {"tags": "0.9.16", "camera_axes": "body"}
+
+
+def simulator(context: LaunchContext) -> list[TimerAction]:
+    """What starts the bridge; nothing where CARLA speaks ROS 2 itself."""
+    arguments = context.launch_configurations
+    if boolean("native", arguments["native"]):
+        for name, value in NATIVE_PARAMETERS.items():
+            arguments[name] = arguments.get(name) or value
+        return []
+    places = [package_share(name) for name in ("carla_ros_bridge", "carla_spawn_objects")]
+    files = [IncludeLaunchDescription(str(place / f"{place.name}.launch.py")) for place in places]
+    # When all files are read, as in segmentation.launch.py.
+    return [TimerAction(period=0.0, actions=files)]
+
+
+def package_share(package: str) -> Path:
+    try:
+        return Path(get_package_share_directory(package))
+    except PackageNotFoundError:
+        raise RuntimeError(
+            f"{package} is not installed: build github.com/carla-simulator/ros-bridge with colcon "
+            "and source its install/setup.bash, or add native:=true for a CARLA 0.9.16 or newer "
+            "that was started with --ros2"
+        ) from None
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "native",
+                default_value="false",
+                description="take the frames of CARLA's own ROS 2 interface (0.9.16 and newer), "
+                "start no bridge; tags is then 0.9.16 and camera_axes body, unless given",
+            ),
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=text)
+                for name, default, text in BRIDGE_ARGUMENTS
+            ),
+            DeclareLaunchArgument(
+                "use_sim_time", default_value="true", description="count in CARLA's time (/clock)"
+            ),
+            OpaqueFunction(function=simulator),
+            IncludeLaunchDescription(str(HERE / "segmentation.launch.py")),
+            IncludeLaunchDescription(str(HERE / "extras.launch.py")),
+        ]
+    )

@@ -1,0 +1,75 @@
+"""The nodes at work without CARLA: ros2 launch carla_unet_ros demo.launch.py
+
+camera_node stands in for CARLA's bridge: it draws a drive, or plays recorded pairs (source:=DIR).
+evaluation_node says every five seconds how well the labels match the drive's own truth.
+"""
+
+# launch comes with a ROS installation, not from pip.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    TimerAction,
+)
+from launch_ros.actions import Node
+
+from carla_unet_ros.camera_node import PARAMETERS
+from carla_unet_ros.launch_arguments import boolean, description, node
+
+HERE = Path(__file__).parent
+
+# Where the stand-in's camera sits: straight ahead, above the middle of the vehicle's front.
+AHEAD, ABOVE = "2.0", "2.0"
+OPTICAL_AXES = ("--qx", "-0.5", "--qy", "0.5", "--qz", "-0.5", "--qw", "0.5")
+
+
+def start(context: LaunchContext) -> list[TimerAction]:
+    arguments = context.launch_configurations
+    # It is the one that makes the simulation time.
+    nodes = [Node(**node("camera", PARAMETERS, arguments, use_sim_time=False))]
+    if boolean("rviz", arguments["rviz"]):
+        nodes.append(camera_transform(arguments.get("role_name") or "ego_vehicle"))
+    # When all files are read, as in segmentation.launch.py.
+    return [TimerAction(period=0.0, actions=nodes)]
+
+
+def camera_transform(vehicle: str) -> Node:
+    """The camera's place, as CARLA's bridge has it on /tf: RViz draws the ground by it."""
+    place = ("--x", AHEAD, "--z", ABOVE, *OPTICAL_AXES)
+    frames = ("--frame-id", vehicle, "--child-frame-id", f"{vehicle}/rgb_front")
+    return Node(
+        package="tf2_ros", executable="static_transform_publisher", arguments=[*place, *frames]
+    )
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "evaluate",
+                default_value="true",
+                description="score the labels against the drive's own truth (evaluation_node)",
+            ),
+            DeclareLaunchArgument(
+                "use_sim_time",
+                default_value="true",
+                description="count in the drive's time (/clock)",
+            ),
+            *(
+                DeclareLaunchArgument(
+                    parameter.name,
+                    default_value="",
+                    description=f"camera_node: {description(parameter)}",
+                )
+                for parameter in PARAMETERS
+            ),
+            IncludeLaunchDescription(str(HERE / "segmentation.launch.py")),
+            IncludeLaunchDescription(str(HERE / "extras.launch.py")),
+            OpaqueFunction(function=start),
+        ]
+    )

@@ -1,0 +1,86 @@
+"""What can run beside the segmentation node: evaluate:=true, grid:=true, rviz:=true.
+
+carla.launch.py and demo.launch.py include this file; all its nodes count in simulation time.
+"""
+
+# launch comes with a ROS installation, not from pip.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
+from launch_ros.actions import Node
+
+from carla_unet_ros import evaluation_node, ground_grid_node
+from carla_unet_ros.launch_arguments import boolean, description, node
+
+CONFIG = Path(__file__).parents[1] / "config"
+
+SWITCHES = {
+    "evaluate": "score the labels against the semantic camera (evaluation_node)",
+    "grid": "publish the drivable ground as an occupancy grid (ground_grid_node)",
+    "rviz": "show frames, overlay, truth and grid in RViz",
+}
+
+NODES = {
+    "evaluate": ("evaluation", evaluation_node.PARAMETERS),
+    "grid": ("ground_grid", ground_grid_node.PARAMETERS),
+}
+
+
+def start(context: LaunchContext) -> list[TimerAction]:
+    arguments = context.launch_configurations
+    wanted = {name for name in SWITCHES if boolean(name, arguments[name])}
+    nodes = [
+        Node(**node(name, table, arguments, use_sim_time=True))
+        for switch, (name, table) in NODES.items()
+        if switch in wanted
+    ]
+    if "rviz" in wanted:
+        nodes.append(rviz(arguments["rviz_config"]))
+    # When all files are read, as in segmentation.launch.py.
+    return [TimerAction(period=0.0, actions=nodes)]
+
+
+def rviz(config: str) -> Node:
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        raise RuntimeError(
+            "rviz:=true needs RViz, which is not installed: apt install ros-$ROS_DISTRO-rviz2"
+        ) from None
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", config],
+        parameters=[{"use_sim_time": True}],
+        output="screen",
+    )
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value="false", description=text)
+                for name, text in SWITCHES.items()
+            ),
+            DeclareLaunchArgument(
+                "rviz_config",
+                default_value=str(CONFIG / "segmentation.rviz"),
+                description="what RViz shows",
+            ),
+            *(
+                DeclareLaunchArgument(
+                    parameter.name,
+                    default_value="",
+                    description=f"{name}_node: {description(parameter)}",
+                )
+                for name, table in NODES.values()
+                for parameter in table
+            ),
+            OpaqueFunction(function=start),
+        ]
+    )
