@@ -69,7 +69,10 @@ class Drive:
 
     def frame(self, index: int) -> Scene:
         """The scene `index / FRAMES_PER_SECOND` seconds after the start; index from 0."""
-        time = index / FRAMES_PER_SECOND
+        return self.at(index / FRAMES_PER_SECOND)
+
+    def at(self, time: float) -> Scene:
+        """The scene so many seconds after the start, for cameras of another rate."""
         s = self._speed * time + 1.5 * math.sin(time * 0.35)
         lane = self._street.half_width / 2 if self._street.lanes == 2 else 1.9
         view = View(self._course, s, lane + 0.15 * math.sin(time * 0.5))

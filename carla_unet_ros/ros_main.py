@@ -62,7 +62,13 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
 
 
 def _spin(make_node: Callable[[], Node]) -> int:
-    node = make_node()
+    try:
+        node = make_node()
+    except _RCL_ERRORS:
+        # A signal that came while the node was being made has closed its context.
+        if rclpy.ok():
+            raise
+        return 0
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

@@ -84,9 +84,8 @@ def _far_away(ring: Uint8, light: Light, skyline: str, rng: np.random.Generator,
     def waves(count: int, low: int, high: int) -> Floats:
         frequencies = rng.integers(low, high, count)
         phases = rng.uniform(0, 2 * np.pi, count)
-        return (
-            sum(np.sin(f * places + p) for f, p in zip(frequencies, phases, strict=True)) / count
-        )
+        angles = frequencies[:, None] * places + phases[:, None]
+        return np.asarray(np.sin(angles).mean(axis=0))
 
     def raise_to(heights: Floats, colour: Floats, label: int) -> None:
         below = np.arange(rows)[:, None] >= rows - heights[None, :] * focal
