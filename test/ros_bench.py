@@ -16,6 +16,7 @@ import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.context import Context
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -146,6 +147,20 @@ class Camera:
         self.infos.publish(CameraInfo(header=header, height=height, width=width))
         self.images.publish(to_image_message(image, encoding, header))
         return header
+
+
+def refusal(node: Callable[[], Node], **parameters: Any) -> str:
+    """What a node says that does not start with these parameters."""
+    overrides = [
+        entry for name, value in parameters.items() for entry in ("-p", f"{name}:={_yaml(value)}")
+    ]
+    rclpy.init(args=["--ros-args", *overrides])
+    try:
+        with pytest.raises((ParameterException, ValueError)) as error:
+            node().destroy_node()
+    finally:
+        rclpy.shutdown()
+    return str(error.value)
 
 
 class Diagnostics:

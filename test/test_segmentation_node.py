@@ -352,5 +352,5 @@ def test_camera_info_of_another_size_is_not_relayed(
         return "camera_info is for 400x70, frames are 64x48" in bench.processes[0].printed
 
     bench.until(warned)
-    assert labels
+    bench.until(lambda: labels)
     assert not infos
