@@ -1,0 +1,232 @@
+"""What launch files and configuration promise, checked against the nodes; needs no ROS launch."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rcl_interfaces.srv import ListParameters
+from rclpy.qos import (
+    DurabilityPolicy,
+    LivelinessPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
+from ros_bench import RosBench
+
+from carla_unet_ros.camera_topics import CameraTopics
+from carla_unet_ros.node_parameters import NodeParameter
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "config"
+NODES = ("segmentation", "camera", "evaluation", "ground_grid")
+# What every node of rclpy declares by itself.
+OF_ROS = {"use_sim_time", "start_type_description_service"}
+IMAGE, GRID = "sensor_msgs/msg/Image", "nav_msgs/msg/OccupancyGrid"
+
+
+def table(node: str) -> tuple[NodeParameter, ...]:
+    return import_module(f"carla_unet_ros.{node}_node").PARAMETERS
+
+
+def default(node: str, name: str) -> Any:
+    (value,) = (parameter.default for parameter in table(node) if parameter.name == name)
+    return value
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "launch").glob("*")), ids=lambda path: path.name)
+def test_a_launch_file_is_named_as_ros2_launch_wants_it_and_compiles(path: Path) -> None:
+    assert path.name.endswith(".launch.py")
+    names = compile(path.read_text(), path, "exec").co_names
+    assert "generate_launch_description" in names
+
+
+def test_each_table_of_arguments_holds_exactly_the_parameters_its_node_declares(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
+    bench.start("segmentation_node", model=tiny_model_path, autostart=False)
+    for name in NODES[1:]:
+        bench.start(f"{name}_node")
+    for name in NODES:
+        request = ListParameters.Request()
+        declared = set(
+            bench.call(ListParameters, f"/{name}/list_parameters", request).result.names
+        )
+        assert declared - OF_ROS == {parameter.name for parameter in table(name)}
+
+
+def test_nodes_that_run_together_share_only_arguments_that_mean_the_same() -> None:
+    names = [parameter.name for node in NODES for parameter in table(node)]
+    shared = {name for name in names if names.count(name) > 1}
+    # What the stand-in's semantic camera sends is what the evaluation is to read.
+    assert shared == {"tags", "truth"}
+    assert default("camera", "tags") == default("evaluation", "tags")
+
+
+def sensors(path: Path) -> dict[str, dict[str, Any]]:
+    """Cameras of an objects file by id: what decides about their pictures."""
+    text = json.loads(path.read_text())
+    vehicle = text["objects"][0] if "objects" in text else text
+    assert vehicle["id"] == "ego_vehicle"
+    return {
+        sensor["id"]: {
+            "type": sensor["type"],
+            "pose": sensor["spawn_point"],
+            **{
+                name: sensor.get("attributes", sensor)[name]
+                for name in ("image_size_x", "image_size_y", "fov")
+            },
+        }
+        for sensor in vehicle["sensors"]
+        if sensor["type"].startswith("sensor.camera.")
+    }
+
+
+def test_truth_and_frames_have_one_size_field_of_view_and_pose() -> None:
+    cameras = sensors(CONFIG / "carla_objects.json")
+    assert set(cameras) == {"rgb_front", "semantic_segmentation_front"}
+    assert cameras["rgb_front"].pop("type") == "sensor.camera.rgb"
+    semantic = cameras["semantic_segmentation_front"]
+    assert semantic.pop("type") == "sensor.camera.semantic_segmentation"
+    assert cameras["rgb_front"] == semantic
+
+
+def test_cameras_are_the_same_with_and_without_the_bridge() -> None:
+    assert sensors(CONFIG / "carla_objects.json") == sensors(CONFIG / "carla_native.json")
+
+
+def test_the_nodes_listen_where_the_spawned_cameras_publish() -> None:
+    frames, truth = (
+        f"/carla/ego_vehicle/{name}" for name in sensors(CONFIG / "carla_objects.json")
+    )
+    assert default("segmentation", "image_topics") == [f"{frames}/image"]
+    assert default("evaluation", "image_topic") == f"{frames}/image"
+    assert default("evaluation", "truth_topic") == f"{truth}/image"
+    assert default("evaluation", "labels_topic") == CameraTopics(f"{frames}/image").output(
+        "labels"
+    )
+    assert default("ground_grid", "camera") == frames
+
+
+def test_the_grid_knows_where_the_spawned_camera_sits_without_tf() -> None:
+    pose = sensors(CONFIG / "carla_objects.json")["rgb_front"]["pose"]
+    names = {"x": "x", "y": "y", "z": "height", "roll": "roll", "pitch": "pitch", "yaw": "yaw"}
+    for name, parameter in names.items():
+        assert default("ground_grid", f"camera_{parameter}") == pose[name]
+
+
+def test_shared_memory_takes_several_large_frames_and_the_network_stays() -> None:
+    space = {"": "http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"}
+    profiles = ElementTree.parse(CONFIG / "fastdds_shm.xml").getroot()
+    transports = {
+        transport.findtext("type", "", space): transport
+        for transport in profiles.iterfind(".//transport_descriptor", space)
+    }
+    assert set(transports) == {"SHM", "UDPv4"}
+    frame = 1920 * 1080 * 4
+    for setting in ("segment_size", "maxMessageSize"):
+        assert int(transports["SHM"].findtext(setting, "0", space)) > frame
+    used = [entry.text for entry in profiles.iterfind(".//userTransports/transport_id", space)]
+    assert used == [
+        transport.findtext("transport_id", "", space) for transport in transports.values()
+    ]
+    participant = profiles.find("participant", space)
+    assert participant is not None
+    assert participant.get("is_default_profile") == "true"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a display of RViz subscribes to."""
+
+    display: str
+    topic: str
+    type: str
+    qos: QoSProfile
+
+
+TYPES = {
+    "rviz_default_plugins/Image": IMAGE,
+    "rviz_default_plugins/Camera": IMAGE,
+    "rviz_default_plugins/Map": GRID,
+}
+
+
+def rviz() -> dict[str, Any]:
+    return yaml.safe_load((CONFIG / "segmentation.rviz").read_text())["Visualization Manager"]
+
+
+def shown() -> list[Shown]:
+    return [
+        Shown(
+            display["Name"],
+            display["Topic"]["Value"],
+            TYPES[display["Class"]],
+            QoSProfile(
+                depth=display["Topic"]["Depth"],
+                liveliness=LivelinessPolicy.AUTOMATIC,
+                reliability=ReliabilityPolicy[_constant(display["Topic"]["Reliability Policy"])],
+                durability=DurabilityPolicy[_constant(display["Topic"]["Durability Policy"])],
+            ),
+        )
+        for display in rviz()["Displays"]
+        if "Topic" in display
+    ]
+
+
+def _constant(name: str) -> str:
+    return name.upper().replace(" ", "_")
+
+
+def test_rviz_shows_frame_overlay_truth_and_the_ground_in_three_dimensions_and_in_the_frame() -> (
+    None
+):
+    classes = [display["Class"].rpartition("/")[2] for display in rviz()["Displays"]]
+    assert sorted(classes) == ["Camera", "Grid", "Image", "Image", "Image", "Map", "TF"]
+    topics = {entry.topic.removeprefix("/carla/ego_vehicle/") for entry in shown()}
+    assert topics == {
+        "rgb_front/image",
+        "rgb_front/segmentation/overlay",
+        "semantic_segmentation_front/image",
+        "rgb_front/segmentation/ground_grid",
+    }
+    (camera,) = (entry for entry in rviz()["Displays"] if entry["Class"].endswith("Camera"))
+    assert camera["Visibility"]["Drivable ground"] is True
+
+
+def test_every_display_gets_its_topic_from_the_nodes_with_a_fitting_qos(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
+    bench.start("camera_node", width=64, height=48)
+    bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
+    bench.start("ground_grid_node")
+    assert shown()
+    for entry in shown():
+        (publisher,) = bench.until(
+            lambda topic=entry.topic: bench.node.get_publishers_info_by_topic(topic)
+        )
+        assert publisher.topic_type == entry.type, entry
+        compatible, reason = qos_check_compatible(publisher.qos_profile, entry.qos)
+        assert compatible == QoSCompatibility.OK, (entry, reason)
+
+
+def test_the_camera_display_finds_a_calibration_beside_its_image(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
+    (display,) = (entry for entry in rviz()["Displays"] if entry["Class"].endswith("Camera"))
+    info = f"{display['Topic']['Value'].rpartition('/')[0]}/camera_info"
+    bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
+    (publisher,) = bench.until(lambda: bench.node.get_publishers_info_by_topic(info))
+    assert publisher.topic_type == "sensor_msgs/msg/CameraInfo"
+
+
+def test_rviz_needs_no_transform_to_draw_the_grid() -> None:
+    assert rviz()["Global Options"]["Fixed Frame"] == default("ground_grid", "vehicle_frame")
+    (ground,) = (entry for entry in rviz()["Displays"] if entry["Class"].endswith("Map"))
+    assert ground["Update Topic"]["Value"] == f"{ground['Topic']['Value']}_updates"
