@@ -32,8 +32,7 @@ def small_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_engine(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The engine TensorRT-RTX really builds of it, for a GPU that is made up."""
-    pytest.importorskip("tensorrt_rtx_bindings")
+    """The engine TensorRT really builds of it, for a GPU that is made up."""
     from small_engine import target_for
 
     from carla_unet_ros.engines.engine_cache import EngineCache

@@ -222,6 +222,7 @@ class FakeEngine:
 
     def __init__(self, trt: FakeTensorRT) -> None:
         self._trt = trt
+        self._config: Any = None
         self.num_io_tensors = len(self.tensors)
 
     def get_tensor_name(self, index: int) -> str:
@@ -236,12 +237,16 @@ class FakeEngine:
         return SimpleNamespace(name="FLOAT" if wrong else "UINT8")
 
     def create_runtime_config(self) -> Any:
-        return SimpleNamespace()
+        self._config = SimpleNamespace()
+        return self._config
 
-    def create_execution_context(self, runtime_config: Any) -> "FakeContext | None":
+    def create_execution_context(self, runtime_config: Any = None) -> "FakeContext | None":
+        """TensorRT-RTX is given the config that was made."""
         if "create_execution_context" in self._trt.faults:
             return None
-        assert runtime_config.dynamic_shapes_kernel_specialization_strategy.name == "EAGER"
+        assert runtime_config is self._config
+        if runtime_config is not None:
+            assert runtime_config.dynamic_shapes_kernel_specialization_strategy.name == "EAGER"
         return FakeContext(self._trt)
 
 

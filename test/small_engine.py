@@ -2,10 +2,21 @@
 
 from pathlib import Path
 
+import pytest
+
+from carla_unet_ros.engines import tensorrt_library
 from carla_unet_ros.engines.cuda import Device
 from carla_unet_ros.engines.engine_cache import EngineCache, Key
 from carla_unet_ros.engines.tensorrt_build import Target
 from carla_unet_ros.model_file import read_model
+
+needs_library = pytest.mark.skipif(
+    bool(tensorrt_library.missing_library()), reason=tensorrt_library.missing_library()
+)
+needs_rtx = pytest.mark.skipif(
+    bool(tensorrt_library.missing_library()) or tensorrt_library.library().name != "TensorRT-RTX",
+    reason="only TensorRT-RTX has this",
+)
 
 DEVICE = Device("GPU", "8.9", "13.0")
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from gpu_double import FakeCuda, FakeTensorRT
-from small_engine import put, target_for
+from small_engine import needs_library, put, target_for
 
 from carla_unet_ros import build_engine
 from carla_unet_ros.engines import cuda, tensorrt_build, tensorrt_run
 from carla_unet_ros.engines.engine_cache import EngineCache, entries
+from carla_unet_ros.engines.tensorrt_library import tensorrt_module
 
-trt = pytest.importorskip("tensorrt_rtx_bindings")
+pytestmark = needs_library
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorRT:
     """A GPU, and a TensorRT that really builds and seems to run."""
-    fake = FakeTensorRT(FakeCuda(), trt.TensorIOMode)
+    fake = FakeTensorRT(FakeCuda(), tensorrt_module().TensorIOMode)
     # None is the process itself, which can always be opened.
     monkeypatch.setattr(cuda, "_DRIVER", None)
     monkeypatch.setattr(cuda, "_runtime", lambda: fake.cuda)

@@ -4,12 +4,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from small_engine import target_for
+from small_engine import needs_library, target_for
 
 from carla_unet_ros.engines import EngineError, build_progress, tensorrt_build
 from carla_unet_ros.engines.build_progress import Progress, build_with_progress
 
-pytest.importorskip("tensorrt_rtx_bindings")
+pytestmark = needs_library
 
 
 def test_progress_is_logged_while_a_long_step_runs() -> None:

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_engine import files, put, target_for
+from small_engine import files, needs_library, put, target_for
 
 from carla_unet_ros.engines import engine_cache, tensorrt_build
 from carla_unet_ros.engines.engine_cache import EngineCache, Key, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
 from carla_unet_ros.engines.tensorrt_library import Library, library
 
-pytest.importorskip("tensorrt_rtx_bindings")
+pytestmark = needs_library
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_another_target_means_another_engine(
     assert cached_engine(dataclasses.replace(target, workspace=2**30), cache) == small_engine
 
 
-@pytest.mark.parametrize("changed", [{"version": "1.7.1.117"}, {"name": "TensorRT"}])
+@pytest.mark.parametrize("changed", [{"version": "99.1.1.1"}, {"name": "Another"}])
 def test_another_library_means_another_engine(
     cache: EngineCache,
     small_model_path: Path,
@@ -190,7 +190,8 @@ def test_what_is_no_engine_is_built_again_though_its_sidecar_agrees(
 ) -> None:
     put(cache, key, b"\x7fELF" + small_engine[4:])
     assert cached_engine(target_for(small_model_path), cache) is None
-    assert built_engine(target_for(small_model_path), cache, print)[:4] == b"vtrt"
+    again = built_engine(target_for(small_model_path), cache, print)
+    assert again[:4] == small_engine[:4]
 
 
 def test_clean_removes_the_engines_and_nothing_else(

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_engine import files, put, target_for
+from small_engine import files, needs_library, put, target_for
 
 from carla_unet_ros.engines import EngineError, private_files
 from carla_unet_ros.engines.engine_cache import EngineCache, Key, entries
 
-pytest.importorskip("tensorrt_rtx_bindings")
+pytestmark = needs_library
 
 NOBODY = 65534
 
@@ -148,6 +148,20 @@ def test_without_a_folder_engines_live_in_memory(
         assert cache.read(target.key) is None
         put(cache, target.key, small_engine)
         assert "engines are not kept" in lines[1]
+
+
+def test_a_folder_that_cannot_even_be_looked_into_is_no_cache(
+    key: Key, small_engine: bytes, lines: list[str]
+) -> None:
+    with unprivileged() as folder:
+        (folder / "cache").mkdir()
+        folder.chmod(0)
+        cache = EngineCache(folder / "cache", lines.append)
+        assert cache.read(key) is None
+        put(cache, key, small_engine)
+        assert [line.split(" (")[1] for line in lines] == ["Permission denied)"] * 2
+        with pytest.raises(EngineError, match=r"cannot be read \(Permission denied\)"):
+            entries(folder / "cache")
 
 
 def test_a_full_disk_leaves_the_old_engine_and_no_rubbish(

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_engine import files, put, target_for
+from small_engine import files, needs_library, put, target_for
 
 from carla_unet_ros.engines import private_files
 from carla_unet_ros.engines.engine_cache import EngineCache, Key, entries
 from carla_unet_ros.engines.tensorrt_build import built_engine, cached_engine
 
-pytest.importorskip("tensorrt_rtx_bindings")
+pytestmark = needs_library
 
 # Where `python -c` finds the package, however the tests were started.
 ROOT = Path(private_files.__file__).parents[2]

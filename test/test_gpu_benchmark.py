@@ -14,15 +14,16 @@ from gpu_double import FakeCuda, FakeTensorRT
 from gpu_floor import Floor, Rates, Work
 from onnx import TensorProto, helper, numpy_helper
 
-from carla_unet_ros.engines import cuda, tensorrt_run
+from carla_unet_ros.engines import cuda, tensorrt_library, tensorrt_run
 from carla_unet_ros.model_file import read_model
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorRT:
     """A GPU, and a TensorRT that really builds and seems to run."""
-    module = pytest.importorskip("tensorrt_rtx_bindings")
-    fake = FakeTensorRT(FakeCuda(), module.TensorIOMode)
+    if tensorrt_library.missing_library():
+        pytest.skip(tensorrt_library.missing_library())
+    fake = FakeTensorRT(FakeCuda(), tensorrt_library.tensorrt_module().TensorIOMode)
     # None is the process itself, which can always be opened.
     monkeypatch.setattr(cuda, "_DRIVER", None)
     monkeypatch.setattr(cuda, "_runtime", lambda: fake.cuda)

@@ -1,6 +1,7 @@
 """TensorRT engines, really parsed and built: TensorRT-RTX needs no GPU for that."""
 
 import dataclasses
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,16 +10,16 @@ import onnx
 import pytest
 import small_net
 from onnx import TensorProto, helper
-from small_engine import DEVICE, target_for
+from small_engine import DEVICE, needs_library, needs_rtx, target_for
 
 from carla_unet_ros.engines import EngineError, tensorrt_build
 from carla_unet_ros.engines.build_progress import Progress
 from carla_unet_ros.engines.engine_cache import EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
-from carla_unet_ros.engines.tensorrt_library import Library, library
+from carla_unet_ros.engines.tensorrt_library import Library, library, tensorrt_module
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
 
-trt = pytest.importorskip("tensorrt_rtx_bindings")
+pytestmark = needs_library
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -77,16 +78,17 @@ def test_the_network_is_asked_to_be_strongly_typed(
     small_model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TensorRT 10 does it only if asked; TensorRT-RTX always does, so the asking is looked at."""
-    flags: list[int] = []
+    asked: list[int] = []
+    trt = tensorrt_module()
 
     class Builder(trt.Builder):
-        def create_network(self, asked: int) -> object:
-            flags.append(asked)
-            return super().create_network(asked)
+        def create_network(self, flags: int):
+            asked.append(flags)
+            return super().create_network(flags)
 
     monkeypatch.setattr(trt, "Builder", Builder)
     layer_count(read_model(small_model_path))
-    assert flags == [1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)]
+    assert asked == [1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)]
 
 
 def test_the_profile_fixes_height_and_width(small_model_path: Path) -> None:
@@ -101,9 +103,11 @@ def test_the_profile_fixes_height_and_width(small_model_path: Path) -> None:
     assert config.num_optimization_profiles == 1  # type: ignore[attr-defined]
 
 
+@needs_rtx
 def test_the_config_allows_a_cuda_graph_and_limits_the_workspace(
     small_model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    trt = importlib.import_module("tensorrt_rtx_bindings")
     configs = []
     fix_size = tensorrt_build._fix_size
 
@@ -228,11 +232,13 @@ def test_rubbish_in_place_of_a_timing_cache_does_no_harm(
 
 
 @pytest.mark.parametrize("size", [(800, 600), (1920, 1080)])
-def test_the_shipped_model_builds(size: tuple[int, int]) -> None:
-    if not SHIPPED_MODEL.exists():
-        pytest.skip(f"{SHIPPED_MODEL} is not in this tree")
-    engine = built(Target(read_model(), size, DEVICE))
-    assert library().header_fault(engine) == ""
+def test_every_shipped_model_builds(size: tuple[int, int]) -> None:
+    paths = sorted(SHIPPED_MODEL.parent.glob("*.onnx"))
+    if not paths:
+        pytest.skip(f"there is no model in {SHIPPED_MODEL.parent}")
+    for path in paths:
+        engine = built(Target(read_model(path), size, DEVICE))
+        assert library().header_fault(engine) == "", path
 
 
 @pytest.mark.training

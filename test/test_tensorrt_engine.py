@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gpu_double import FakeCuda, FakeTensorRT
+from small_engine import needs_rtx
 
 from carla_unet_ros.engines import (
     EngineError,
@@ -47,8 +48,9 @@ def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeTensorRT:
     """A GPU, and a TensorRT that really builds and seems to run; `fake.cuda` is the GPU."""
-    module = pytest.importorskip("tensorrt_rtx_bindings")
-    trt = FakeTensorRT(FakeCuda(), module.TensorIOMode)
+    if tensorrt_library.missing_library():
+        pytest.skip(tensorrt_library.missing_library())
+    trt = FakeTensorRT(FakeCuda(), tensorrt_library.tensorrt_module().TensorIOMode)
     # None is the process itself, which can always be opened.
     monkeypatch.setattr(cuda, "_DRIVER", None)
     monkeypatch.setattr(cuda, "_DRIVER_RELEASE", tmp_path / "no release")
@@ -136,6 +138,7 @@ def test_auto_on_a_gpu_is_tensorrt_and_says_so(
     engine.close()
 
 
+@needs_rtx
 @pytest.mark.usefixtures("fake")
 def test_a_gpu_the_library_does_not_list_is_left_to_openvino_unless_asked_for(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -226,7 +229,7 @@ def test_an_altered_engine_never_reaches_the_library(
 def test_running_without_a_graph_is_said_once_and_stands_in_the_name(
     fake: FakeTensorRT, model: Model, tmp_path: Path, lines: list[str]
 ) -> None:
-    fake.faults.add("is_stream_capturable")
+    fake.faults.add("execute_async_v3 while capturing")
     engine = TensorRTEngine(model, "asked for", tmp_path, lines.append)
     for _ in range(3):
         engine.infer(frame_of(48, 64))

@@ -3,21 +3,25 @@
 What only a GPU can show is in test_tensorrt_engine.py, marked `gpu`.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from gpu_double import FakeCuda, FakeTensorRT
+from small_engine import needs_library, needs_rtx
 
 from carla_unet_ros.engines import EngineError, cuda, tensorrt_library, tensorrt_run
 from carla_unet_ros.engines.tensorrt_run import FrameRun, load_engine
+
+pytestmark = needs_library
 
 HEIGHT, WIDTH = 5, 7
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorRT:
-    """A GPU and TensorRT-RTX's run time; `fake.cuda` is the GPU."""
-    module = pytest.importorskip("tensorrt_rtx_bindings")
-    trt = FakeTensorRT(FakeCuda(), module.TensorIOMode)
+    """A GPU and TensorRT's run time; `fake.cuda` is the GPU."""
+    trt = FakeTensorRT(FakeCuda(), tensorrt_library.tensorrt_module().TensorIOMode)
     monkeypatch.setattr(cuda, "_runtime", lambda: trt.cuda)
     monkeypatch.setattr(tensorrt_run, "tensorrt_module", lambda: trt)
     return trt
@@ -27,7 +31,7 @@ def engine_bytes() -> bytes:
     """As little as is looked at before an engine is loaded: the magic word and the version."""
     library = tensorrt_library.library()
     version = bytes(int(part) for part in library.version.split("."))
-    return b"vtrt" + bytes(20) + version
+    return tensorrt_library._MAGIC[library.name] + bytes(20) + version
 
 
 def frame_of(seed: int) -> np.ndarray:
@@ -110,9 +114,8 @@ def test_tensors_begin_where_tensorrt_wants_them(
     monkeypatch.setattr(
         FrameRun, "_bind", lambda _self, name, address: bound.__setitem__(name, address)
     )
-    fake.faults.add("is_stream_capturable")
     monkeypatch.setattr(FrameRun, "_queue", lambda _self: None)
-    run_of(fake)
+    run_of(fake, graph=False)
     begin = bound["frame"] if tensor == "frame" else bound["labels"]
     assert (bound[tensor] - begin) % 256 == 0
     assert bound["confidence"] - bound["labels"] >= HEIGHT * WIDTH
@@ -184,7 +187,13 @@ def test_where_a_graph_fails_frames_run_without_and_say_why(fake: FakeTensorRT, 
     assert not fake.cuda.alive
 
 
-@pytest.mark.parametrize("fault", ["is_stream_capturable", "execute_async_v3 while capturing"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param("is_stream_capturable", marks=needs_rtx),
+        "execute_async_v3 while capturing",
+    ],
+)
 def test_where_tensorrt_cannot_be_captured_frames_run_without_and_say_why(
     fake: FakeTensorRT, fault: str
 ) -> None:
@@ -216,22 +225,33 @@ def load_engine_of(fake: FakeTensorRT) -> tensorrt_run.LoadedEngine:
     return load_engine(engine_bytes())
 
 
+def altered(start: int, content: bytes) -> bytes:
+    whole = bytearray(engine_bytes())
+    whole[start : start + len(content)] = content
+    return bytes(whole)
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"", "is no TensorRT"),
-        (b"ELF" + bytes(100), "is no TensorRT"),
-        (b"ftrt" + bytes(100), "is no TensorRT-RTX engine"),
-        (b"vtrt" + bytes(20) + b"\x01\x06\x00\x74", r"built by TensorRT-RTX 1\.6\.0; this is 1"),
-        (b"vtrt" + bytes(10), "built by TensorRT-RTX"),
+        (lambda: b"", "it is no TensorRT"),
+        (lambda: engine_bytes()[:20], "it is no TensorRT"),
+        (lambda: altered(0, b"ELF"), "it is no TensorRT"),
+        (lambda: altered(24, b"\x07\x08\x09"), r"it was built by TensorRT.* 7\.8\.9; this is "),
     ],
 )
 def test_bytes_that_are_no_engine_of_this_library_are_not_deserialised(
-    fake: FakeTensorRT, content: bytes, text: str
+    fake: FakeTensorRT, content: Callable[[], bytes], text: str
 ) -> None:
     with pytest.raises(EngineError, match=text):
-        load_engine(content)
+        load_engine(content())
     assert fake.loaded == []
+
+
+def test_a_version_is_only_read_where_the_layout_is_known() -> None:
+    library = tensorrt_library.library()
+    assert library.header_fault(altered(24, b"\x07")) != ""
+    assert library.header_fault(altered(4, b"\x01")[:24] + b"\x07" * 4) == ""
 
 
 def test_an_engine_of_another_contract_is_refused(fake: FakeTensorRT) -> None:

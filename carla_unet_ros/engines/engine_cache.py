@@ -92,7 +92,8 @@ class EngineCache:
 
     def read(self, key: Key) -> bytes | None:
         """The content of an entry, or None where there is none that can be trusted."""
-        if not any((self.folder / f"{key.stem}{end}").exists() for end in (".bin", ".json")):
+        # Unlike Path.exists, lexists says no where it may not look.
+        if not any(os.path.lexists(self.folder / f"{key.stem}{end}") for end in (".bin", ".json")):
             return None
         try:
             return _verified(self.folder, key.stem)[1]
@@ -153,9 +154,9 @@ class EngineCache:
         except BlockingIOError:
             self._tell(f"another process builds an engine in {self.folder}; waiting for it")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+        self._remove(every=False)
         self._is_locked = True
         stack.callback(setattr, self, "_is_locked", False)
-        self._remove(every=False)
 
     def _remove(self, every: bool) -> tuple[int, int]:
         """Files of ours: all, or those that a killed builder left unfinished."""
@@ -168,11 +169,18 @@ class EngineCache:
 
 
 def entries(folder: Path | None) -> list[Entry]:
-    """The entries of a folder, checked as `EngineCache.read` checks them, newest first."""
+    """The entries of a folder, checked as `EngineCache.read` checks them, newest first.
+
+    Raises EngineError where the folder is there and cannot be read.
+    """
     folder = (folder or DEFAULT_FOLDER).expanduser()
-    if not folder.is_dir():
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
         return []
-    matches = (_OURS.fullmatch(path.name) for path in folder.iterdir())
+    except OSError as error:
+        raise EngineError(f"engine cache {folder} cannot be read ({error.strerror})") from error
+    matches = map(_OURS.fullmatch, names)
     stems = {match[1] for match in matches if match and not match[4]}
     found = [_entry(folder, stem) for stem in stems]
     return sorted(found, key=lambda entry: (entry.created, entry.stem), reverse=True)

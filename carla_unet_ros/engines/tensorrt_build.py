@@ -153,7 +153,7 @@ def _parse(model: Model) -> _Parsed:
     try:
         builder = trt.Builder(library().logger)
     except TypeError as error:
-        raise library().error(f"{library()} cannot start to build") from error
+        raise library().error(f"{library()} cannot start") from error
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, library().logger)
     if not parser.parse(content):

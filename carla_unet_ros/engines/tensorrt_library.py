@@ -29,6 +29,7 @@ _MODULES = {
 _OLDEST = {"TensorRT": 10, "TensorRT-RTX": 1}
 _MAGIC = {"TensorRT": b"ftrt", "TensorRT-RTX": b"vtrt"}
 _VERSION_AT = 24
+_HEADER = 28
 _LINES_KEPT = 20
 _INSTALL = "pip install 'carla_unet_ros[tensorrt]', or [tensorrt-rtx] for a GeForce RTX"
 
@@ -81,11 +82,15 @@ class Library:
     def header_fault(self, engine: bytes) -> str:
         """What is wrong with the first bytes of an engine file; empty where nothing is.
 
-        Bytes 0-3 are a magic word and 24-27 the version; the last of the four wraps at 256.
+        Bytes 0-3 are a magic word, 4-7 number the layout of the rest; in layout 0, bytes 24-27
+        are the version (so `trtexec --getPlanVersionOnly` reads them), the last of them cut off
+        at 256.
         """
-        found = engine[: len(_MAGIC[self.name])]
-        if found != _MAGIC[self.name]:
-            return f"it is no {self.name} engine (it begins with {found!r})"
+        magic, layout = engine[:4], engine[4:8]
+        if magic != _MAGIC[self.name] or len(engine) < _HEADER:
+            return f"it is no {self.name} engine (it begins with {magic!r})"
+        if layout != bytes(4):
+            return ""
         built = ".".join(str(byte) for byte in engine[_VERSION_AT : _VERSION_AT + 3])
         here = ".".join(self.version.split(".")[:3])
         return "" if built == here else f"it was built by {self.name} {built}; this is {here}"

@@ -39,7 +39,10 @@ def load_engine(content: bytes) -> LoadedEngine:
     if fault:
         raise EngineError(f"an engine is not loaded: {fault}")
     lines.clear()
-    runtime = trt.Runtime(library().logger)
+    try:
+        runtime = trt.Runtime(library().logger)
+    except TypeError as error:
+        raise library().error(f"{library()} cannot start") from error
     runtime.engine_host_code_allowed = False
     engine = runtime.deserialize_cuda_engine(content)
     if engine is None:
