@@ -223,6 +223,8 @@ class EvaluationNode(Node):
             return f"{silent}: no labels on {labels}"
         if not pairs.received_truth:
             return f"{silent}: no truth on {truth}; is the semantic camera spawned?"
+        if self._figures.scored:
+            return f"{silent}: {labels} or {truth} has stopped, or lags far behind"
         return f"{silent}: {labels} and {truth} have no stamp in common"
 
     def _log(self) -> None:

@@ -26,7 +26,7 @@ class FrameReport(NamedTuple):
     waited_ms:     age when the frame was taken up, median; NaN where unknown
     age_ms:        age when its outputs were published, median and largest; NaN where unknown
     undated:       whether the age of a frame was unknown since the last report
-    silent_s:      seconds since a frame came, or since we began to listen
+    silent_s:      seconds since a frame came or was done, or since we began to listen
     problem:       what was wrong with the last bad or failed frame since the last report, or ""
     """
 
@@ -51,7 +51,7 @@ class FrameStatistics:
         self._received = self._published = self._bad = self._failed = 0
         self._dropped: int | None = 0
         self._last_number: int | None = None
-        self._last_arrival = clock()
+        self._last_sign = clock()
         self._publications: deque[float] = deque()
         self._waited: list[float] = []
         self._ages: list[float] = []
@@ -61,7 +61,7 @@ class FrameStatistics:
     def listen(self) -> None:
         """From here on a new subscription or a new publisher: its numbers start anew."""
         self._last_number = None
-        self._last_arrival = self._clock()
+        self._last_sign = self._clock()
 
     def arrived(self, number: int | None, age_ms: float) -> None:
         """A frame was taken up.
@@ -70,7 +70,7 @@ class FrameStatistics:
         age_ms: NaN where unknown
         """
         self._received += 1
-        self._last_arrival = self._clock()
+        self._last_sign = self._clock()
         if math.isnan(age_ms):
             self._undated = True
         else:
@@ -83,7 +83,9 @@ class FrameStatistics:
 
     def published(self, age_ms: float) -> None:
         self._published += 1
-        self._publications.append(self._clock())
+        # A frame that took the engine seconds is no silence of the camera.
+        self._last_sign = self._clock()
+        self._publications.append(self._last_sign)
         if not math.isnan(age_ms):
             self._ages.append(age_ms)
 
@@ -108,7 +110,7 @@ class FrameStatistics:
             waited_ms=_median(self._waited),
             age_ms=(_median(self._ages), max(self._ages, default=math.nan)),
             undated=self._undated,
-            silent_s=now - self._last_arrival,
+            silent_s=now - self._last_sign,
             problem=self._problem,
         )
         self._waited, self._ages, self._undated, self._problem = [], [], False, ""

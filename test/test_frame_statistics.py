@@ -77,6 +77,8 @@ def test_silence_is_counted_from_the_last_frame_or_the_beginning() -> None:
     clock.now += 3
     assert statistics.report().silent_s == approx(3)
     statistics.arrived(1, 0.0)
+    clock.now += 4  # the engine's time is not the camera's silence
+    statistics.published(0.0)
     clock.now += 1
     assert statistics.report().silent_s == approx(1)
     statistics.listen()
