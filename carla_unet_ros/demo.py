@@ -105,14 +105,14 @@ def _wait_for_first_label(
     view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal, since: float | None
 ) -> None:
     started = time.time()
-    while view.first_overlay is None and not stop:
+    while view.newest is None and not stop:
         _turn(view, nodes)
         if time.time() - started > _SECONDS_TO_FIRST_LABEL:
             raise DemoFailed(
                 f"no label image came within {_SECONDS_TO_FIRST_LABEL:.0f} s. "
                 f"{nodes.last_lines('segmentation_node')}"
             )
-    if view.first_overlay is not None:
+    if view.newest is not None:
         waited = f"{view.first_overlay - started:.1f} s after the nodes were started"
         if since is not None:
             waited += f", {view.first_overlay - since:.0f} s after the command"

@@ -33,20 +33,20 @@ _TRUTH = "/carla/ego_vehicle/semantic_segmentation_front/image"
 _SEGMENTATION = "/segmentation"
 _IOU = "/evaluation/iou"
 _LAST_PAIRS = "/evaluation: last pairs"
-_STAMPS_KEPT = 20
+_STAMPS_KEPT = 60
 
 
 class DemoView:
     """Brings ROS up; `close` takes it down.
 
     newest:        the last complete view; None before the first
-    first_overlay: time.time() at the first overlay's arrival; None before it
+    first_overlay: time.time() at the first overlay's arrival; 0 before it
     """
 
     def __init__(self, show: Callable[[View], None]) -> None:
         """`show` is called with every complete view."""
         self.newest: View | None = None
-        self.first_overlay: float | None = None
+        self.first_overlay = 0.0
         self._show = show
         self._waiting: dict[int, dict[str, Image]] = {}
         self._states: dict[str, DiagnosticStatus] = {}
@@ -100,7 +100,7 @@ class DemoView:
         return lambda message: self._take(part, message)
 
     def _take(self, part: str, message: Image) -> None:
-        if part == "overlay" and self.first_overlay is None:
+        if part == "overlay" and not self.first_overlay:
             self.first_overlay = time.time()
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         parts = self._waiting.setdefault(stamp, {})
