@@ -29,8 +29,10 @@ def state(bench: RosBench) -> str:
 
 
 def change(bench: RosBench, transition: int) -> bool:
+    before = state(bench)
     request = ChangeState.Request(transition=Transition(id=transition))
-    return bench.call(ChangeState, "/segmentation/change_state", request).success
+    answer = bench.call_once(ChangeState, "/segmentation/change_state", request)
+    return answer.success if answer else state(bench) != before
 
 
 def set_parameter(bench: RosBench, name: str, value: object) -> str:
