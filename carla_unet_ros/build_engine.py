@@ -4,6 +4,8 @@
 
 An engine fits one model, one size of frames, one GPU, one driver and one version of TensorRT:
 build on the machine that will run it. The node finds it by itself.
+
+Exit status: 0 done, 1 not possible here; with --dry-run too, which needs no GPU to say so.
 """
 
 import argparse
