@@ -31,7 +31,7 @@ from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.legend import Legend
 from carla_unet_ros.live_evaluation import LiveScores
 from carla_unet_ros.managed_node import STEADY
-from carla_unet_ros.node_parameters import NodeParameter, declare
+from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros_main import run
 from carla_unet_ros.stamp_pairs import Pair, StampPairs
 from carla_unet_ros.truth_reader import TRUTH_KINDS, TruthReader
@@ -251,7 +251,7 @@ def _nanoseconds(message: Image) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(EvaluationNode, argv, about=__doc__ or "")
+    return run(EvaluationNode, argv, about=help_text(__doc__, PARAMETERS))
 
 
 if __name__ == "__main__":

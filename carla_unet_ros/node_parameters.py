@@ -4,6 +4,7 @@ ROS checks types and ranges by itself; choices and rules that need a sentence ar
 at the start and on every change, so `ros2 param set` answers with the reason.
 """
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,3 +99,15 @@ def declare(
         "",
         [(parameter.name, parameter.default, parameter.descriptor()) for parameter in table],
     )
+
+
+def help_text(about: str | None, table: Sequence[NodeParameter]) -> str:
+    """What --help says: the module's docstring and the parameters with their defaults."""
+    lines = [about or "", "parameters:"]
+    for parameter in table:
+        lines.append(f"  {parameter.name} (default: {parameter.default!r})")
+        text = parameter.description
+        if parameter.choices:
+            text = f"{text} [{', '.join(parameter.choices)}]"
+        lines += textwrap.wrap(text, 96, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)

@@ -26,7 +26,7 @@ from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.legend import Legend, labels_to_publish
 from carla_unet_ros.managed_node import STEADY, ManagedNode, RefusedError
 from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
-from carla_unet_ros.node_parameters import NodeParameter, declare
+from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros_main import run
 from carla_unet_ros.segmenter import Segmenter
 
@@ -199,7 +199,7 @@ class SegmentationNode(ManagedNode):
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(SegmentationNode, argv, about=__doc__ or "")
+    return run(SegmentationNode, argv, about=help_text(__doc__, PARAMETERS))
 
 
 if __name__ == "__main__":

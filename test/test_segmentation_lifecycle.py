@@ -262,3 +262,4 @@ def test_help_teaches(bench: RosBench) -> None:
     process = bench.start("segmentation_node", "--", "--help")
     assert process.popen.wait(30) == 0
     assert "/diagnostics says" in process.printed
+    assert all(f"  {parameter.name} (default: " in process.printed for parameter in PARAMETERS)
