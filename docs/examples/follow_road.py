@@ -3,15 +3,20 @@
     in    /carla/ego_vehicle/rgb_front/segmentation/ground_grid   nav_msgs/OccupancyGrid
     out   /carla/ego_vehicle/twist                                geometry_msgs/Twist
 
-The bridge's carla_twist_to_control turns the Twist into throttle and steering. Run it with
-ground_grid_node and segmentation_node: python3 follow_road.py
+The bridge's carla_twist_to_control turns the Twist into throttle and steering. Run it beside
+segmentation_node and ground_grid_node: python3 follow_road.py
 """
+
+from contextlib import suppress
 
 import numpy as np
 import rclpy
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import OccupancyGrid
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
 
+GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
 LOOK_AHEAD, SPEED, STEERING = 12.0, 2.0, 0.15  # m, throttle as the bridge takes it, rad a metre
 
 
@@ -31,18 +36,25 @@ def steer(grid: OccupancyGrid) -> Twist:
     return twist
 
 
-def main() -> None:
-    rclpy.init()
-    node = rclpy.create_node("follow_road")
-    control = node.create_publisher(Twist, "/carla/ego_vehicle/twist", 1)
-    topic = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
+class FollowRoad(Node):
+    def __init__(self) -> None:
+        super().__init__("follow_road")
+        self.grids = 0
+        self.control = self.create_publisher(Twist, "/carla/ego_vehicle/twist", 1)
+        self.create_subscription(OccupancyGrid, GRID, self.on_grid, 1)
+        self.create_timer(0.5, self.stop_without_grids)
 
-    def on_grid(grid: OccupancyGrid) -> None:
-        control.publish(steer(grid))
+    def on_grid(self, grid: OccupancyGrid) -> None:
+        self.grids += 1
+        self.control.publish(steer(grid))
 
-    node.create_subscription(OccupancyGrid, topic, on_grid, 1)
-    rclpy.spin(node)
+    def stop_without_grids(self) -> None:
+        if not self.grids:
+            self.control.publish(Twist())
+        self.grids = 0
 
 
 if __name__ == "__main__":
-    main()
+    rclpy.init()
+    with suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(FollowRoad())
