@@ -102,10 +102,10 @@ BROADER: dict[str, tuple[str, ...]] = {
     "Static": ("Other",),
     "Dynamic": ("Other",),
     "Rider": ("Pedestrians",),
-    **{
-        vehicle: ("Vehicles",)
-        for vehicle in ("Car", "Truck", "Bus", "Train", "Motorcycle", "Bicycle")
-    },
+    **dict.fromkeys(
+        ("Car", "Truck", "Bus", "Train", "Motorcycle", "Bicycle"),
+        ("Vehicles",),
+    ),
     # The one step to a narrower name: a table since 0.9.14 has no word for any vehicle.
     "Vehicles": ("Car",),
 }

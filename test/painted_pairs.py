@@ -1,4 +1,4 @@
-"""Folders of small labelled frames painted in palette colours: a data set that needs no simulator."""
+"""Folders of small labelled frames in palette colours: a data set that needs no simulator."""
 
 from pathlib import Path
 

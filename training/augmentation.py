@@ -39,13 +39,12 @@ class Augmentation:
             extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": None}},
         )
         self._light = K.ImageSequential(
-            K.ColorJitter(0.4, 0.4, 0.5, 0.06, p=0.7),
+            K.ColorJitter(0.4, 0.4, 0.5, 0.06, p=0.5),
             K.RandomGamma((0.5, 1.7), (1.0, 1.0), p=0.3),
-            K.RandomPlasmaShadow(roughness=(0.2, 0.6), shade_intensity=(-0.5, -0.1), p=0.12),
+            K.RandomPlasmaShadow(roughness=(0.2, 0.6), shade_intensity=(-0.5, -0.1), p=0.1),
             K.RandomRGBShift(0.1, 0.1, 0.1, p=0.3),
             K.RandomGrayscale(p=0.08),
             K.RandomGaussianBlur((5, 5), (0.3, 2.0), p=0.2),
-            K.RandomMotionBlur((3, 7), 90.0, 0.5, p=0.08),
             K.RandomGaussianNoise(std=0.04, p=0.25),
         )
 

@@ -37,6 +37,7 @@ from carla_unet_ros.training.datasets import (
 )
 from carla_unet_ros.training.evaluate import evaluate
 from carla_unet_ros.training.frame_graph import FrameGraph
+from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.unet import DoubleConv, UNet
 
 if TYPE_CHECKING:
@@ -193,12 +194,16 @@ def main(argv: list[str] | None = None) -> int:
     add("--checkpoint", type=Path, required=True, help="RUN/best.pt")
     add("--out", type=Path, required=True, help="the ONNX file")
     add("--half", action="store_true", help="fp16, for TensorRT")
+    add("--network-size", type=size_argument, metavar="WIDTHxHEIGHT", help="what frames are "
+        "resized to; a larger one finds thinner things, slower (default: as trained)")  # fmt: skip
     add("--data", type=Path, help="pairs whose held-back part (val.txt) the file is checked and "
         "scored on (default: the procedural drive)")  # fmt: skip
     add("--tags", help="CARLA version whose tags the masks of --data hold")
     arguments = parser.parse_args(argv)
     try:
         trained = read_trained_net(arguments.checkpoint)
+        if arguments.network_size:
+            trained = replace(trained, network_size=arguments.network_size)
         source = held_back_frames(arguments.data, arguments.tags, trained.label_set)
         metadata = export(trained, arguments.out, source, arguments.half)
     except (CheckpointError, DataError, ExportError, ValueError) as error:

@@ -133,7 +133,7 @@ def _net_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stem", type=int, default=2, help="2: fold 2x2 pixels into channels first; 1: do not")
     add("--max-channels", type=int, default=128, help="where the doubling with depth ends")
     add("--no-skips", action="store_true", help="the plain encoder-decoder, for comparison")
-    add("--network-size", type=_size, default="768x576", help="frames are resized to this")
+    add("--network-size", type=size_argument, default="768x576", help="frames are resized to this")
     add("--init", type=Path, help="start from this checkpoint's weights")
 
 
@@ -143,7 +143,7 @@ def _schedule_arguments(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=int, default=60)
     add("--frames", type=int, default=1200, help="frames drawn for one epoch")
     add("--batch", type=int, default=8, help="frames a step, for each process")
-    add("--crop", type=_size, default="512x384", help="size of the crops trained on")
+    add("--crop", type=size_argument, default="512x384", help="size of the crops trained on")
     add("--rate", type=float, default=2e-3, help="highest learning rate of the one-cycle schedule")
     add("--weight-decay", type=float, default=1e-2)
     add(
@@ -160,7 +160,8 @@ def _schedule_arguments(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on from OUT/last.pt where there is one")
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_argument(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT on a command line."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; expected WIDTHxHEIGHT")

@@ -1,4 +1,4 @@
-"""Makes an int8 model file of an fp32 one: `carla_unet_quantize --data DIR --tags VERSION --out FILE`.
+"""Makes an int8 model file of an fp32 one: `carla_unet_quantize --data DIR --tags V --out FILE`.
 
 Weights and activations become 8-bit integers with a scale each, written into the same ONNX graph
 as pairs of QuantizeLinear and DequantizeLinear: one file that OpenVINO runs as int8 and TensorRT
