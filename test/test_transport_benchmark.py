@@ -1,0 +1,79 @@
+"""benchmarks/transport.py: what it counts, how it shows it, and that a case really runs."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import transport
+import transport_receiver
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from transport_receiver import Receipts, figures
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receiver's time stands at 10 s."""
+    monkeypatch.setattr(transport_receiver.time, "time_ns", lambda: 10 * 10**9)
+
+
+def receipts(*images: tuple[int, int]) -> Receipts:
+    """Images of these numbers, sent so many milliseconds before 10 s."""
+    found = Receipts()
+    for number, age in images:
+        stamp = Time(sec=9, nanosec=(1000 - age) * 10**6)
+        found.add(Image(header=Header(stamp=stamp, frame_id=str(number))))
+    return found
+
+
+@pytest.mark.usefixtures("clock")
+def test_frames_between_the_first_and_the_last_that_came_were_sent() -> None:
+    """Camera one: 3, 4 and 7 came of 3..7. Camera two: 5 and 6 of 5..6."""
+    cameras = [receipts((3, 10), (4, 20), (7, 30)), receipts((5, 40), (6, 50))]
+    counted = figures(cameras)
+    assert (counted["received"], counted["sent"], counted["silent_cameras"]) == (5, 7, 0)
+    assert (counted["median_ms"], counted["p95_ms"]) == (30.0, 48.0)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_camera_of_which_nothing_came_is_told() -> None:
+    counted = figures([receipts((3, 10)), Receipts()])
+    assert counted["silent_cameras"] == 1
+    assert figures([Receipts()]) == {
+        "sent": 0,
+        "received": 0,
+        "median_ms": None,
+        "p95_ms": None,
+        "silent_cameras": 1,
+    }
+
+
+def test_the_table_has_a_row_for_each_case() -> None:
+    case = transport.Case("labels", 4, "best_effort", "sender")._asdict()
+    lively = {"sent": 40, "received": 31, "median_ms": 12.34, "p95_ms": 20.0, "silent_cameras": 0}
+    silent = {"sent": 0, "received": 0, "median_ms": None, "p95_ms": None, "silent_cameras": 4}
+    rows = transport.table([case | lively, case | silent]).splitlines()
+    assert rows[2:] == [
+        "| labels | 4 | best_effort | sender | 31 of 40 | 12.3 | 20.0 |",
+        "| labels | 4 | best_effort | sender | 0 of 0, nothing from 4 | - | - |",
+    ]
+
+
+def test_frames_and_labels_really_arrive(
+    ros_domain: int, tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "free_domain", lambda: ros_domain)
+    # Its processes are scripts, which find the package only where it is installed.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+    out = tmp_path / "transport.json"
+    frames = "--width 64 --height 48 --rate 10 --seconds 1 --cameras 2 --shared-memory sender"
+    choice = f"--reliability reliable --model {tiny_model_path} --out {out}"
+    assert transport.main([*frames.split(), *choice.split()]) == 0
+    cases = json.loads(out.read_text())["cases"]
+    assert [case["way"] for case in cases] == ["frames", "labels"]
+    for case in cases:
+        assert case["silent_cameras"] == 0
+        assert 0 < case["median_ms"] < 60e3
+        assert 0 < case["received"] <= case["sent"]
