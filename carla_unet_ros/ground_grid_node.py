@@ -40,7 +40,7 @@ from carla_unet_ros.ground_grid import (
 from carla_unet_ros.image_messages import label_ids
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.managed_node import STEADY
-from carla_unet_ros.node_parameters import NodeParameter, declare
+from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros_main import run
 
 _REACH = (0.0, 500.0)
@@ -279,7 +279,7 @@ def _metres(position: tuple[float, float, float]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(GroundGridNode, argv, about=__doc__ or "")
+    return run(GroundGridNode, argv, about=help_text(__doc__, PARAMETERS))
 
 
 if __name__ == "__main__":
