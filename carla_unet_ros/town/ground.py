@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.canvas import Canvas
+from carla_unet_ros.town.canvas import NEAR, Canvas
 from carla_unet_ros.town.course import AHEAD, View
 from carla_unet_ros.town.grain import ACROSS, ALONG, bands, grain
 from carla_unet_ros.town.light import Bgr, Floats, Light
@@ -46,7 +46,7 @@ class Ground:
         canvas, street = self._canvas, self._street
         canvas.pixels[canvas.horizon :] = self._bare
         end = view.s + AHEAD
-        start = view.s + 0.3
+        start = view.s + NEAR + 0.1
         edges = [start]
         for crossing in crossings:
             edges += [crossing.s - crossing.half_width, crossing.s + crossing.half_width]

@@ -53,10 +53,12 @@ class House:
 
     def draw(self, moment: Moment) -> None:
         near, far = (_place(moment.view.spot(s, self.d)) for s in (self.start, self.far))
-        if far[2] < NEAR:
-            return
         along = far - near
         outward = self._outward(along)
+        x, _, z = ((near + far + outward * self.depth) / 2).tolist()
+        radius = math.hypot(self.front.width, self.depth) / 2
+        if far[2] < NEAR or moment.canvas.beside(x, z, radius):
+            return
         if near[2] > NEAR:
             self._side(moment, near, along, outward * self.depth)
         depth = float(max((near[2] + far[2]) / 2, 1.0))
@@ -108,26 +110,25 @@ class House:
 
 @dataclass(frozen=True)
 class Panel:
-    """An upright strip of fence or wall along the street, or across it."""
+    """An upright strip of fence or wall along the street."""
 
     start: float
     end: float
     d: float
     height: float
     texture: Texture
-    across: float = 0.0
-    """How far its end is shifted away from the centre line."""
 
     @property
     def far(self) -> float:
-        return max(self.start, self.end)
+        return self.end
 
     def draw(self, moment: Moment) -> None:
         start = _place(moment.view.spot(self.start, self.d))
-        end = _place(moment.view.spot(self.end, self.d + self.across))
-        if start[2] < NEAR and end[2] < NEAR:
-            return
+        end = _place(moment.view.spot(self.end, self.d))
         along = end - start
+        x, _, z = ((start + end) / 2).tolist()
+        if moment.canvas.beside(x, z, (self.end - self.start) / 2):
+            return
         x, _, z = along.tolist()
         towards = -math.copysign(1.0 / max(math.hypot(x, z), 1e-3), z * start[0] - x * start[2])
         depth = float(max((start[2] + end[2]) / 2, 1.0))
@@ -138,7 +139,7 @@ class Panel:
         if self.texture.has_holes:
             return None
         start = _place(moment.view.spot(self.start, self.d))
-        end = _place(moment.view.spot(self.end, self.d + self.across))
+        end = _place(moment.view.spot(self.end, self.d))
         thick = np.array((0.2, 0, 0), np.float32)
         return _cast(np.array((start, end, end + thick, start + thick)), self.height, moment.sun)
 
