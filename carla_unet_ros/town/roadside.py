@@ -227,7 +227,10 @@ class Roadside:
         for number in range(self._character.people):
             side = 1 if number % 2 == 0 else -1
             wide = max(self._width(side), 1.6)
-            d = side * (street.half_width + float(rng.uniform(0.5, 0.95)) * wide)
+            away = float(rng.uniform(0.5, 0.95)) * wide
+            if street.half_width <= 5:  # cars stand half on the sidewalk there
+                away = max(away, 1.9)
+            d = side * (street.half_width + away)
             people.append(self._walker(self._start + float(rng.uniform(0, 20)), d, False))
         if crossing and crossing.zebra:
             place = crossing.s + crossing.half_width - 1.7
