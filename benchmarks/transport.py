@@ -70,7 +70,7 @@ def measured(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     topics = [CameraTopics(f"/transport/camera_{n}/image") for n in range(case.cameras)]
     images = [camera.image for camera in topics]
     size = [f"--{name}={value}" for name, value in _frames(options).items()]
-    watched = [f"--seconds={options.seconds}"]
+    watched = [f"--seconds={options.seconds}", f"--warm-up={options.warm_up}"]
     large = {"FASTRTPS_DEFAULT_PROFILES_FILE": str(XML)}
     sender = large if case.shared_memory == "sender" else {}
     receiver = large if case.shared_memory == "receiver" else {}
@@ -156,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--out", type=Path, default=Path("transport.json"), help="figures as JSON (%(default)s)")
     add("--seconds", type=float, default=10.0, help="counted for each case (%(default)s)")
+    add("--warm-up", type=float, default=2.0, help="seconds before, not counted (%(default)s)")
     add("--width", type=int, default=800)
     add("--height", type=int, default=600)
     add("--rate", type=float, default=20.0, help="frames a second of each camera (%(default)s)")

@@ -2,7 +2,7 @@
 
 The age is from the stamp, which is the moment of sending, to the callback. `sent` are the frames
 from the first to the last that came. What comes before every topic has sent an image, and in the
-two seconds after that, is not counted.
+warm-up after that, is not counted.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 _SECONDS_TO_FIRST = 60.0
-_SECONDS_WARM_UP = 2.0
 
 
 class Receipts:
@@ -43,6 +42,7 @@ def main() -> None:
     parser.add_argument("topics", nargs="+")
     parser.add_argument("--best-effort", action="store_true", help="not reliable")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--warm-up", type=float, default=2.0, metavar="SECONDS")
     options = parser.parse_args()
     rclpy.init(args=[])
     node = Node("transport_receiver")
@@ -55,7 +55,7 @@ def main() -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     spin(executor, _SECONDS_TO_FIRST, until=lambda: all(receipt.numbers for receipt in receipts))
-    spin(executor, _SECONDS_WARM_UP)
+    spin(executor, options.warm_up)
     for receipt in receipts:
         receipt.clear()
     spin(executor, options.seconds)

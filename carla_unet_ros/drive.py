@@ -67,6 +67,11 @@ class Drive:
         self._ground = Ground(self._canvas, self._street, self._light, rng)
         self._bonnet = Bonnet(camera, rng) if seed % 4 == 3 else None
 
+    @property
+    def camera_height(self) -> float:
+        """Metres above the ground; the camera looks level."""
+        return self._canvas.eye
+
     def frame(self, index: int) -> Scene:
         """The scene `index / FRAMES_PER_SECOND` seconds after the start; index from 0."""
         return self.at(index / FRAMES_PER_SECOND)

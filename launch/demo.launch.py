@@ -7,6 +7,7 @@ evaluation_node says every five seconds how well the labels match the drive's ow
 # launch comes with a ROS installation, not from pip.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
@@ -19,13 +20,22 @@ from launch.actions import (
 from launch_ros.actions import Node
 
 from carla_unet_ros.camera_node import PARAMETERS
-from carla_unet_ros.launch_arguments import boolean, description, node
+from carla_unet_ros.drive import Drive
+from carla_unet_ros.launch_arguments import boolean, description, given, node
 
 HERE = Path(__file__).parent
 
-# Where the stand-in's camera sits: straight ahead, above the middle of the vehicle's front.
-AHEAD, ABOVE = "2.0", "2.0"
 OPTICAL_AXES = ("--qx", "-0.5", "--qy", "0.5", "--qz", "-0.5", "--qw", "0.5")
+
+
+def place_camera(context: LaunchContext) -> None:
+    """Tells grid and TF how high the drive's camera sits, which differs from seed to seed."""
+    arguments = context.launch_configurations
+    wanted = (boolean(name, arguments.get(name, "false")) for name in ("grid", "rviz"))
+    if arguments.get("camera_height") or arguments.get("source") or not any(wanted):
+        return
+    seed = given(PARAMETERS, arguments).get("seed", 0)
+    arguments["camera_height"] = f"{Drive(seed=int(str(seed))).camera_height:.3f}"
 
 
 def start(context: LaunchContext) -> list[TimerAction]:
@@ -33,17 +43,21 @@ def start(context: LaunchContext) -> list[TimerAction]:
     # It is the one that makes the simulation time.
     nodes = [Node(**node("camera", PARAMETERS, arguments, use_sim_time=False))]
     if boolean("rviz", arguments["rviz"]):
-        nodes.append(camera_transform(arguments.get("role_name") or "ego_vehicle"))
+        nodes.append(camera_transform(arguments))
     # When all files are read, as in segmentation.launch.py.
     return [TimerAction(period=0.0, actions=nodes)]
 
 
-def camera_transform(vehicle: str) -> Node:
+def camera_transform(arguments: Mapping[str, str]) -> Node:
     """The camera's place, as CARLA's bridge has it on /tf: RViz draws the ground by it."""
-    place = ("--x", AHEAD, "--z", ABOVE, *OPTICAL_AXES)
-    frames = ("--frame-id", vehicle, "--child-frame-id", f"{vehicle}/rgb_front")
+    vehicle = arguments.get("role_name") or "ego_vehicle"
+    place = "--x", arguments.get("camera_x") or "2.0", "--z", arguments["camera_height"] or "2.0"
+    frames = "--frame-id", vehicle, "--child-frame-id", f"{vehicle}/rgb_front"
     return Node(
-        package="tf2_ros", executable="static_transform_publisher", arguments=[*place, *frames]
+        package="tf2_ros",
+        executable="static_transform_publisher",
+        arguments=[*place, *OPTICAL_AXES, *frames],
+        output="screen",
     )
 
 
@@ -68,6 +82,7 @@ def generate_launch_description() -> LaunchDescription:
                 )
                 for parameter in PARAMETERS
             ),
+            OpaqueFunction(function=place_camera),
             IncludeLaunchDescription(str(HERE / "segmentation.launch.py")),
             IncludeLaunchDescription(str(HERE / "extras.launch.py")),
             OpaqueFunction(function=start),

@@ -33,6 +33,8 @@ from rclpy.parameter import parameter_value_to_python
 from ros_bench import RosBench
 
 from carla_unet_ros import camera_node, evaluation_node, ground_grid_node, segmentation_node
+from carla_unet_ros.drive import Drive
+from carla_unet_ros.ground_grid import CameraPose
 
 SEGMENTATION = {parameter.name for parameter in segmentation_node.PARAMETERS}
 SEGMENTATION |= {"params_file", "namespace", "use_sim_time", "respawn"}
@@ -43,6 +45,7 @@ CAMERA = {parameter.name for parameter in camera_node.PARAMETERS}
 BRIDGE = {"native", "host", "port", "timeout", "town", "passive", "fixed_delta_seconds"}
 BRIDGE |= {"objects_definition_file", "spawn_point_ego_vehicle"}
 
+GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
 _PATIENCE = 60.0
 
 
@@ -200,6 +203,7 @@ def test_control_c_ends_everything_cleanly(
     arguments = "evaluate:=true", "grid:=true", "width:=64", "height:=48"
     demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
     bench.until(lambda: "mean IoU" in demo.printed)
+    bench.until(lambda: bench.node.count_publishers(GRID) == 1)
     assert demo.control_c() == 0
     assert demo.printed.count("process has finished cleanly") == 4
 
@@ -247,13 +251,8 @@ def test_the_bridge_is_started_with_our_sensors_and_arguments(
         ("carla_ros_bridge", ("town", "timeout", "host")),
         ("carla_spawn_objects", ("objects_definition_file", "spawn_sensors_only")),
     ):
-        share = tmp_path / "share" / package
-        share.mkdir(parents=True)
-        file = share / f"{package}.launch.py"
+        file = ament_package(tmp_path, package) / f"{package}.launch.py"
         file.write_text(BRIDGE_FILE.format(names=names, package=package))
-        index = tmp_path / "share/ament_index/resource_index/packages" / package
-        index.parent.mkdir(parents=True, exist_ok=True)
-        index.touch()
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{os.environ['AMENT_PREFIX_PATH']}")
     carla = launch("carla.launch.py", f"model:={tiny_model_path}", "town:=Town03")
     _wait_for(carla, "ready; 1 camera(s)")
@@ -270,6 +269,51 @@ def test_the_bridge_is_started_with_our_sensors_and_arguments(
     assert Path(objects).samefile(own / "carla_objects.json")
 
 
+STAND_IN = """#!/usr/bin/env python3
+import sys, time
+print("{name}", *sys.argv[1:], flush=True)
+try:
+    time.sleep(600)
+except KeyboardInterrupt:
+    pass
+"""
+
+
+def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
+    launch: Start,
+    bench: RosBench,
+    tiny_model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stand-ins of RViz and of the transform's publisher print their arguments."""
+    for package, name in (("rviz2", "rviz2"), ("tf2_ros", "static_transform_publisher")):
+        ament_package(tmp_path, package)
+        executable = tmp_path / "lib" / package / name
+        executable.parent.mkdir(parents=True)
+        executable.write_text(STAND_IN.format(name=name))
+        executable.chmod(0o755)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{os.environ['AMENT_PREFIX_PATH']}")
+    arguments = "rviz:=true", "grid:=true", "seed:=4", "width:=64", "height:=48"
+    demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
+    height = Drive(64, 48, seed=4).camera_height
+    assert parameters(bench, "/ground_grid", "camera_height") == [pytest.approx(height, abs=1e-3)]
+    waited_for = "rviz2 -d", "--child-frame-id", "ready; 1 camera(s)", "showing", "[evaluation]"
+    bench.until(lambda: all(text in demo.printed for text in waited_for))
+    (transform,) = re.findall(r"static_transform_publisher (--.*)", demo.printed)
+    options = dict(re.findall(r"--(\S+) (\S+)", transform))
+    place = float(options["x"]), 0.0, float(options["z"])
+    x, y, z, w = (float(options[f"q{axis}"]) for axis in "xyzw")
+    pose = CameraPose.from_quaternion(place, (x, y, z, w), optical=True)
+    assert pose.is_close(CameraPose.from_angles(2.0, 0.0, round(height, 3)))
+    assert options["frame-id"] == "ego_vehicle"
+    assert options["child-frame-id"] == "ego_vehicle/rgb_front"
+    (config,) = re.findall(r"rviz2 -d (\S+)", demo.printed)
+    assert Path(config).name == "segmentation.rviz"
+    assert Path(config).is_file()
+    assert demo.control_c() == 0
+
+
 def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
     launch: Start, bench: RosBench, tiny_model_path: Path
 ) -> None:
@@ -280,6 +324,16 @@ def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
     assert parameters(bench, "/segmentation", "use_sim_time") == [True]
     assert carla.control_c() == 0
     assert carla.printed.count("process started with pid") == 3
+
+
+def ament_package(prefix: Path, package: str) -> Path:
+    """Makes the package known to ROS; returns its share folder."""
+    index = prefix / "share/ament_index/resource_index/packages" / package
+    index.parent.mkdir(parents=True, exist_ok=True)
+    index.touch()
+    share = prefix / "share" / package
+    share.mkdir()
+    return share
 
 
 def _wait_for(launch: Launch, text: str) -> None:

@@ -69,7 +69,7 @@ def test_frames_and_labels_really_arrive(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
     out = tmp_path / "transport.json"
     frames = "--width 64 --height 48 --rate 10 --seconds 1 --cameras 2 --shared-memory sender"
-    choice = f"--reliability reliable --model {tiny_model_path} --out {out}"
+    choice = f"--warm-up 0 --reliability reliable --model {tiny_model_path} --out {out}"
     assert transport.main([*frames.split(), *choice.split()]) == 0
     cases = json.loads(out.read_text())["cases"]
     assert [case["way"] for case in cases] == ["frames", "labels"]
