@@ -1,0 +1,97 @@
+"""The documents tell the truth: commands, options, arguments, ids, topics and links exist."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from carla_unet_ros import camera_node, evaluation_node, ground_grid_node, segmentation_node
+from carla_unet_ros.camera_topics import CameraTopics
+from carla_unet_ros.carla_tags import TAG_TABLES
+from carla_unet_ros.labels import carla_13, carla_label_set
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("README.md"))
+TRAINING = {"train", "evaluate", "export", "quantize", "from_bag", "record"}
+NODES = (segmentation_node, camera_node, evaluation_node, ground_grid_node)
+CAMERA = CameraTopics("/carla/ego_vehicle/rgb_front/image")
+
+
+def text_of(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def commands(start: str) -> list[list[str]]:
+    """Words of every indented line of the documents that begins so, continued lines joined."""
+    joined = "\n".join(path.read_text() for path in DOCUMENTS).replace("\\\n", " ")
+    lines = (line.partition(" #")[0] for line in joined.splitlines() if line.startswith("    "))
+    return [line.split() for line in lines if line.strip().startswith(start)]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    sorted({words[0] for words in commands("carla_unet_") if "/" not in words[0]}),
+)
+def test_commands_and_their_options_exist(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name = tool.removeprefix("carla_unet_")
+    if name in ("train", "export"):
+        pytest.importorskip("torch")
+    folder = "carla_unet_ros.training" if name in TRAINING else "carla_unet_ros"
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"{folder}.{name}").main(["--help"])
+    known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
+    used = {word for words in commands(tool) for word in words if word.startswith("--")}
+    assert used <= known, f"{tool} has no {used - known}"
+
+
+def test_launch_files_and_their_arguments_exist() -> None:
+    nodes = {parameter.name for module in NODES for parameter in module.PARAMETERS}
+    launches = [words for words in commands("ros2 launch") if words[2] == "carla_unet_ros"]
+    assert len(launches) >= 3
+    for words in launches:
+        file = ROOT / "launch" / words[3]
+        assert file.is_file(), words
+        own = (ROOT / "launch").glob("*.launch.py")
+        declared = nodes | set(re.findall(r'"(\w+)"', "".join(path.read_text() for path in own)))
+        given = {word.partition(":=")[0] for word in words[4:] if ":=" in word}
+        assert given <= declared, words
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+        if "model" not in link and "demo.png" not in link:  # come with a training
+            assert (path.parent / link).exists(), link
+
+
+def test_the_table_of_ids_is_that_of_the_shipped_models_label_set() -> None:
+    cells = re.findall(r"\| (\d+) \| ([\w/]+)", text_of("planners.md"))
+    found = {int(number): name for number, name in cells}
+    assert found == {label.id: label.name for label in carla_13().classes}
+
+
+def test_the_planners_pixels_of_road_are_road() -> None:
+    ids = [int(number) for number in re.findall(r"ids == (\d+)", text_of("planners.md"))]
+    assert sorted(ids) == sorted(carla_13().ids(["Roads", "RoadLines"]))
+
+
+def test_other_versions_ids_in_the_text_are_right() -> None:
+    assert "(the road is 1 there, and every vehicle a Car, 14)" in text_of("planners.md")
+    assert carla_label_set("0.9.15").ids(["Roads", "Car"]) == [1, 14]
+    assert "7 is the road up to 0.9.13 and a traffic light since 0.9.14" in text_of("carla.md")
+    assert carla_label_set("0.9.13").names[7] == "Roads"
+    assert carla_label_set("0.9.14").names[7] == "TrafficLight"
+    assert all(f"`{span}`" in text_of("carla.md") for span in TAG_TABLES)
+
+
+def test_nav2s_parameters_name_our_topics_and_each_class_once() -> None:
+    (snippet,) = re.findall(r"```yaml\n(.*?)```", text_of("planners.md"), re.DOTALL)
+    costmap = yaml.safe_load(snippet)["local_costmap"]["local_costmap"]["ros__parameters"]
+    camera = costmap["semantic_segmentation_layer"]["rgb_front"]
+    topics = {"segmentation": "labels", "confidence": "confidence", "labels": "label_info"}
+    for parameter, output in topics.items():
+        assert camera[f"{parameter}_topic"] == CAMERA.output(output)
+    named = [name for kind in camera["class_types"] for name in camera[kind]["classes"]]
+    assert sorted(named) == sorted(carla_13().names)
