@@ -159,6 +159,22 @@ class Camera:
         self.images.publish(to_image_message(image, encoding, header))
         return header
 
+    def answer(self, image: Uint8, answers: list[Image], encoding: str = "bgra8") -> Image:
+        """Sends a frame and gives the message among `answers` that has its header."""
+        header = self.send(image, encoding)
+        return self._bench.until(
+            lambda: next((found for found in answers if found.header == header), None)
+        )
+
+
+def start_segmentation(
+    bench: RosBench, model: Path, *ros_arguments: str, **parameters: Any
+) -> Process:
+    """A segmentation node on the engine every machine has."""
+    return bench.start(
+        "segmentation_node", *ros_arguments, model=model, engine="openvino", **parameters
+    )
+
 
 def refusal(node: Callable[[], Node], **parameters: Any) -> str:
     """What a node says that does not start with these parameters."""
