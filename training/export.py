@@ -60,17 +60,20 @@ def export(
     out: Path,
     source: PairSource,
     half: bool = False,
+    smooth: bool = False,
 ) -> ModelMetadata:
     """Writes `out` and returns its metadata; ExportError if it does not do what torch does.
 
     source: frames with labels that the file is compared with torch and scored on
     half:   weights and arithmetic in fp16, which GPUs run faster
+    smooth: finer edges for more milliseconds, see `FrameGraph`
     """
     fused = fuse_batch_norm(trained.net)
-    exported = FrameGraph(fused.half() if half else fused, trained.network_size).eval()
+    exported = FrameGraph(fused.half() if half else fused, trained.network_size, smooth).eval()
     proto = to_onnx(exported)
     # What is compared is the conversion, not fp16's own rounding of the weights.
-    reference = FrameGraph(fused.float() if half else trained.net, trained.network_size).eval()
+    reference_net = fused.float() if half else trained.net
+    reference = FrameGraph(reference_net, trained.network_size, smooth).eval()
     metadata = ModelMetadata(
         label_set=trained.label_set,
         network_size=trained.network_size,
@@ -194,6 +197,8 @@ def main(argv: list[str] | None = None) -> int:
     add("--checkpoint", type=Path, required=True, help="RUN/best.pt")
     add("--out", type=Path, required=True, help="the ONNX file")
     add("--half", action="store_true", help="fp16, for TensorRT")
+    add("--smooth", action="store_true", help="decide the class at camera resolution: finer "
+        "edges, half as many milliseconds again")  # fmt: skip
     add("--network-size", type=size_argument, metavar="WIDTHxHEIGHT", help="what frames are "
         "resized to; a larger one finds thinner things, slower (default: as trained)")  # fmt: skip
     add("--data", type=Path, help="pairs whose held-back part (val.txt) the file is checked and "
@@ -205,7 +210,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.network_size:
             trained = replace(trained, network_size=arguments.network_size)
         source = held_back_frames(arguments.data, arguments.tags, trained.label_set)
-        metadata = export(trained, arguments.out, source, arguments.half)
+        metadata = export(trained, arguments.out, source, arguments.half, arguments.smooth)
     except (CheckpointError, DataError, ExportError, ValueError) as error:
         print(f"carla_unet_export: {error}", file=sys.stderr)
         return 1

@@ -5,8 +5,9 @@
 Validation during training, the exported file and the benchmark's torch run are all this module,
 so none of them can normalise or resize in a way of its own.
 
-The class is decided at the net's output size and then enlarged (nearest): enlarging 13 planes
-of logits first costs half as much again as the net itself. Deciding is a chain of comparisons
+The class is decided at the net's output size and then enlarged (nearest), or, with `smooth`,
+the logits are enlarged first: edges are finer then, and a frame costs half as much again, for 13
+planes of camera size are moved instead of one. Deciding is a chain of comparisons
 instead of argmax, which OpenVINO and TensorRT run through a slow TopK; both give the same ids.
 """
 
@@ -28,7 +29,7 @@ def normalise(colours: Tensor) -> Tensor:
 class FrameGraph(nn.Module):
     """See the module's text. `network_size` is (width, height), multiples of `config.multiple`."""
 
-    def __init__(self, net: UNet, network_size: tuple[int, int]) -> None:
+    def __init__(self, net: UNet, network_size: tuple[int, int], smooth: bool = False) -> None:
         super().__init__()
         width, height = network_size
         multiple = net.config.multiple
@@ -38,6 +39,7 @@ class FrameGraph(nn.Module):
             )
         self.net = net
         self.network_size = network_size
+        self.smooth = smooth
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         height, width = frame.shape[0], frame.shape[1]
@@ -47,15 +49,18 @@ class FrameGraph(nn.Module):
             normalise(colours / 255), self.network_size[::-1], mode="bilinear", align_corners=False
         )
         logits = self.net(colours)
+        if self.smooth:
+            logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
         labels, best = _argmax(logits)
         confidence = 255 / torch.exp(logits - best).sum(dim=1, keepdim=True)
-        # Pixel centres meet pixel centres. ONNX has no such operator for torch, which would spell
-        # it out in index arithmetic; `export.to_onnx` sets the one Resize instead.
-        mode = "nearest" if torch.compiler.is_exporting() else "nearest-exact"
-        labels = F.interpolate(labels, (height, width), mode=mode)
-        confidence = F.interpolate(
-            confidence, (height, width), mode="bilinear", align_corners=False
-        )
+        if not self.smooth:
+            # Pixel centres meet pixel centres. ONNX has no such operator for torch, which would
+            # spell it out in index arithmetic; `export.to_onnx` sets the one Resize instead.
+            mode = "nearest" if torch.compiler.is_exporting() else "nearest-exact"
+            labels = F.interpolate(labels, (height, width), mode=mode)
+            confidence = F.interpolate(
+                confidence, (height, width), mode="bilinear", align_corners=False
+            )
         return labels[0, 0].to(torch.uint8), confidence[0, 0].to(torch.uint8)
 
 
