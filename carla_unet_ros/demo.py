@@ -82,7 +82,7 @@ def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
         os.environ["ROS_LOG_DIR"] = logs
         try:
             with NodeProcesses(Path(logs)) as nodes, closing(DemoView(video.add)) as view:
-                _start(nodes, model, arguments.engine)
+                _start(nodes, model, arguments.engine, arguments.seed)
                 _say(f"Started {', '.join(nodes.names)} in ROS domain {domain}; Ctrl-C ends them.")
                 _wait_for_first_label(view, nodes, stop, arguments.since)
                 _show_figures(view, nodes, stop, arguments.duration)
@@ -93,8 +93,8 @@ def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
         _say(f"Wrote {picture} (camera | segmentation | truth) and {video.path}.")
 
 
-def _start(nodes: NodeProcesses, model: Path, engine: str) -> None:
-    nodes.start("camera_node")
+def _start(nodes: NodeProcesses, model: Path, engine: str, seed: int) -> None:
+    nodes.start("camera_node", seed=str(seed))
     nodes.start("segmentation_node", model=str(model), engine=engine, use_sim_time="true")
     nodes.start("evaluation_node", use_sim_time="true")
     # Those who are watched come before the one who watches, where cores are few.
@@ -172,6 +172,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         default=Path(),
         metavar="FOLDER",
         help="where demo.png and demo.mp4 go (the current folder)",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=4,
+        metavar="N",
+        help="which drive: 0, 1, 2, ... are downtown, suburb, country in turn (4, a suburb)",
     )
     add(
         "--domain",
