@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from ros2_launch import Start
     from ros_bench import RosBench
 
 
@@ -72,3 +73,20 @@ def bench(ros_domain: int, tmp_path: Path) -> Iterator["RosBench"]:
     bench = RosBench(tmp_path)
     yield bench
     bench.close()
+
+
+@pytest.fixture
+def launch(ros_domain: int, tmp_path: Path) -> Iterator["Start"]:
+    """Starts `ros2 launch carla_unet_ros` in a domain of its own, and ends what it started."""
+    del ros_domain
+    from ros2_launch import Launch
+
+    launches: list[Launch] = []
+
+    def start(file: str, *arguments: str) -> Launch:
+        launches.append(Launch(tmp_path / f"launch_{len(launches)}.txt", file, *arguments))
+        return launches[-1]
+
+    yield start
+    for entry in launches:
+        entry.close()

@@ -1,0 +1,183 @@
+"""What runs after `ros2 launch`: nodes with their parameters, the bridge, RViz; until Ctrl-C."""
+
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ament_index_python.packages import get_package_prefix
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
+from ros2_launch import Start, ament_package, missing
+from ros_bench import RosBench
+
+from carla_unet_ros.drive import Drive
+from carla_unet_ros.ground_grid import CameraPose
+
+if missing():
+    pytest.skip(missing(), allow_module_level=True)
+
+GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
+
+
+def parameters(bench: RosBench, node: str, *names: str) -> list[Any]:
+    request = GetParameters.Request(names=names)
+    answer = bench.call(GetParameters, f"{node}/get_parameters", request)
+    return [parameter_value_to_python(value) for value in answer.values]
+
+
+def test_arguments_rule_over_the_params_file_and_namespaces_hold(
+    launch: Start, bench: RosBench, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    params_file = tmp_path / "params.yaml"
+    params_file.write_text(
+        "/**:\n  ros__parameters: {reliability: best_effort, overlay_opacity: 0.1}\n"
+        "/car/segmentation:\n  ros__parameters: {overlay_opacity: 0.2, engine: tensorrt}\n"
+    )
+    node = launch(
+        "segmentation.launch.py",
+        f"params_file:={params_file}",
+        f"model:={tiny_model_path}",
+        "namespace:=/car",
+        "image_topics:=front/image",
+        "overlay_opacity:=0.3",
+        "engine:=openvino",
+    )
+    values = parameters(bench, "/car/segmentation", "overlay_opacity", "engine", "reliability")
+    assert values == [0.3, "openvino", "best_effort"]
+    bench.until(lambda: bench.node.count_publishers("/car/front/segmentation/labels") == 1)
+    assert node.control_c() == 0
+
+
+def test_control_c_ends_everything_cleanly(
+    launch: Start, bench: RosBench, tiny_model_path: Path
+) -> None:
+    arguments = "evaluate:=true", "grid:=true", "width:=64", "height:=48"
+    demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
+    bench.until(lambda: "mean IoU" in demo.printed)
+    bench.until(lambda: bench.node.count_publishers(GRID) == 1)
+    assert demo.control_c() == 0
+    assert demo.printed.count("process has finished cleanly") == 4
+
+
+def test_a_node_that_died_is_started_again(
+    launch: Start, bench: RosBench, tiny_model_path: Path
+) -> None:
+    node = launch("segmentation.launch.py", f"model:={tiny_model_path}", "respawn:=true")
+    bench.until(lambda: "ready; 1 camera(s)" in node.printed)
+    os.kill(node.started("segmentation_node")[0], signal.SIGKILL)
+    bench.until(lambda: node.printed.count("ready; 1 camera(s)") == 2)
+    assert node.control_c() == 0
+
+
+def test_without_autostart_it_waits_for_a_manager(
+    launch: Start, bench: RosBench, tiny_model_path: Path
+) -> None:
+    node = launch("segmentation.launch.py", f"model:={tiny_model_path}", "autostart:=false")
+    answer = bench.call(GetState, "/segmentation/get_state", GetState.Request())
+    assert answer.current_state.label == "unconfigured"
+    assert node.control_c() == 0
+
+
+BRIDGE_FILE = """
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, LogInfo
+from launch.substitutions import LaunchConfiguration
+
+def generate_launch_description():
+    names = {names}
+    return LaunchDescription([
+        *(DeclareLaunchArgument(name, default_value="unset") for name in names),
+        *(LogInfo(msg=["{package} ", name, "=", LaunchConfiguration(name)]) for name in names),
+    ])
+"""
+
+
+def test_the_bridge_is_started_with_our_sensors_and_arguments(
+    launch: Start,
+    bench: RosBench,
+    tiny_model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stand-in of the bridge's launch files prints what it is given."""
+    for package, names in (
+        ("carla_ros_bridge", ("town", "timeout", "host")),
+        ("carla_spawn_objects", ("objects_definition_file", "spawn_sensors_only")),
+    ):
+        file = ament_package(tmp_path, package) / f"{package}.launch.py"
+        file.write_text(BRIDGE_FILE.format(names=names, package=package))
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{os.environ['AMENT_PREFIX_PATH']}")
+    carla = launch("carla.launch.py", f"model:={tiny_model_path}", "town:=Town03")
+    bench.until(lambda: "ready; 1 camera(s)" in carla.printed)
+    assert carla.control_c() == 0
+    for line in (
+        "carla_ros_bridge town=Town03",
+        "carla_ros_bridge timeout=20",
+        "carla_ros_bridge host=localhost",
+        "carla_spawn_objects spawn_sensors_only=unset",
+    ):
+        assert line in carla.printed
+    (objects,) = re.findall(r"objects_definition_file=(\S+)", carla.printed)
+    own = Path(get_package_prefix("carla_unet_ros"), "share/carla_unet_ros/config")
+    assert Path(objects).samefile(own / "carla_objects.json")
+
+
+STAND_IN = """#!/usr/bin/env python3
+import sys, time
+print("{name}", *sys.argv[1:], flush=True)
+try:
+    time.sleep(600)
+except KeyboardInterrupt:
+    pass
+"""
+
+
+def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
+    launch: Start,
+    bench: RosBench,
+    tiny_model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stand-ins of RViz and of the transform's publisher print their arguments."""
+    for package, name in (("rviz2", "rviz2"), ("tf2_ros", "static_transform_publisher")):
+        ament_package(tmp_path, package)
+        executable = tmp_path / "lib" / package / name
+        executable.parent.mkdir(parents=True)
+        executable.write_text(STAND_IN.format(name=name))
+        executable.chmod(0o755)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{os.environ['AMENT_PREFIX_PATH']}")
+    arguments = "rviz:=true", "grid:=true", "seed:=4", "width:=64", "height:=48"
+    demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
+    height = Drive(64, 48, seed=4).camera_height
+    assert parameters(bench, "/ground_grid", "camera_height") == [pytest.approx(height, abs=1e-3)]
+    waited_for = "rviz2 -d", "--child-frame-id", "ready; 1 camera(s)", "showing", "[evaluation]"
+    bench.until(lambda: all(text in demo.printed for text in waited_for))
+    (transform,) = re.findall(r"static_transform_publisher (--.*)", demo.printed)
+    options = dict(re.findall(r"--(\S+) (\S+)", transform))
+    place = float(options["x"]), 0.0, float(options["z"])
+    x, y, z, w = (float(options[f"q{axis}"]) for axis in "xyzw")
+    pose = CameraPose.from_quaternion(place, (x, y, z, w), optical=True)
+    assert pose.is_close(CameraPose.from_angles(2.0, 0.0, round(height, 3)))
+    assert options["frame-id"] == "ego_vehicle"
+    assert options["child-frame-id"] == "ego_vehicle/rgb_front"
+    (config,) = re.findall(r"rviz2 -d (\S+)", demo.printed)
+    assert Path(config).name == "segmentation.rviz"
+    assert Path(config).is_file()
+    assert demo.control_c() == 0
+
+
+def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
+    launch: Start, bench: RosBench, tiny_model_path: Path
+) -> None:
+    arguments = "native:=true", "evaluate:=true", "grid:=true", f"model:={tiny_model_path}"
+    carla = launch("carla.launch.py", *arguments)
+    assert parameters(bench, "/evaluation", "tags", "use_sim_time") == ["0.9.16", True]
+    assert parameters(bench, "/ground_grid", "camera_axes", "use_sim_time") == ["body", True]
+    assert parameters(bench, "/segmentation", "use_sim_time") == [True]
+    assert carla.control_c() == 0
+    assert carla.printed.count("process started with pid") == 3
