@@ -43,13 +43,14 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
         "other ROS arguments (-r, --log-level, ...) work as in every node.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    early: list[int] = []  # signals from before rclpy listens to them
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda number, _: early.append(number))
     try:
         parser.parse_args(remove_ros_args(["", *arguments])[1:])
         keep_freed_memory()
         rclpy.init(args=arguments)
-        return _spin(make_node)
+        return 0 if early else _spin(make_node)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except (ParameterException, ValueError, *_RCL_ERRORS) as error:
