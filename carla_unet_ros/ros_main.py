@@ -1,13 +1,18 @@
 """What every node's `main` does around its node: arguments, spinning, and an exit without noise.
 
 Ctrl-C under `ros2 launch` delivers SIGINT twice, to a process that may be in the middle of a
-callback or of its own shutdown. So Python's own handler is taken away before rclpy puts in its
-own, and the signals are ignored once the node is being destroyed.
+callback or of its own shutdown. And rclpy's own handlers wake the executor before they shut its
+context down, so that one which looks in between goes to sleep for good. So the signals are ours:
+they write to a pipe, a thread that reads it shuts the context down and then wakes the executor,
+and they are ignored once the node is being destroyed.
 """
 
 import argparse
+import contextlib
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 import rclpy
@@ -15,6 +20,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from carla_unet_ros.frame_memory import keep_freed_memory
@@ -43,34 +49,60 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
         "other ROS arguments (-r, --log-level, ...) work as in every node.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    early: list[int] = []  # signals from before rclpy listens to them
-    for number in _SIGNALS:
-        signal.signal(number, lambda number, _: early.append(number))
     try:
         parser.parse_args(remove_ros_args(["", *arguments])[1:])
-        keep_freed_memory()
-        rclpy.init(args=arguments)
-        return 0 if early else _spin(make_node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
+        return _run(make_node, arguments)
     except (ParameterException, ValueError, *_RCL_ERRORS) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
+
+
+def _run(make_node: Callable[[], Node], arguments: list[str]) -> int:
+    keep_freed_memory()
+    signals = _pipe_of_signals()
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+        threading.Thread(target=_shut_down_on_signal, args=[signals], daemon=True).start()
+        return _spin(make_node)
+    except ExternalShutdownException:
+        return 0
     finally:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         rclpy.try_shutdown()
+
+
+def _pipe_of_signals() -> int:
+    """A file descriptor with a byte for each signal from now on, in whichever thread it came."""
+    signals, written = os.pipe()
+    os.set_blocking(written, False)
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: None)
+    return signals
+
+
+def _shut_down_on_signal(signals: int) -> None:
+    os.read(signals, 1)
+    # The executor may end, its guard condition with it, in the moment it is to be woken.
+    with contextlib.suppress(rclpy_implementation.InvalidHandle):
+        rclpy.try_shutdown()
+
+
+def _ignore_signals() -> None:
+    """Even while Python itself ends: it would put default handlers in the place of ours."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _spin(make_node: Callable[[], Node]) -> int:
     try:
         node = make_node()
+        executor = SingleThreadedExecutor()
     except _RCL_ERRORS:
         # A signal that came while the node was being made has closed its context.
         if rclpy.ok():
             raise
         return 0
-    executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         executor.spin()
@@ -79,8 +111,7 @@ def _spin(make_node: Callable[[], Node]) -> int:
         if rclpy.ok():
             raise
     finally:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         executor.shutdown()
         node.destroy_node()
     return 0

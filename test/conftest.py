@@ -1,7 +1,9 @@
 """Fixtures several tests need: a model that needs no training, and a ROS domain of one's own."""
 
 import fcntl
+import itertools
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -43,12 +45,27 @@ def small_engine(small_model_path: Path, tmp_path_factory: pytest.TempPathFactor
     return built_engine(target_for(small_model_path), cache, print)
 
 
+@pytest.fixture(autouse=True)
+def signals_as_they_were() -> Iterator[None]:
+    """What a test does to a signal, every process started by the tests after it would inherit."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    after = [signal.getsignal(number) for number in numbers]
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+    assert after == before
+
+
+# Each test its own: what one that failed may have left running does not disturb the next.
+_DOMAINS = itertools.count(os.getpid())
+
+
 @pytest.fixture
 def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A ROS domain id that no other test on this machine uses, set in the environment."""
-    first = os.getpid() % 101
-    for offset in range(101):
-        domain = (first + offset) % 101 + 1
+    for _ in range(101):
+        domain = next(_DOMAINS) % 101 + 1
         path = Path(tempfile.gettempdir()) / f"carla_unet_ros_domain_{domain}.lock"
         with path.open("w") as lock:
             try:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,12 @@ class Process:
             self.popen.kill()
             self.popen.wait()
             pytest.fail(f"did not end {_PATIENCE:.0f} s after signal {number}: {self.printed}")
+
+    def end_cleanly(self) -> None:
+        """Ctrl-C must end it with status 0 and no traceback."""
+        status = self.interrupt()
+        assert "Traceback" not in self.printed, self.printed
+        assert status == 0, (status, self.printed)
 
 
 class RosBench:
@@ -117,13 +124,12 @@ class RosBench:
 
     def close(self) -> None:
         """Ends every process as Ctrl-C does; each must end with status 0 and no traceback."""
-        statuses = [process.interrupt() for process in self.processes]
-        self.executor.shutdown()
-        self.node.destroy_node()
-        self.context.try_shutdown()
-        for process, status in zip(self.processes, statuses, strict=True):
-            assert "Traceback" not in process.printed, process.printed
-            assert status == 0, (status, process.printed)
+        with ExitStack() as stack:  # each is ended, whatever becomes of the others
+            for process in self.processes:
+                stack.callback(process.end_cleanly)
+            stack.callback(self.context.try_shutdown)
+            stack.callback(self.node.destroy_node)
+            stack.callback(self.executor.shutdown)
 
 
 class Camera:

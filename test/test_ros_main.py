@@ -48,6 +48,34 @@ def test_signals_end_a_node_without_noise(number: int) -> None:
     assert (process.returncode, errors) == (0, "")
 
 
+IDLE_NODE = """
+import sys
+from rclpy.node import Node
+from carla_unet_ros.ros_main import run
+
+def make_node():
+    node = Node("idle")
+    timer = node.create_timer(0.001, lambda: (timer.cancel(), print("idle", flush=True)))
+    return node
+
+sys.exit(run(make_node))
+"""
+
+
+@pytest.mark.usefixtures("ros_domain")
+def test_a_node_with_nothing_to_do_wakes_up_to_end() -> None:
+    """No timer, no message: only the signal itself can wake its executor."""
+    nodes = [
+        subprocess.Popen([sys.executable, "-c", IDLE_NODE], stdout=subprocess.PIPE, text=True)
+        for _ in range(8)
+    ]
+    for place, node in enumerate(nodes):
+        assert node.stdout is not None
+        assert node.stdout.readline() == "idle\n"
+        node.send_signal(signal.SIGTERM if place % 2 else signal.SIGINT)
+    assert [node.wait(timeout=30) for node in nodes] == [0] * len(nodes)
+
+
 @pytest.mark.usefixtures("ros_domain")
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
