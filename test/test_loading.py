@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch")
 
 from carla_unet_ros.labels import IGNORE, carla_13
 from carla_unet_ros.training.augmentation import Augmentation
-from carla_unet_ros.training.datasets import PairFolder
+from carla_unet_ros.training.datasets import Pair, PairFolder
 from carla_unet_ros.training.loading import EpochFrames, draw_epoch, loader
+from carla_unet_ros.training.rare_classes import RareClasses, pasted
 
 pytestmark = pytest.mark.training
 
@@ -61,7 +62,7 @@ def test_augmented_frames_have_the_crop_size_and_known_ids(tmp_path: Path) -> No
 def test_labels_stay_on_their_pixels() -> None:
     """A frame whose red is its class id: geometry alone must keep the two together."""
     augmentation = Augmentation(width=48, height=32)
-    augmentation._light = torch.nn.Identity()  # type: ignore[assignment]
+    augmentation._light = ()  # type: ignore[assignment]
     labels = torch.zeros(64, 96, dtype=torch.uint8)
     labels[20:50, 30:70] = 12
     frame = (labels.float() / 12).expand(3, -1, -1)
@@ -72,3 +73,38 @@ def test_labels_stay_on_their_pixels() -> None:
         known = ids != IGNORE
         agree.append(((colours[0] > 0.5) == (ids == 12))[known].float().mean().item())
     assert np.mean(agree) > 0.98
+
+
+def test_crops_look_for_rare_classes() -> None:
+    """A class in one corner of the frame is in nearly every crop that looks for it."""
+    labels = torch.zeros(64, 96, dtype=torch.uint8)
+    labels[:4, :4] = 4
+    frame = torch.zeros(3, 64, 96)
+    found = []
+    for crops in (0.0, 1.0):
+        augmentation = Augmentation(48, 32, (0.1, 0.3), RareClasses((4,), crops, paste=0.0))
+        torch.manual_seed(0)
+        found.append(sum(bool((augmentation(frame, labels)[1] == 4).any()) for _ in range(60)))
+    by_chance, looked_for = found
+    assert looked_for > 2 * by_chance
+
+
+def test_rare_objects_are_pasted_with_their_pixels_and_nothing_else() -> None:
+    pair = Pair(np.full((6, 8, 3), 10, np.uint8), np.zeros((6, 8), np.uint8))
+    other = Pair(np.full((6, 8, 3), 99, np.uint8), np.ones((6, 8), np.uint8))
+    other.labels[2:4, 0:2] = 5
+    torch.manual_seed(1)
+    places = set()
+    for _ in range(20):
+        frame, labels = pasted(pair, other, ids=(5,))
+        assert ((frame[..., 0] == 99) == (labels == 5)).all()
+        assert (labels == 5).sum() == 4
+        places.add(bool(labels[2, 0] == 5))
+    assert places == {True, False}  # as it was, and mirrored
+    assert (pair.labels == 0).all()
+
+
+def test_frames_of_different_sizes_are_not_mixed() -> None:
+    pair = Pair(np.zeros((6, 8, 3), np.uint8), np.zeros((6, 8), np.uint8))
+    other = Pair(np.zeros((3, 8, 3), np.uint8), np.full((3, 8), 5, np.uint8))
+    assert pasted(pair, other, ids=(5,)) is pair

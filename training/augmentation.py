@@ -8,16 +8,21 @@ a few degrees, never upside down.
 """
 
 import warnings
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import IGNORE, Uint8
+from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses, happens
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside kornia, of no use to our users
     import kornia.augmentation as K
+    from kornia.augmentation.container.params import ParamItem
     from kornia.constants import DataKey, Resample
+
+_DRAWS = 6
 
 
 class Augmentation:
@@ -26,35 +31,76 @@ class Augmentation:
     width, height: size of what comes out
     scale: share of the frame's area a crop shows; at 800x600 and crops of 512x384 the range
            0.15..1 shows objects at 0.6 to 1.7 times their size
+    rare:  what is seldom seen, and how often to look for it
     """
 
-    def __init__(self, width: int, height: int, scale: tuple[float, float] = (0.15, 1.0)) -> None:
-        self._geometry = K.AugmentationSequential(
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        scale: tuple[float, float] = (0.15, 1.0),
+        rare: RareClasses = NOTHING_RARE,
+    ) -> None:
+        self._rare = rare
+        self._crop = _frame_and_labels(
             K.RandomResizedCrop(
                 (height, width), scale=scale, ratio=(0.9, 1.9), cropping_mode="slice"
             ),
-            K.RandomRotation(4.0, p=0.15),
             K.RandomHorizontalFlip(),
-            data_keys=["input", "mask"],
-            extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": None}},
         )
-        self._light = K.ImageSequential(
-            K.ColorJitter(0.4, 0.4, 0.5, 0.06, p=0.5),
-            K.RandomGamma((0.5, 1.7), (1.0, 1.0), p=0.3),
-            K.RandomPlasmaShadow(roughness=(0.2, 0.6), shade_intensity=(-0.5, -0.1), p=0.1),
-            K.RandomRGBShift(0.1, 0.1, 0.1, p=0.3),
-            K.RandomGrayscale(p=0.08),
-            K.RandomGaussianBlur((5, 5), (0.3, 2.0), p=0.2),
-            K.RandomGaussianNoise(std=0.04, p=0.25),
+        # kornia works every transform out and then throws away what its p does not want: here
+        # the dice are thrown first, which makes a frame three times cheaper.
+        self._rotation = 0.15, _frame_and_labels(K.RandomRotation(4.0, p=1.0))
+        self._light = (
+            (0.5, K.ColorJitter(0.4, 0.4, 0.5, 0.06, p=1.0)),
+            (0.3, K.RandomGamma((0.5, 1.7), (1.0, 1.0), p=1.0)),
+            (0.1, K.RandomPlasmaShadow((0.2, 0.6), (-0.5, -0.1), p=1.0)),
+            (0.3, K.RandomRGBShift(0.1, 0.1, 0.1, p=1.0)),
+            (0.08, K.RandomGrayscale(p=1.0)),
+            (0.2, K.RandomGaussianBlur((5, 5), (0.3, 2.0), p=1.0)),
+            (0.25, K.RandomGaussianNoise(std=0.04, p=1.0)),
         )
 
     def __call__(self, frame: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         # Shifted by one, the zeros that rotation brings in at the corners become IGNORE.
         shifted = (labels.float() + 1)[None, None]
-        frame, shifted = self._geometry(frame[None], shifted)
-        frame = self._light(frame)[0].clamp(0, 1)
+        frame, shifted = self._crop(frame[None], shifted, params=self._place(labels))
+        share, rotation = self._rotation
+        if happens(share):
+            frame, shifted = rotation(frame, shifted)
+        for share, change in self._light:
+            if happens(share):
+                frame = change(frame)
         labels = shifted[0, 0].round().long() - 1
-        return frame, torch.where(labels < 0, IGNORE, labels)
+        return frame[0].clamp(0, 1), torch.where(labels < 0, IGNORE, labels)
+
+    def _place(self, labels: Tensor) -> list[ParamItem]:
+        """Where to crop and whether to flip; now and then the best of several draws."""
+        shape = torch.Size((1, 3, *labels.shape))
+        draws = [
+            self._crop.forward_parameters(shape)
+            for _ in range(_DRAWS if happens(self._rare.crops) else 1)
+        ]
+        if len(draws) == 1:
+            return draws[0]
+        rare = torch.isin(labels, torch.tensor(self._rare.ids, dtype=labels.dtype))
+        return max(draws, key=lambda draw: int(rare[_rows_and_columns(draw)].sum()))
+
+
+def _frame_and_labels(*transforms: torch.nn.Module) -> K.AugmentationSequential:
+    """The same geometry for both; labels are picked, never mixed."""
+    return K.AugmentationSequential(
+        *transforms,  # pyright: ignore[reportArgumentType]  # kornia's hints lack its own classes
+        data_keys=["input", "mask"],
+        extra_args={DataKey.MASK: {"resample": Resample.NEAREST, "align_corners": None}},
+    )
+
+
+def _rows_and_columns(draw: list[ParamItem]) -> tuple[slice, slice]:
+    """The rectangle that a crop's parameters name by its corners."""
+    box = cast(dict[str, Tensor], draw[0].data)["src"]
+    (left, top), (right, bottom) = box[0, [0, 2]].int().tolist()
+    return slice(top, bottom + 1), slice(left, right + 1)
 
 
 def to_tensors(frame: Uint8, labels: Uint8) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from carla_unet_ros.training.augmentation import Augmentation, to_tensors
-from carla_unet_ros.training.datasets import PairSource
+from carla_unet_ros.training.datasets import Pair, PairSource
+from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses, happens, pasted
 
 
 class EpochFrames(Dataset):
@@ -21,6 +22,7 @@ class EpochFrames(Dataset):
     sources: where the frames come from
     shares:  how much of the epoch each source fills; they need not sum to 1
     frames:  frames in the epoch; a source smaller than its part is gone through several times
+    rare:    classes to paste from one frame into another
     """
 
     def __init__(
@@ -31,9 +33,11 @@ class EpochFrames(Dataset):
         augmentation: Augmentation,
         seed: int,
         epoch: int,
+        rare: RareClasses = NOTHING_RARE,
     ) -> None:
         self._sources = sources
         self._augmentation = augmentation
+        self._rare = rare
         self._seeds = seed, epoch
         self._draws = draw_epoch([len(source) for source in sources], shares, frames, seed, epoch)
 
@@ -42,10 +46,17 @@ class EpochFrames(Dataset):
 
     def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
         source, index = self._draws[place]
-        pair = self._sources[source].read(index)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_mixed(*self._seeds, place))
-            return self._augmentation(*to_tensors(*pair))
+            return self._augmentation(*to_tensors(*self._pair(self._sources[source], index)))
+
+    def _pair(self, source: PairSource, index: int) -> Pair:
+        """A pair as read, or with the rare objects of another one of its source."""
+        pair = source.read(index)
+        if not happens(self._rare.paste):
+            return pair
+        other = source.read(int(torch.randint(len(source), ())))
+        return pasted(pair, other, self._rare.ids)
 
 
 def draw_epoch(

@@ -20,6 +20,9 @@ class Options:
     validate: list[Path]
     shares: list[float]
     drive: int
+    rare: list[str]
+    rare_crops: float
+    rare_paste: float
     labels: str
     channels: int
     depth: int
@@ -122,6 +125,10 @@ def _data_arguments(parser: argparse.ArgumentParser) -> None:
     add("--shares", nargs="+", type=float, default=[], help="how much of an epoch each folder "
         "fills, and last the drive (default: equal parts)")  # fmt: skip
     add("--drive", type=int, default=0, help="frames of the procedural drive to train on, too")
+    add("--rare", nargs="*", default=[], metavar="CLASS", help="names of classes to show more of, "
+        "such as Pedestrians Poles TrafficSigns")  # fmt: skip
+    add("--rare-crops", type=float, default=0.5, help="share of the crops that look for them")
+    add("--rare-paste", type=float, default=0.3, help="share of the frames they are pasted into")
     add("--labels", default="carla-13", help="label set to learn: carla-13 or a CARLA version")
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from carla_unet_ros.labels import IGNORE, carla_13, label_set
+from carla_unet_ros.labels import IGNORE, LabelSet, carla_13, label_set
 from carla_unet_ros.training.datasets import (
     DriveFrames,
     PairFolder,
@@ -16,18 +16,23 @@ from carla_unet_ros.training.datasets import (
     split_names,
     write_pair,
 )
-from carla_unet_ros.training.options import Options
+from carla_unet_ros.training.options import OptionError, Options
+from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses
 
 _FRAMES_COUNTED = 200
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """sources and shares: drawn from in training; validation: scored after every epoch."""
+    """sources and shares: drawn from in training; validation: scored after every epoch.
+
+    rare: the classes to show more of
+    """
 
     sources: list[PairSource]
     shares: list[float]
     validation: list[PairFolder]
+    rare: RareClasses
     description: str
 
     @staticmethod
@@ -49,7 +54,18 @@ class TrainingData:
             f"{source.name} ({len(source)} frames, {share / total:.0%})"
             for source, share in zip(sources, options.shares, strict=True)
         )
-        return TrainingData(sources, options.shares, validation, description)
+        rare = _rare_classes(options, target)
+        return TrainingData(sources, options.shares, validation, rare, description)
+
+
+def _rare_classes(options: Options, labels: LabelSet) -> RareClasses:
+    try:
+        ids = labels.ids(options.rare)
+    except ValueError as error:
+        raise OptionError(f"--rare: {error}") from error
+    if not ids:
+        return NOTHING_RARE
+    return RareClasses(tuple(ids), options.rare_crops, options.rare_paste)
 
 
 def render_drive(folder: Path, count: int) -> Path:

@@ -95,9 +95,10 @@ class Run:
             self.data.sources,
             self.options.shares,
             self.options.frames,
-            Augmentation(height=height, width=width),
+            Augmentation(width, height, rare=self.data.rare),
             self.options.seed,
             self.epoch,
+            self.data.rare,
         )
         batches = self.fabric.setup_dataloaders(
             loading.loader(frames, self.options.batch, self.options.workers)
