@@ -65,11 +65,11 @@ def classic_cases(folder: Path, network: tuple[int, int] = CLASSIC_NETWORK) -> l
     """The U-Net of the paper with random weights. Raises ImportError without torch."""
     import torch
 
-    from carla_unet_ros.training import export
+    from carla_unet_ros.training.folding import fold
     from carla_unet_ros.training.unet import UNet, UNetConfig
 
     torch.manual_seed(0)
-    net = export.fuse_batch_norm(UNet(UNetConfig(channels=64)))
+    net = fold(UNet(UNetConfig(channels=64)))
     metadata = ModelMetadata(carla_13(), network, "fp32", "none: random weights", "", "")
     full = _exported("classic 64 channels fp32", net, metadata, folder)
     half = _exported("classic 64 channels fp16", net, metadata, folder, full.model)
@@ -77,7 +77,7 @@ def classic_cases(folder: Path, network: tuple[int, int] = CLASSIC_NETWORK) -> l
 
 
 def net_of(path: Path) -> "UNet":
-    """The U-Net of a model file, batch norms folded into the convolutions, in fp32.
+    """The U-Net of a model file, folded as export folds it, in fp32.
 
     Raises ImportError without torch, and ValueError where the file holds other weights than a
     U-Net's under their own names, as an int8 file does.
@@ -86,7 +86,7 @@ def net_of(path: Path) -> "UNet":
     import torch
     from onnx import numpy_helper
 
-    from carla_unet_ros.training import export
+    from carla_unet_ros.training.folding import fold
     from carla_unet_ros.training.unet import UNet
 
     weights = {
@@ -97,7 +97,7 @@ def net_of(path: Path) -> "UNet":
         if tensor.name.startswith("net.")
     }
     try:
-        net = export.fuse_batch_norm(UNet(_config(weights)))
+        net = fold(UNet(_config(weights)))
         # The exporter leaves out a bias that is zero.
         zeros = {name: 0 * bias for name, bias in net.named_parameters() if name.endswith("bias")}
         net.load_state_dict({**zeros, **weights})
@@ -116,14 +116,16 @@ def _config(weights: "Mapping[str, Tensor]") -> "UNetConfig":
     """The config that gives weights of these shapes. Raises KeyError where none does."""
     from carla_unet_ros.training.unet import UNetConfig
 
-    channels, colours = weights["first.0.weight"].shape[:2]
+    channels, _, size, _ = weights["first.0.weight"].shape
+    kernels = [weight for weight in weights.values() if weight.ndim == 4]
     joined = weights["expand.0.convolve.0.weight"].shape[1]
     enlarged = weights["expand.0.enlarge.weight"].shape[1]
     return UNetConfig(
         classes=weights["head.weight"].shape[0],
         channels=channels,
         depth=len({name.split(".")[1] for name in weights if name.startswith("contract.")}),
-        stem=round((colours / 3) ** 0.5),
+        stem=size // 3,
+        max_channels=max(len(kernel) for kernel in kernels),
         skips=joined > enlarged,
     )
 
@@ -134,7 +136,7 @@ def _graph(net: "UNet", metadata: ModelMetadata) -> "FrameGraph":
     net = copy.deepcopy(net)
     if metadata.precision == "fp16":
         net = net.half()
-    return FrameGraph(net, metadata.network_size).eval()
+    return FrameGraph(net, metadata.network_size, folded=True).eval()
 
 
 def _exported(

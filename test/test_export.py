@@ -15,7 +15,8 @@ from carla_unet_ros.model_file import read_model
 from carla_unet_ros.training import export
 from carla_unet_ros.training.checkpoints import TrainedNet
 from carla_unet_ros.training.datasets import DriveFrames, PairFolder
-from carla_unet_ros.training.frame_graph import FrameGraph
+from carla_unet_ros.training.folding import fold
+from carla_unet_ros.training.frame_graph import FrameGraph, _argmax
 from carla_unet_ros.training.unet import UNet, UNetConfig
 
 pytestmark = pytest.mark.training
@@ -97,9 +98,9 @@ def test_half_has_fp16_weights_and_says_so(trained: TrainedNet, tmp_path: Path) 
 def test_a_file_that_differs_from_torch_is_not_written(
     trained: TrainedNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if batch norm were folded wrongly: the exported net is another one than torch's."""
-    other = UNet(trained.net.config).eval()
-    monkeypatch.setattr(export, "fuse_batch_norm", lambda _: other)
+    """As if the net were folded wrongly: the exported one is another one than torch's."""
+    other = fold(UNet(trained.net.config))
+    monkeypatch.setattr(export, "fold", lambda _: other)
     out = tmp_path / "net.onnx"
     with pytest.raises(export.ExportError, match=r"of the labels differ .* is not written"):
         export.export(trained, out, DriveFrames(2, carla_13()))
@@ -116,3 +117,23 @@ def test_errors_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     missing = ["--checkpoint", str(tmp_path / "none.pt"), "--out", str(tmp_path / "x.onnx")]
     assert export.main(missing) == 1
     assert "none.pt cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stem", [1, 2, 3])
+def test_a_folded_net_computes_the_same(stem: int) -> None:
+    torch.manual_seed(stem)
+    net = UNet(UNetConfig(channels=4, depth=2, stem=stem))
+    frame = torch.randint(0, 256, (70, 90, 4), dtype=torch.uint8)
+    size = (24 * stem, 16 * stem)
+    with torch.no_grad():
+        net(torch.randn(2, 3, 16 * stem, 16 * stem))  # statistics to fold
+        plain = FrameGraph(net, size).eval()(frame)
+        folded = FrameGraph(fold(net), size, folded=True).eval()(frame)
+    for expected, found in zip(plain, folded, strict=True):
+        assert (expected.float() - found.float()).abs().max() <= 1
+
+
+def test_of_equal_logits_the_first_class_wins() -> None:
+    logits = torch.tensor([1.0, 3.0, 3.0, 2.0]).view(1, 4, 1, 1)
+    labels, best = _argmax(logits)
+    assert (labels.item(), best.item()) == (1.0, 3.0)

@@ -162,12 +162,16 @@ def test_the_table_has_the_floor_and_the_ratio_to_it() -> None:
 @pytest.mark.training
 @pytest.mark.parametrize("stem", [1, 2])
 @pytest.mark.parametrize("skips", [True, False])
-def test_a_nets_config_is_told_by_the_shapes_of_its_weights(stem: int, skips: bool) -> None:
+@pytest.mark.parametrize("most", [16, 32])
+def test_a_nets_config_is_told_by_the_shapes_of_its_weights(
+    stem: int, skips: bool, most: int
+) -> None:
     pytest.importorskip("torch")
+    from carla_unet_ros.training.folding import fold
     from carla_unet_ros.training.unet import UNet, UNetConfig
 
-    config = UNetConfig(classes=7, channels=4, depth=3, stem=stem, skips=skips)
-    assert gpu_cases._config(UNet(config).state_dict()) == config
+    config = UNetConfig(7, channels=4, depth=3, stem=stem, max_channels=most, skips=skips)
+    assert gpu_cases._config(fold(UNet(config)).state_dict()) == config
 
 
 @pytest.mark.training
@@ -176,15 +180,16 @@ def test_torch_runs_the_weights_that_the_model_file_holds(
 ) -> None:
     torch = pytest.importorskip("torch")
     from carla_unet_ros.training import export
+    from carla_unet_ros.training.folding import fold
     from carla_unet_ros.training.frame_graph import FrameGraph
     from carla_unet_ros.training.unet import UNet, UNetConfig
 
     torch.manual_seed(0)
     net = UNet(UNetConfig(channels=4, depth=2, stem=2))
     net(torch.randn(2, 3, 32, 32))
-    net = export.fuse_batch_norm(net)
+    net = fold(net)
     path = tmp_path / "net.onnx"
-    proto = export.to_onnx(FrameGraph(net, (64, 48)).eval())
+    proto = export.to_onnx(FrameGraph(net, (64, 48), folded=True).eval())
     export.save(proto, read_model(small_model_path).metadata, path)
 
     full, half = gpu_cases.cases_of_file(path, tmp_path)

@@ -248,12 +248,13 @@ def test_an_exported_unet_builds_in_its_precision(
 ) -> None:
     torch = pytest.importorskip("torch")
     from carla_unet_ros.training import export
+    from carla_unet_ros.training.folding import fold
     from carla_unet_ros.training.frame_graph import FrameGraph
     from carla_unet_ros.training.unet import UNet, UNetConfig
 
     torch.manual_seed(0)
-    net = export.fuse_batch_norm(UNet(UNetConfig(channels=4, depth=2, stem=2)))
-    graph = FrameGraph(net.half() if half else net, (96, 64)).eval()
+    net = fold(UNet(UNetConfig(channels=4, depth=2, stem=2)))
+    graph = FrameGraph(net.half() if half else net, (96, 64), folded=True).eval()
     metadata = read_model(small_model_path).metadata
     path = tmp_path / "net.onnx"
     export.save(export.to_onnx(graph), metadata, path)

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from carla_unet_ros import __version__
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
@@ -36,9 +34,9 @@ from carla_unet_ros.training.datasets import (
     split_names,
 )
 from carla_unet_ros.training.evaluate import evaluate
+from carla_unet_ros.training.folding import fold
 from carla_unet_ros.training.frame_graph import FrameGraph
 from carla_unet_ros.training.options import size_argument
-from carla_unet_ros.training.unet import DoubleConv, UNet
 
 if TYPE_CHECKING:
     import onnx
@@ -68,12 +66,13 @@ def export(
     half:   weights and arithmetic in fp16, which GPUs run faster
     smooth: finer edges for more milliseconds, see `FrameGraph`
     """
-    fused = fuse_batch_norm(trained.net)
-    exported = FrameGraph(fused.half() if half else fused, trained.network_size, smooth).eval()
+    reference = FrameGraph(trained.net, trained.network_size, smooth).eval()
+    exported = FrameGraph(fold(trained.net), trained.network_size, smooth, folded=True).eval()
+    if half:
+        exported.half()
+        # What is compared is the conversion, not fp16's own rounding of the weights.
+        reference = copy.deepcopy(exported).float()
     proto = to_onnx(exported)
-    # What is compared is the conversion, not fp16's own rounding of the weights.
-    reference_net = fused.float() if half else trained.net
-    reference = FrameGraph(reference_net, trained.network_size, smooth).eval()
     metadata = ModelMetadata(
         label_set=trained.label_set,
         network_size=trained.network_size,
@@ -99,20 +98,6 @@ def export(
     out.parent.mkdir(parents=True, exist_ok=True)
     save(proto, metadata, out)
     return metadata
-
-
-def fuse_batch_norm(net: UNet) -> UNet:
-    """A copy with each batch norm folded into the convolution before it: the same function."""
-    net = copy.deepcopy(net).eval()
-    for block in net.modules():
-        if isinstance(block, DoubleConv):
-            for place in (0, 3):
-                convolution, norm = block[place], block[place + 1]
-                assert isinstance(convolution, nn.Conv2d)
-                assert isinstance(norm, nn.BatchNorm2d)
-                block[place] = fuse_conv_bn_eval(convolution, norm)
-                block[place + 1] = nn.Identity()
-    return net
 
 
 def to_onnx(graph: FrameGraph) -> "onnx.ModelProto":

@@ -7,8 +7,8 @@ so none of them can normalise or resize in a way of its own.
 
 The class is decided at the net's output size and then enlarged (nearest), or, with `smooth`,
 the logits are enlarged first: edges are finer then, and a frame costs half as much again, for 13
-planes of camera size are moved instead of one. Deciding is a chain of comparisons
-instead of argmax, which OpenVINO and TensorRT run through a slow TopK; both give the same ids.
+planes of camera size are moved instead of one. Deciding is two maxima instead of argmax, which
+OpenVINO and TensorRT run through a slow TopK; both give the same ids.
 """
 
 import torch
@@ -27,9 +27,18 @@ def normalise(colours: Tensor) -> Tensor:
 
 
 class FrameGraph(nn.Module):
-    """See the module's text. `network_size` is (width, height), multiples of `config.multiple`."""
+    """See the module's text. `network_size` is (width, height), multiples of `config.multiple`.
 
-    def __init__(self, net: UNet, network_size: tuple[int, int], smooth: bool = False) -> None:
+    folded: the net comes from `folding.fold`: the same labels for fewer milliseconds
+    """
+
+    def __init__(
+        self,
+        net: UNet,
+        network_size: tuple[int, int],
+        smooth: bool = False,
+        folded: bool = False,
+    ) -> None:
         super().__init__()
         width, height = network_size
         multiple = net.config.multiple
@@ -38,17 +47,18 @@ class FrameGraph(nn.Module):
                 f"network size is {width}x{height}; this U-Net needs multiples of {multiple}"
             )
         self.net = net
+        self.folded = folded
         self.network_size = network_size
         self.smooth = smooth
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         height, width = frame.shape[0], frame.shape[1]
         dtype = next(self.net.parameters()).dtype
-        colours = frame.to(dtype)[..., :3].flip(-1).permute(2, 0, 1)[None]
-        colours = F.interpolate(
-            normalise(colours / 255), self.network_size[::-1], mode="bilinear", align_corners=False
+        planes = frame.to(dtype).permute(2, 0, 1)[None]  # B, G, R, alpha
+        planes = F.interpolate(
+            normalise(planes / 255), self.network_size[::-1], mode="bilinear", align_corners=False
         )
-        logits = self.net(colours)
+        logits = self.net(planes if self.folded else planes[:, [2, 1, 0]])
         if self.smooth:
             logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
         labels, best = _argmax(logits)
@@ -58,19 +68,17 @@ class FrameGraph(nn.Module):
             # spell it out in index arithmetic; `export.to_onnx` sets the one Resize instead.
             mode = "nearest" if torch.compiler.is_exporting() else "nearest-exact"
             labels = F.interpolate(labels, (height, width), mode=mode)
-            confidence = F.interpolate(
-                confidence, (height, width), mode="bilinear", align_corners=False
-            )
+            confidence = F.interpolate(confidence, (height, width), mode=mode)
         return labels[0, 0].to(torch.uint8), confidence[0, 0].to(torch.uint8)
 
 
 def _argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (N, classes, H, W) -> winning id as a float and its logit, each (N, 1, H, W)."""
-    best = logits[:, :1]
-    labels = torch.zeros_like(best)
-    for index in range(1, logits.shape[1]):
-        candidate = logits[:, index : index + 1]
-        wins = candidate > best
-        labels = torch.where(wins, float(index), labels)
-        best = torch.where(wins, candidate, best)
-    return labels, best
+    """Logits (N, classes, H, W) -> winning id as a float and its logit, each (N, 1, H, W).
+
+    Of equal logits the first wins, as argmax has it: ids are counted down from the last.
+    """
+    classes = logits.shape[1]
+    best = logits.amax(dim=1, keepdim=True)
+    countdown = torch.arange(classes, 0, -1, dtype=logits.dtype, device=logits.device)
+    winners = torch.where(logits >= best, countdown.view(1, classes, 1, 1), 0.0)
+    return classes - winners.amax(dim=1, keepdim=True), best
