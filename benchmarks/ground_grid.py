@@ -1,14 +1,22 @@
 """What a frame costs on its way to the ground grid, on one core.
 
-Run: python benchmarks/ground_grid.py. Prints, for the default grid of 200x200 cells, how long
-the table of a calibration takes and how long each frame takes after it.
+    python benchmarks/ground_grid.py [--out ground_grid.json] [--document]
+
+Prints, for the default grid of 200x200 cells, how long the table of a calibration takes and how
+long each frame takes after it.
 """
 
 import argparse
+import datetime
+import json
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import report
+from tqdm import tqdm
 
 from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.ground_grid import (
@@ -20,29 +28,68 @@ from carla_unet_ros.ground_grid import (
 )
 
 _SIZES = ((800, 600), (1280, 720), (1920, 1080))
+_HEADS = ("camera", "table, ms", "frame, ms: median", "95 %")
+_EXPLANATION = """\
+From a label image to the default grid of 200x200 cells, on one core. The table is computed once
+for a calibration, the rest for every frame."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=300, help="frames timed for each size")
-    options = parser.parse_args(argv)
-    weights = class_weights([6, 7])
-    print("| camera | table, ms | frame, ms: median | 95 % |\n|---|---|---|---|")
-    for width, height in _SIZES:
-        camera = intrinsics(width, height, 90.0)
-        calibration = Calibration(width, height, camera.focal, camera.focal, camera.cx, camera.cy)
-        start = time.perf_counter()
-        grid = GroundGrid(Extent(), calibration, CameraPose.from_angles(2.0, 0.0, 2.0))
-        table = time.perf_counter() - start
-        labels = np.random.default_rng(0).integers(0, 13, (height, width), dtype=np.uint8)
-        seconds = []
-        for _ in range(options.frames):
-            start = time.perf_counter()
-            grid.occupancy(labels, weights)
-            seconds.append(time.perf_counter() - start)
-        median, most = 1000 * np.percentile(seconds, (50, 95))
-        print(f"| {width}x{height} | {1000 * table:.0f} | {median:.2f} | {most:.2f} |")
+    options = _parser().parse_args(argv)
+    results = {
+        "command": f"python benchmarks/ground_grid.py --frames {options.frames}",
+        "machine": report.machine(),
+        "date": datetime.date.today().isoformat(),
+        "cases": [measured(*size, options.frames) for size in tqdm(_SIZES, "sizes")],
+    }
+    options.out.write_text(json.dumps(results, indent=2) + "\n")
+    print(table(results))
+    if options.document:
+        report.write_section("ground grid", section(results), options.document)
     return 0
+
+
+def measured(width: int, height: int, frames: int) -> dict[str, Any]:
+    """Milliseconds of the table and, `frames` times, of a frame of random labels."""
+    weights = class_weights([6, 7])
+    camera = intrinsics(width, height, 90.0)
+    calibration = Calibration(width, height, camera.focal, camera.focal, camera.cx, camera.cy)
+    start = time.perf_counter()
+    grid = GroundGrid(Extent(), calibration, CameraPose.from_angles(2.0, 0.0, 2.0))
+    once = time.perf_counter() - start
+    labels = np.random.default_rng(0).integers(0, 13, (height, width), dtype=np.uint8)
+    seconds = []
+    for _ in range(frames):
+        start = time.perf_counter()
+        grid.occupancy(labels, weights)
+        seconds.append(time.perf_counter() - start)
+    median, p95 = (1000 * float(value) for value in np.percentile(seconds, (50, 95)))
+    size = f"{width}x{height}"
+    return {"camera": size, "table_ms": 1000 * once, "median_ms": median, "p95_ms": p95}
+
+
+def table(results: dict[str, Any]) -> str:
+    """A Markdown table, one row a size of frames."""
+    return report.table(_HEADS, [list(case.values()) for case in results["cases"]])
+
+
+def section(results: dict[str, Any]) -> str:
+    """What docs/performance.md says."""
+    command, where = f"    {results['command']}", f"{results['machine']}, {results['date']}."
+    return "\n\n".join(("## The ground grid", command, f"{where}\n{_EXPLANATION}", table(results)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--frames", type=int, default=300, help="timed for each size (%(default)s)")
+    add("--out", type=Path, default=Path("ground_grid.json"), help="figures as JSON (%(default)s)")
+    add("--document", type=Path, nargs="?", const=report.PERFORMANCE, metavar="FILE.md",
+        help="replace the section 'ground grid' of docs/performance.md, or of another "
+        "document")  # fmt: skip
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the segmentation node costs beside its engine, per frame, in milliseconds.
 
-    python benchmarks/node_overhead.py [--width 800 --height 600] [--frames 100]
+    python benchmarks/node_overhead.py [--out node_overhead.json] [--document]
 
 A camera process publishes bgra8 frames and takes the outputs as another process would; here the
 frame is taken from the middleware and goes through the node's own CameraStream, with an engine
@@ -8,20 +8,25 @@ that answers at once. CPU time of the thread, so a busy machine does not blur it
 """
 
 import argparse
+import datetime
+import json
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import rclpy
+import report
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from tqdm import tqdm
 
 from carla_unet_ros.camera_stream import CameraStream
 from carla_unet_ros.camera_topics import CameraTopics
@@ -30,38 +35,62 @@ from carla_unet_ros.frame_memory import keep_freed_memory
 from carla_unet_ros.image_messages import to_image_message
 from carla_unet_ros.labels import Uint8, carla_13
 from carla_unet_ros.legend import Legend
+from carla_unet_ros.node_processes import free_domain
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 
 CAMERA = CameraTopics("/overhead/image")
 OUTPUTS = ("labels", "confidence", "overlay")
 PERIOD = 0.05
 
+_HEADS = ("published", "take, ms", "convert and publish, ms", "together, ms")
+_EXPLANATION = """\
+Median CPU time of the node's thread for a bgra8 frame that another process sent, with an engine
+that answers at once: taken from the middleware, turned into these outputs, published."""
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--width", type=int, default=800)
-    parser.add_argument("--height", type=int, default=600)
-    parser.add_argument("--frames", type=int, default=100)
-    parser.add_argument(
-        "--return-memory",
-        action="store_true",
-        help="leave malloc as it is, to see what keeping the memory of frames is worth",
-    )
-    parser.add_argument("--camera", nargs="*", choices=OUTPUTS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
     size = options.height, options.width
     if options.camera is not None:
         run_camera(size, options.camera)
-        return
+        return 0
+    os.environ |= {
+        "ROS_DOMAIN_ID": str(free_domain()),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
     if not options.return_memory:
         keep_freed_memory()
-    print(f"{options.width}x{options.height} bgra8, {options.frames} frames, median CPU ms")
-    for count in range(1, len(OUTPUTS) + 1):
+    results = {
+        "command": _command(options),
+        "machine": report.machine(),
+        "date": datetime.date.today().isoformat(),
+        "cases": [],
+    }
+    for count in tqdm(range(1, len(OUTPUTS) + 1), "cases"):
         take, work = measure(size, OUTPUTS[:count], options.frames)
-        wanted = ", ".join(OUTPUTS[:count])
-        print(f"take {take:5.2f} + convert and publish {work:5.2f} = {take + work:5.2f}  {wanted}")
+        results["cases"].append({"outputs": OUTPUTS[:count], "take_ms": take, "work_ms": work})
+    options.out.write_text(json.dumps(results, indent=2) + "\n")
+    print(table(results))
+    if options.document:
+        report.write_section("overhead", section(results), options.document)
+    return 0
+
+
+def table(results: dict[str, Any]) -> str:
+    """A Markdown table, one row for each choice of outputs."""
+    rows = []
+    for case in results["cases"]:
+        take, work = case["take_ms"], case["work_ms"]
+        rows.append([", ".join(case["outputs"]), take, work, take + work])
+    return report.table(_HEADS, rows)
+
+
+def section(results: dict[str, Any]) -> str:
+    """What docs/performance.md says."""
+    command, where = f"    {results['command']}", f"{results['machine']}, {results['date']}."
+    return "\n\n".join(
+        ("## The node beside its engine", command, f"{where}\n{_EXPLANATION}", table(results))
+    )
 
 
 def run_camera(size: tuple[int, int], outputs: list[str]) -> None:
@@ -141,7 +170,30 @@ def random_frame(size: tuple[int, int]) -> Uint8:
     return np.random.default_rng(0).integers(0, 256, (*size, 4), np.uint8)
 
 
+def _command(options: argparse.Namespace) -> str:
+    numbers = [f"--{name} {getattr(options, name)}" for name in ("width", "height", "frames")]
+    rest = ["--return-memory"] if options.return_memory else []
+    return " ".join(["python benchmarks/node_overhead.py", *numbers, *rest])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--width", type=int, default=800, help="of the frames (%(default)s)")
+    add("--height", type=int, default=600, help="of the frames (%(default)s)")
+    add("--frames", type=int, default=100, help="timed for each case (%(default)s)")
+    add("--return-memory", action="store_true",
+        help="leave malloc as it is, to see what keeping the memory of frames is "
+        "worth")  # fmt: skip
+    add("--out", type=Path, default=Path("node_overhead.json"), help="figures as JSON "
+        "(%(default)s)")  # fmt: skip
+    add("--document", type=Path, nargs="?", const=report.PERFORMANCE, metavar="FILE.md",
+        help="replace the section 'overhead' of docs/performance.md, or of FILE.md")  # fmt: skip
+    add("--camera", nargs="*", choices=OUTPUTS, help=argparse.SUPPRESS)
+    return parser
+
+
 if __name__ == "__main__":
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", "101")
-    main()
+    sys.exit(main())

@@ -2,49 +2,70 @@
 
 The age is from the stamp, which is the moment of sending, to the callback. `sent` are the frames
 from the first to the last that came. What comes before every topic has sent an image, and in the
-warm-up after that, is not counted.
+warm-up after that, is not counted. CPU time and memory of the node, where it is told which
+process that is, are of the same seconds.
 """
 
 import argparse
 import json
+import signal
+import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 import rclpy
+from node_usage import Usage, usage
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 _SECONDS_TO_FIRST = 60.0
 
 
 class Receipts:
-    """What came on one topic: numbers of the images, and their ages in ms."""
+    """What came on one topic: numbers of the images, their stamps in ns, and their ages in ms."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
+        self.stamps: list[int] = []
         self.ages: list[float] = []
 
     def add(self, message: Image) -> None:
-        stamp = message.header.stamp
-        self.ages.append((time.time_ns() - stamp.sec * 10**9 - stamp.nanosec) / 1e6)
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        self.ages.append((time.time_ns() - stamp) / 1e6)
+        self.stamps.append(stamp)
         self.numbers.append(int(message.header.frame_id))
 
     def clear(self) -> None:
-        self.numbers.clear()
-        self.ages.clear()
+        for values in (self.numbers, self.stamps, self.ages):
+            values.clear()
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("topics", nargs="+")
     parser.add_argument("--best-effort", action="store_true", help="not reliable")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--warm-up", type=float, default=2.0, metavar="SECONDS")
+    parser.add_argument("--node", type=int, metavar="PID", help="also tell what this one uses")
     options = parser.parse_args()
-    rclpy.init(args=[])
+    # A shell's background job has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        print(json.dumps(received(options)))
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        rclpy.shutdown()
+    return 0
+
+
+def received(options: argparse.Namespace) -> dict[str, object]:
+    """Subscribes, waits until all topics are alive, and counts."""
     node = Node("transport_receiver")
     receipts = [Receipts() for _ in options.topics]
     qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -58,9 +79,10 @@ def main() -> None:
     spin(executor, options.warm_up)
     for receipt in receipts:
         receipt.clear()
+    before, start = usage(options.node) if options.node else None, time.monotonic()
     spin(executor, options.seconds)
-    print(json.dumps(figures(receipts)))
-    rclpy.shutdown()
+    after, seconds = usage(options.node) if options.node else None, time.monotonic() - start
+    return figures(receipts, seconds) | (use(before, after, seconds) if before and after else {})
 
 
 def spin(
@@ -71,19 +93,40 @@ def spin(
         executor.spin_once(0.1)
 
 
-def figures(receipts: list[Receipts]) -> dict[str, int | float | None]:
-    """Images sent and received, median and 95th percentile of their ages; None without images."""
+def figures(receipts: list[Receipts], seconds: float) -> dict[str, object]:
+    """Images sent and received, and median and 95th percentile of their ages.
+
+    sent_hz and received_hz are of one camera, the latter their mean. None is what cannot be told
+    from so few images.
+    """
     ages = [age for receipt in receipts for age in receipt.ages]
     numbers = [receipt.numbers for receipt in receipts if receipt.numbers]
     median, p95 = np.percentile(ages, (50, 95)) if ages else (None, None)
     return {
         "sent": sum(max(seen) - min(seen) + 1 for seen in numbers),
         "received": len(ages),
+        "received_by_camera": [len(receipt.numbers) for receipt in receipts],
+        "sent_hz": sent_hz(receipts),
+        "received_hz": round(len(ages) / len(receipts) / seconds, 2),
         "median_ms": None if median is None else round(float(median), 2),
         "p95_ms": None if p95 is None else round(float(p95), 2),
-        "silent_cameras": len(receipts) - len(numbers),
     }
 
 
+def sent_hz(receipts: list[Receipts]) -> float | None:
+    """Frames a second of a camera, which may be fewer than it was asked for."""
+    sent = [
+        pair for receipt in receipts for pair in zip(receipt.numbers, receipt.stamps, strict=True)
+    ]
+    (first, start), (last, end) = min(sent, default=(0, 0)), max(sent, default=(0, 0))
+    return round(1e9 * (last - first) / (end - start), 2) if last > first else None
+
+
+def use(before: Usage, after: Usage, seconds: float) -> dict[str, float]:
+    """What the node used: share of one core, and memory in MB at the end."""
+    share = (after.cpu_seconds - before.cpu_seconds) / seconds
+    return {"cpu_share": round(share, 3), "memory_mb": round(after.memory_mb, 1)}
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

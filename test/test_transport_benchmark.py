@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import transport
 import transport_receiver
+import transport_run
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -31,49 +32,70 @@ def receipts(*images: tuple[int, int]) -> Receipts:
 @pytest.mark.usefixtures("clock")
 def test_frames_between_the_first_and_the_last_that_came_were_sent() -> None:
     """Camera one: 3, 4 and 7 came of 3..7. Camera two: 5 and 6 of 5..6."""
-    cameras = [receipts((3, 10), (4, 20), (7, 30)), receipts((5, 40), (6, 50))]
-    counted = figures(cameras)
-    assert (counted["received"], counted["sent"], counted["silent_cameras"]) == (5, 7, 0)
+    cameras = [receipts((3, 50), (4, 40), (7, 10)), receipts((5, 30), (6, 20))]
+    counted = figures(cameras, 0.5)
+    assert (counted["received"], counted["sent"]) == (5, 7)
+    assert counted["received_by_camera"] == [3, 2]
     assert (counted["median_ms"], counted["p95_ms"]) == (30.0, 48.0)
 
 
 @pytest.mark.usefixtures("clock")
+def test_rates_are_those_of_one_camera() -> None:
+    """Number 3 left 50 ms before 10 s, number 7 10 ms before: 4 periods in 40 ms, 100 Hz."""
+    cameras = [receipts((3, 50), (4, 40), (7, 10)), receipts((5, 30), (6, 20))]
+    counted = figures(cameras, 0.5)
+    assert (counted["sent_hz"], counted["received_hz"]) == (100.0, 5.0)
+
+
+@pytest.mark.usefixtures("clock")
 def test_a_camera_of_which_nothing_came_is_told() -> None:
-    counted = figures([receipts((3, 10)), Receipts()])
-    assert counted["silent_cameras"] == 1
-    assert figures([Receipts()]) == {
+    assert figures([receipts((3, 10)), Receipts()], 1.0)["received_by_camera"] == [1, 0]
+    assert figures([Receipts()], 1.0) == {
         "sent": 0,
         "received": 0,
+        "received_by_camera": [0],
+        "sent_hz": None,
+        "received_hz": 0.0,
         "median_ms": None,
         "p95_ms": None,
-        "silent_cameras": 1,
     }
 
 
 def test_the_table_has_a_row_for_each_case() -> None:
-    case = transport.Case("labels", 4, "best_effort", "sender")._asdict()
-    lively = {"sent": 40, "received": 31, "median_ms": 12.34, "p95_ms": 20.0, "silent_cameras": 0}
-    silent = {"sent": 0, "received": 0, "median_ms": None, "p95_ms": None, "silent_cameras": 4}
-    rows = transport.table([case | lively, case | silent]).splitlines()
+    case = transport.Case("labels", 2, "best_effort", "sender", 20.0)._asdict()
+    lively = {"sent": 40, "received": 31, "median_ms": 12.34, "p95_ms": 20.0}
+    silent = {"sent": 0, "received": 0, "median_ms": None, "p95_ms": None}
+    rows = transport.table(
+        [
+            case | lively | {"received_by_camera": [15, 16]},
+            case | silent | {"received_by_camera": [0, 0]},
+        ]
+    ).splitlines()
     assert rows[2:] == [
-        "| labels | 4 | best_effort | sender | 31 of 40 | 12.3 | 20.0 |",
-        "| labels | 4 | best_effort | sender | 0 of 0, nothing from 4 | - | - |",
+        "| labels | 2 | best_effort | sender | 31 of 40 | 12.3 | 20 |",
+        "| labels | 2 | best_effort | sender | 0 of 0, nothing from 2 | - | - |",
     ]
 
 
 def test_frames_and_labels_really_arrive(
     ros_domain: int, tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "free_domain", lambda: ros_domain)
+    monkeypatch.setattr(transport_run, "free_domain", lambda: ros_domain)
     # Its processes are scripts, which find the package only where it is installed.
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
-    out = tmp_path / "transport.json"
+    out, document = tmp_path / "transport.json", tmp_path / "performance.md"
     frames = "--width 64 --height 48 --rate 10 --seconds 1 --cameras 2 --shared-memory sender"
-    choice = f"--warm-up 0 --reliability reliable --model {tiny_model_path} --out {out}"
-    assert transport.main([*frames.split(), *choice.split()]) == 0
+    choice = f"--warm-up 0 --reliability reliable --model {tiny_model_path} --engine openvino"
+    report = f"--out {out} --document {document}"
+    assert transport.main([*frames.split(), *choice.split(), *report.split()]) == 0
     cases = json.loads(out.read_text())["cases"]
     assert [case["way"] for case in cases] == ["frames", "labels"]
     for case in cases:
-        assert case["silent_cameras"] == 0
         assert 0 < case["median_ms"] < 60e3
         assert 0 < case["received"] <= case["sent"]
+        assert len(case["received_by_camera"]) == 2
+        assert min(case["received_by_camera"]) > 0
+    written = document.read_text()
+    assert written.startswith("<!-- transport -->\n## Transport\n\n    python benchmarks/")
+    assert transport.table(cases) in written
+    assert str(tmp_path) not in written

@@ -1,0 +1,242 @@
+"""What transport.py and node.py share: one case in processes of its own, over real DDS.
+
+camera process -> (node process ->) receiving process, on this machine alone and in a ROS domain
+that nobody else here uses. Every process has ended when a case is over, whatever became of it.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import report
+from tqdm import tqdm
+
+from carla_unet_ros.camera_topics import CameraTopics
+from carla_unet_ros.engines import ENGINE_KINDS, EngineError
+from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
+from carla_unet_ros.node_processes import free_domain
+from carla_unet_ros.segmenter import Segmenter
+
+HERE = Path(__file__).resolve().parent
+XML = HERE.parent / "config" / "fastdds_shm.xml"
+
+WAYS = ("frames", "labels")
+RELIABILITIES = ("reliable", "best_effort")
+SIDES = ("neither", "sender", "receiver")
+
+_SECONDS_TO_END = 10.0
+_SECONDS_A_LOOK = 0.2
+
+Process = subprocess.Popen[bytes]
+
+
+class RunFailed(Exception):
+    """A case that could not be measured; the text says which process failed, and how."""
+
+
+class Case(NamedTuple):
+    """rate: of each camera, in Hz; shared_memory: the side that reads fastdds_shm.xml."""
+
+    way: str
+    cameras: int
+    reliability: str
+    shared_memory: str
+    rate: float
+
+
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """The options both benchmarks have; `name` is the benchmark's."""
+    add = parser.add_argument
+    add("--out", type=Path, default=Path(f"{name}.json"), help="figures as JSON (%(default)s)")
+    add("--document", type=Path, nargs="?", const=report.PERFORMANCE, metavar="FILE.md",
+        help=f"replace the section '{name}' of docs/performance.md, or of FILE.md")  # fmt: skip
+    add("--seconds", type=float, default=10.0, help="counted for each case (%(default)s)")
+    add("--warm-up", type=float, default=2.0, help="seconds before, not counted (%(default)s)")
+    add("--width", type=int, default=800, help="of the frames (%(default)s)")
+    add("--height", type=int, default=600, help="of the frames (%(default)s)")
+    add("--model", type=Path, default=SHIPPED_MODEL, help="default: the shipped one")
+    add("--engine", choices=ENGINE_KINDS, default="auto", help="what runs it (%(default)s)")
+
+
+def run(
+    name: str, cases: Sequence[Case], options: argparse.Namespace, argv: list[str] | None
+) -> dict[str, Any]:
+    """Measures every case and writes `options.out`; the figures of each case as in `measured`.
+
+    name, argv: the benchmark's, and the arguments it was called with; None takes sys.argv's
+
+    SystemExit, once all processes have ended, on Ctrl-C, SIGTERM, and where something fails.
+    """
+    os.environ |= {
+        "ROS_DOMAIN_ID": str(free_domain()),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
+    results: dict[str, Any] = _conditions(name, options, argv)
+    try:
+        if any(case.way == "labels" for case in cases):
+            results |= _what_segments(options)
+        results["cases"] = []
+        with _signals_as_ctrl_c():
+            for case in tqdm(cases, "cases"):
+                results["cases"].append(case._asdict() | measured(case, options))
+                # Kept after every case: what was measured survives what comes after it.
+                options.out.write_text(json.dumps(results, indent=2) + "\n")
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except (RunFailed, ModelError, EngineError) as error:
+        raise SystemExit(f"{name}.py: {error}") from error
+    return results
+
+
+def origin(results: Mapping[str, Any]) -> str:
+    """Where the figures of `run` come from, as Markdown."""
+    size = f"{results['width']}x{results['height']}"
+    segments = f"Model {results['model']} on {results['engine']}. " if "model" in results else ""
+    return (
+        f"    {results['command']}\n\n{results['machine']}, Fast DDS {results['fast_dds']}, "
+        f"{results['date']}.\n{segments}Frames of {size}, bgra8; {results['seconds']:g} s counted "
+        "for each case."
+    )
+
+
+def measured(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """What transport_receiver.py found: images sent and received, their ages in ms; for labels
+    also CPU time and memory of the node."""
+    topics = [CameraTopics(f"/transport/camera_{n}/image") for n in range(case.cameras)]
+    images = [camera.image for camera in topics]
+    frames = [f"--width={options.width}", f"--height={options.height}", f"--rate={case.rate}"]
+    watched = [f"--seconds={options.seconds}", f"--warm-up={options.warm_up}"]
+    large = {"FASTRTPS_DEFAULT_PROFILES_FILE": str(XML)}
+    sender = large if case.shared_memory == "sender" else {}
+    receiver = large if case.shared_memory == "receiver" else {}
+    others: dict[str, Process] = {}
+    with ExitStack() as stack:
+        if case.way == "labels":
+            node = stack.enter_context(
+                _process(_node(images, case.reliability, options), receiver)
+            )
+            others["segmentation_node"] = node
+            watched += [camera.output("labels") for camera in topics] + [f"--node={node.pid}"]
+        else:
+            watched += images + (["--best-effort"] if case.reliability == "best_effort" else [])
+        camera = [str(HERE / "transport_camera.py"), *images, *frames]
+        others["transport_camera.py"] = stack.enter_context(_process(camera, sender))
+        return _answer([str(HERE / "transport_receiver.py"), *watched], receiver, others)
+
+
+def _node(images: list[str], reliability: str, options: argparse.Namespace) -> list[str]:
+    parameters = {
+        "image_topics": f"[{', '.join(images)}]",
+        "reliability": reliability,
+        "model": str(options.model.absolute()),
+        "engine": options.engine,
+    }
+    command = ["-m", "carla_unet_ros.segmentation_node", "--ros-args", "--log-level", "warn"]
+    for name, value in parameters.items():
+        command += ["-p", f"{name}:={value}"]
+    return command
+
+
+def _answer(
+    command: list[str], environment: dict[str, str], others: Mapping[str, Process]
+) -> dict[str, Any]:
+    """The JSON that a process prints. RunFailed as soon as it, or one it depends on, fails."""
+    with _process(command, environment, subprocess.PIPE) as process:
+        while process.poll() is None:
+            _check(others)
+            time.sleep(_SECONDS_A_LOOK)
+        _check(others)
+        assert process.stdout
+        text = process.stdout.read()
+    if process.returncode:
+        raise RunFailed(f"{Path(command[0]).name} ended with status {process.returncode}")
+    return json.loads(text)
+
+
+def _check(processes: Mapping[str, Process]) -> None:
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise RunFailed(
+                f"{name} ended with status {process.returncode}; what it said stands above"
+            )
+
+
+@contextmanager
+def _signals_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM and a closed terminal end this process as Ctrl-C does, and so those it started."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:  # not where nohup has it ignored
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _process(
+    command: list[str], environment: dict[str, str], stdout: int | None = None
+) -> Iterator[Process]:
+    """A Python process that gets Ctrl-C at the end: a killed one leaves its shared memory."""
+    with subprocess.Popen(
+        [sys.executable, *command],
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        # A terminal's Ctrl-C goes to its whole process group: this one ends when told to.
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _conditions(name: str, options: argparse.Namespace, argv: list[str] | None) -> dict[str, Any]:
+    # Of paths the last part alone: where things lie concerns one machine.
+    words = [re.sub("[^=]*/", "", word) for word in (sys.argv[1:] if argv is None else argv)]
+    return {
+        "command": shlex.join(["python", f"benchmarks/{name}.py", *words]),
+        "machine": report.machine(),
+        "kernel": platform.release(),
+        "fast_dds": _fast_dds(),
+        "date": datetime.date.today().isoformat(),
+        **{name: getattr(options, name) for name in ("width", "height", "seconds", "warm_up")},
+    }
+
+
+def _fast_dds() -> str:
+    try:
+        return metadata.version("ros-fastrtps")
+    except metadata.PackageNotFoundError:
+        return "of the ROS distribution"
+
+
+def _what_segments(options: argparse.Namespace) -> dict[str, str]:
+    """Model and engine, opened here so that a wrong one is told at once and a GPU's engine,
+    which takes minutes to build, lies in the cache when the node asks for it."""
+    segmenter = Segmenter(options.model, options.engine, log=tqdm.write)
+    try:
+        segmenter.engine.prepare(options.height, options.width)
+        return {"model": segmenter.model.name, "engine": segmenter.engine.name}
+    finally:
+        segmenter.close()
