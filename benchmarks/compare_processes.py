@@ -1,0 +1,100 @@
+"""The contenders' processes as the benchmark sees them: started, asked in turn, ended for sure."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compare_contenders import Contender, Skipped, Work
+from tqdm import tqdm
+
+WORKER = Path(__file__).resolve().parent / "compare_worker.py"
+
+_PAUSE = 0.2
+"""Seconds between two contenders: a library's idle threads may look for work a while longer."""
+
+
+@dataclass
+class Times:
+    """ms: of every counted frame, one list a round."""
+
+    ms: list[list[float]] = field(default_factory=list)
+    peak_mb: float = 0.0
+
+
+class Worker:
+    """One contender's process, in a session of its own: Ctrl-C reaches it only through us."""
+
+    def __init__(self, contender: Contender, work: Work, python: Path | None = None) -> None:
+        """python: that of another environment, which has this package by its path alone."""
+        self.contender = contender
+        self.software = ""
+        paths = [str(WORKER.parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        self._process = subprocess.Popen(
+            [str(python or sys.executable), str(WORKER), contender.name, work.to_json()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            start_new_session=True,
+        )
+
+    def wait_until_ready(self) -> None:
+        """Waits until it has run its first frame. Raises Skipped where it cannot."""
+        answer = self._answer()
+        if "skipped" in answer:
+            raise Skipped(answer["skipped"])
+        self.software = answer["software"]
+
+    def run(self) -> tuple[list[float], float]:
+        """Milliseconds of each frame, and the most memory it has held so far, in MB."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+            self._process.stdin.write("run\n")
+            self._process.stdin.flush()
+        answer = self._answer()
+        return answer["ms"], answer["peak_mb"]
+
+    def close(self) -> None:
+        """Ends it and all it has started, whatever it is doing."""
+        # Not waited for before: so the number is still its own.
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the process of {self.contender.name} ended; see its words above")
+        return json.loads(line)
+
+
+def in_turns(workers: Sequence[Worker], rounds: int, warm_up: int) -> dict[str, Times]:
+    """Lets each run all frames in every round; the `warm_up` first rounds are not counted.
+
+    A change of the machine so hits all alike. The order differs from round to round, so that
+    none always comes after the same.
+    """
+    times = {worker.contender.name: Times() for worker in workers}
+    order = list(workers)
+    with tqdm(total=(warm_up + rounds) * len(order), desc="turns") as bar:
+        for number in range(warm_up + rounds):
+            random.Random(number).shuffle(order)
+            for worker in order:
+                bar.set_postfix_str(worker.contender.name)
+                time.sleep(_PAUSE)
+                milliseconds, peak = worker.run()
+                entry = times[worker.contender.name]
+                entry.peak_mb = peak
+                if number >= warm_up:
+                    entry.ms.append(milliseconds)
+                bar.update()
+    return times
