@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
+import openvino
 import painted_pairs
 import pytest
 import tiny_model
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from small_engine import DEVICE, needs_library
 
 pytest.importorskip("nncf")
@@ -18,8 +20,10 @@ from carla_unet_ros.engines.tensorrt_build import Target
 from carla_unet_ros.engines.tensorrt_library import library
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.model_file import SHIPPED_MODEL, read_model, write_metadata
+from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training import quantize
-from carla_unet_ros.training.datasets import DataError, DriveFrames
+from carla_unet_ros.training.datasets import DataError, DriveFrames, camera_frame
+from carla_unet_ros.training.quantised_graph import concatenate_integers, make_signed
 
 pytestmark = pytest.mark.training
 
@@ -35,16 +39,106 @@ def shipped_as_int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_convolutions_are_int8_and_symmetric(shipped_as_int8: Path) -> None:
-    """TensorRT wants zero points of zero; weights have a scale a channel."""
+def reference(model: onnx.ModelProto, output: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """What the file says, computed operator by operator: no int8 kernels, nothing rewritten."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run([output], inputs)[0]
+
+
+def test_quantisers_are_signed_and_symmetric(shipped_as_int8: Path) -> None:
+    """TensorRT wants zero points of zero and reads unsigned as signed; weights: a scale each."""
     graph = onnx.load(shipped_as_int8).graph
     constants = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
     quantisers = [node for node in graph.node if node.op_type == "QuantizeLinear"]
     assert quantisers
     for node in quantisers:
-        assert not constants[node.input[2]].any()
+        zero_point = constants[node.input[2]]
+        assert zero_point.dtype == np.int8
+        assert not zero_point.any()
     assert any(constants[node.input[1]].size > 1 for node in graph.node
                if node.op_type == "DequantizeLinear")  # fmt: skip
+
+
+def test_openvino_runs_every_convolution_as_int8(shipped_as_int8: Path) -> None:
+    kinds = ("Conv", "ConvTranspose")
+    expected = [node for node in onnx.load(SHIPPED_MODEL).graph.node if node.op_type in kinds]
+    core = openvino.Core()
+    graph = core.read_model(shipped_as_int8)
+    graph.reshape([600, 800, 4])
+    running = core.compile_model(graph, "CPU").get_runtime_model().get_ordered_ops()
+    layers = [
+        (info["layerType"].astype(str), info["runtimePrecision"].astype(str))
+        for info in (node.get_rt_info() for node in running)
+    ]
+    precisions = [found for kind, found in layers if kind in ("Convolution", "Deconvolution")]
+    assert len(precisions) == len(expected)
+    assert set(precisions) <= {"u8", "i8"}
+
+
+def test_openvino_computes_what_the_file_says(shipped_as_int8: Path) -> None:
+    """Engines may round otherwise; a step lost somewhere is not rounding."""
+    frame = camera_frame(DriveFrames(1, carla_13(), first_seed=0).read(0).frame)
+    expected = reference(onnx.load(shipped_as_int8), "labels", {"frame": frame})
+    segmenter = Segmenter(shipped_as_int8, "openvino")
+    assert np.mean(segmenter.segment(frame).labels != expected) < 0.01
+    segmenter.close()
+
+
+def joined(scales: tuple[float, float]) -> onnx.ModelProto:
+    """a, b of 2 channels each -> Q, DQ to uint8 of these scales -> Concat -> out of 4 channels."""
+    nodes, constants = [], []
+    for name, scale in zip("ab", scales, strict=True):
+        constants.append(numpy_helper.from_array(np.array(scale, np.float32), f"{name}_scale"))
+        to, back = f"{name}_8", f"{name}_back"
+        rest = [f"{name}_scale", f"{name}_zero"]
+        constants.append(numpy_helper.from_array(np.zeros((), np.uint8), rest[1]))
+        nodes.append(helper.make_node("QuantizeLinear", [name, *rest], [to], f"Q_{name}"))
+        nodes.append(helper.make_node("DequantizeLinear", [to, *rest], [back], f"DQ_{name}"))
+    nodes.append(helper.make_node("Concat", ["a_back", "b_back"], ["out"], "join", axis=1))
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size])
+              for name, size in (("a", 2), ("b", 2), ("out", 4))}  # fmt: skip
+    ends = [values["a"], values["b"]], [values["out"]]
+    graph = helper.make_graph(nodes, "joined", *ends, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+VALUES = {
+    "a": np.array([[0.255, 12.7]], np.float32),
+    "b": np.array([[25.4, 99.0]], np.float32),
+}
+
+
+def test_a_signed_quantiser_reaches_as_far_in_coarser_steps() -> None:
+    """0..255 of 0.1 reach 25.5; in -128..127 that takes steps of 25.5 / 127."""
+    model = joined((0.1, 0.1))
+    make_signed(model)
+    step = 25.5 / 127
+    expected = np.array([[1, 63, 127, 127]]) * step
+    np.testing.assert_allclose(reference(model, "out", VALUES), expected, rtol=1e-5)
+
+
+def test_integers_are_concatenated_and_the_function_stays() -> None:
+    model = joined((0.1, 0.1))
+    make_signed(model)
+    before = reference(model, "out", VALUES)
+    concatenate_integers(model)
+    onnx.checker.check_model(model, full_check=True)
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds == ["QuantizeLinear", "QuantizeLinear", "Concat", "DequantizeLinear"]
+    np.testing.assert_array_equal(reference(model, "out", VALUES), before)
+
+
+def test_two_scales_cannot_be_joined() -> None:
+    model = joined((0.1, 0.2))
+    before = model.SerializeToString()
+    concatenate_integers(model)
+    assert model.SerializeToString() == before
 
 
 def test_a_file_that_loses_nothing_is_written_with_its_scores(

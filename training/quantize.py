@@ -2,9 +2,12 @@
 
 Weights and activations become 8-bit integers with a scale each, written into the same ONNX graph
 as pairs of QuantizeLinear and DequantizeLinear: one file that OpenVINO runs as int8 and TensorRT
-builds as int8. The scales are read off frames that are run through the net (post-training
-quantisation, NNCF); no torch is needed. Frames of the training list calibrate, its last fifth is
-held back and decides whether the file may be kept.
+builds as int8 (what that takes: `quantised_graph`). Every convolution is quantised: stem and head
+in float, alone or together, changed mean IoU by less than 0.1 point.
+
+The scales are read off frames that are run through the net (post-training quantisation, NNCF); no
+torch is needed. Frames of the training list calibrate, its last fifth is held back and decides
+whether the file may be kept.
 """
 
 import argparse
@@ -31,6 +34,7 @@ from carla_unet_ros.training.datasets import (
     split_names,
 )
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
+from carla_unet_ros.training.quantised_graph import concatenate_integers, make_signed
 
 if TYPE_CHECKING:
     import onnx
@@ -63,7 +67,8 @@ def quantise(
         draft = Path(folder) / "draft.onnx"
         write_metadata(proto, metadata)
         draft.write_bytes(proto.SerializeToString())
-        before, after = (_scored(path, held_back) for path in (model.path, draft))
+        before = _scored(model.path, held_back, model.metadata.precision)
+        after = _scored(draft, held_back, metadata.precision)
     loss = before.matrix.mean_iou() - after.matrix.mean_iou()
     if not loss <= LARGEST_LOSS:
         raise QuantisationError(
@@ -94,15 +99,19 @@ def to_int8(model: Model, calibration: PairSource, frames: int) -> "onnx.ModelPr
         [int(index) for index in indices],
         lambda index: {"frame": camera_frame(calibration.read(index).frame)},
     )
-    return nncf.quantize(
+    quantised = nncf.quantize(
         proto,
         dataset,
-        # Symmetric, as TensorRT wants it; asymmetric activations win nothing behind ReLU.
+        # Symmetric, as TensorRT wants it.
         preset=nncf.QuantizationPreset.PERFORMANCE,
         target_device=nncf.TargetDevice.CPU,
         subset_size=len(indices),
         ignored_scope=nncf.IgnoredScope(names=_not_convolutions(proto)),
     )
+    make_signed(quantised)
+    concatenate_integers(quantised)
+    onnx.checker.check_model(quantised, full_check=True)
+    return quantised
 
 
 def calibration_split(names: list[str]) -> tuple[list[str], list[str]]:
@@ -119,7 +128,8 @@ def _not_convolutions(proto: "onnx.ModelProto") -> list[str]:
     return [node.name for node in proto.graph.node if node.op_type not in kept]
 
 
-def _scored(path: Path, source: PairSource) -> Evaluation:
+def _scored(path: Path, source: PairSource, precision: str) -> Evaluation:
+    print(f"scoring {precision} on {len(source)} held-back frames", file=sys.stderr)
     segmenter = Segmenter(path, "openvino")
     try:
         return evaluate(segmenter, source)
