@@ -37,7 +37,9 @@ def test_dice_by_hand() -> None:
     """Class 0: overlap .5 + .9, sizes 1.6 and 2. Class 1 only in an ignored pixel: left out."""
     logits = logits_of([0.5, 0.5], [0.9, 0.1], [0.2, 0.8])
     truth = torch.tensor([[[0, 0, IGNORE]]])
-    assert dice_loss(logits, truth).item() == pytest.approx(1 - 2 * 1.4 / (1.4 + 2))
+    assert dice_loss(logits, truth, torch.tensor([2, 0])).item() == pytest.approx(
+        1 - 2 * 1.4 / (1.4 + 2)
+    )
 
 
 def test_a_batch_without_labels_gives_no_loss_and_no_nan() -> None:

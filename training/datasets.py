@@ -11,6 +11,8 @@ be recognised, the CARLA version whose tags the masks hold, is named by the user
 A pair is read only when it is asked for, so a data set may be larger than the memory.
 """
 
+import os
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -30,7 +32,7 @@ from carla_unet_ros.labels import (
 )
 
 LAYOUTS = (("rgb", "label"), ("CameraRGB", "CameraSeg"), ("CameraRGB", "CameraMask"))
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+_SUFFIXES = ("png", "jpg", "jpeg", "bmp")
 _VALIDATION_SHARE = 0.15
 _GAP_SHARE = 0.02
 
@@ -71,23 +73,30 @@ class PairFolder:
         self.name = folder.name
         self.source_set = carla_label_set(tags)
         self._table = mapping(self.source_set, target)
-        frames, masks = (_files_by_name(folder / sub) for sub in find_layout(folder))
+        self._folders = [folder / sub for sub in find_layout(folder)]
+        frames, masks = map(_files_by_name, self._folders)
         self.names = list(names) if names is not None else sorted(frames)
         for name in self.names:
             if name not in frames:
                 raise DataError(f"{folder}: frame {name!r} is listed, but there is no such file")
             if name not in masks:
-                raise DataError(f"{frames[name]} has no mask in {find_layout(folder)[1]}/")
+                frame, masks_folder = self._folders[0] / frames[name], self._folders[1].name
+                raise DataError(f"{frame} has no mask in {masks_folder}/")
         if not self.names:
             raise DataError(f"{folder} holds no frames")
-        self._paths = [(frames[name], masks[name]) for name in self.names]
+        # Arrays and no lists: Python counts who uses an object in the object itself, so that
+        # reading a list of 100,000 paths copies it into each worker, page by page.
+        self._files = [np.array([files[name] for name in self.names]) for files in (frames, masks)]
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self.names)
 
     def read(self, index: int) -> Pair:
         """Raises DataError where a file is unreadable, sizes differ, or a tag is unknown."""
-        frame_path, mask_path = self._paths[index]
+        frame_path, mask_path = (
+            folder / str(files[index])
+            for folder, files in zip(self._folders, self._files, strict=True)
+        )
         frame = _read_image(frame_path, cv2.IMREAD_COLOR)
         tags = self._tags(mask_path)
         if frame.shape[:2] != tags.shape:
@@ -208,13 +217,17 @@ def write_pair(
 def _write_image(path: Path, image: Uint8, options: list[int]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _, content = cv2.imencode(path.suffix, image, options)
-    part = path.with_suffix(".part")
+    # A name of its own: several processes may write the same frame at once.
+    part = path.with_suffix(f".{secrets.token_hex(4)}.part")
     part.write_bytes(content.tobytes())
     part.replace(path)
 
 
-def _files_by_name(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES}
+def _files_by_name(folder: Path) -> dict[str, str]:
+    """File names by name without suffix; plain strings, as a folder may hold 100,000 of them."""
+    with os.scandir(folder) as entries:
+        parts = [entry.name.rpartition(".") for entry in entries]
+    return {name: f"{name}.{suffix}" for name, _, suffix in parts if suffix.lower() in _SUFFIXES}
 
 
 def _read_image(path: Path, mode: int) -> np.ndarray:

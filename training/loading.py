@@ -7,6 +7,7 @@ workers, so that a resumed run sees exactly the frames an unbroken one would hav
 from collections.abc import Sequence
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -39,16 +40,20 @@ class EpochFrames(Dataset):
         self._augmentation = augmentation
         self._rare = rare
         self._seeds = seed, epoch
-        self._draws = draw_epoch([len(source) for source in sources], shares, frames, seed, epoch)
+        sizes = [len(source) for source in sources]
+        # An array and no list: workers share its memory, whatever they read of it.
+        self._draws = np.array(draw_epoch(sizes, shares, frames, seed, epoch), np.int64)
 
     def __len__(self) -> int:
         return len(self._draws)
 
     def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
-        source, index = self._draws[place]
+        source, index = self._draws[place].tolist()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_mixed(*self._seeds, place))
-            return self._augmentation(*to_tensors(*self._pair(self._sources[source], index)))
+            pair = self._pair(self._sources[source], index)
+            frame, labels = self._augmentation(*to_tensors(*pair))
+        return frame, labels.byte()  # an eighth of what there is to hand over
 
     def _pair(self, source: PairSource, index: int) -> Pair:
         """A pair as read, or with the rare objects of another one of its source."""
@@ -71,18 +76,25 @@ def draw_epoch(
     for source, (size, count) in enumerate(zip(sizes, _parts(shares, frames), strict=True)):
         for position in range(epoch * count, (epoch + 1) * count):
             lap, place = divmod(position, size)
-            draws.append((source, _permutation(size, _mixed(seed, source, lap))[place]))
+            draws.append((source, int(_permutation(size, _mixed(seed, source, lap))[place])))
     order = torch.randperm(len(draws), generator=_generator(_mixed(seed, -1, epoch)))
     return [draws[place] for place in order.tolist()]
 
 
-def loader(frames: EpochFrames, batch: int, workers: int) -> DataLoader:
-    """Batches of (frames float [N, 3, H, W], labels [N, H, W]); a last, smaller one is dropped."""
+def loader(
+    frames: EpochFrames, batch: int, workers: int, rank: int = 0, processes: int = 1
+) -> DataLoader:
+    """Batches of (frames float [N, 3, H, W], labels uint8 [N, H, W]) for one of the processes.
+
+    What the processes get at one step is together what one process would get in a batch as many
+    times as large. Frames at the end that do not fill such a batch are left out.
+    """
+    whole = len(frames) // (batch * processes) * batch * processes
     return DataLoader(
         frames,
         batch_size=batch,
+        sampler=range(rank, whole, processes),
         num_workers=workers,
-        drop_last=True,
         worker_init_fn=_single_threaded,
         pin_memory=torch.cuda.is_available(),
     )
@@ -95,15 +107,15 @@ def _parts(shares: Sequence[float], frames: int) -> list[int]:
     return parts
 
 
-_LAST_PERMUTATION: dict[tuple[int, int], list[int]] = {}
+_LAST_PERMUTATION: dict[tuple[int, int], Tensor] = {}
 
 
-def _permutation(size: int, seed: int) -> list[int]:
+def _permutation(size: int, seed: int) -> Tensor:
     """A shuffled range; the last one is kept, as consecutive draws ask for the same."""
     key = size, seed
     if key not in _LAST_PERMUTATION:
         _LAST_PERMUTATION.clear()
-        _LAST_PERMUTATION[key] = torch.randperm(size, generator=_generator(seed)).tolist()
+        _LAST_PERMUTATION[key] = torch.randperm(size, generator=_generator(seed))
     return _LAST_PERMUTATION[key]
 
 

@@ -6,6 +6,8 @@ zeros with a single one in it: 13 times less memory, the same number. It weighs 
 alike, so a pedestrian of 200 pixels hardly counts beside a road of 100,000; class weights make up
 for some of that. Dice (Milletari et al. 2016) compares whole regions instead of pixels, is blind
 to their size and close to what mean IoU measures.
+
+Both are those of the whole batch, however many processes share it (see `distributed`).
 """
 
 import torch
@@ -13,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carla_unet_ros.labels import IGNORE
+from carla_unet_ros.training.distributed import all_sum
 
 
 class SegmentationLoss(nn.Module):
@@ -33,30 +36,46 @@ class SegmentationLoss(nn.Module):
         logits = logits.float()
         labels = labels[..., :: labels.shape[-2] // logits.shape[-2],
                         :: labels.shape[-1] // logits.shape[-1]].long()  # fmt: skip
-        if (labels == IGNORE).all():
+        own = torch.bincount(labels[labels != IGNORE], minlength=logits.shape[1])
+        pixels = all_sum(own)
+        if not pixels.any():
             return logits.sum() * 0
+        loss = self._cross_entropy(logits, labels, own, pixels)
+        return loss + self.dice * dice_loss(logits, labels, pixels) if self.dice else loss
+
+    def _cross_entropy(
+        self, logits: Tensor, labels: Tensor, own: Tensor, pixels: Tensor
+    ) -> Tensor:
+        """Mean over the pixels of all processes, of which this one has its share.
+
+        own, pixels: how many of each class, int64 [C], here and in all processes
+        """
         weights = self.get_buffer("class_weights") if self.class_weights is not None else None
-        loss = F.cross_entropy(
-            logits, labels, weights, ignore_index=IGNORE, label_smoothing=self.smoothing
-        )
-        return loss + self.dice * dice_loss(logits, labels) if self.dice else loss
+        if own.any():
+            mean = F.cross_entropy(
+                logits, labels, weights, ignore_index=IGNORE, label_smoothing=self.smoothing
+            )
+        else:
+            mean = logits.sum() * 0  # the mean of nothing would be nan
+        if weights is not None:
+            own, pixels = own * weights, pixels * weights
+        return all_sum(mean * (own.sum() / pixels.sum()))
 
 
-def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def dice_loss(logits: Tensor, labels: Tensor, pixels: Tensor) -> Tensor:
     """1 - mean over the classes in the batch of 2 |P and T| / (|P| + |T|), P the probabilities.
 
-    Logits (N, C, H, W), labels int64 (N, H, W) with IGNORE. |P and T| needs only each pixel's
-    probability of its true class, so no one-hot planes are made.
+    Logits (N, C, H, W), labels int64 (N, H, W) with IGNORE, pixels int64 [C]: how many there are
+    of each class in the batch of all processes. |P and T| needs only each pixel's probability of
+    its true class, so no one-hot planes are made.
     """
-    classes = logits.shape[1]
     known = labels != IGNORE
     truth = torch.where(known, labels, 0)
     probabilities = logits.softmax(dim=1) * known[:, None]
     of_truth = probabilities.gather(1, truth[:, None])[:, 0]
-    overlap = logits.new_zeros(classes).index_add(0, truth.flatten(), of_truth.flatten())
-    pixels = torch.bincount(labels[known], minlength=classes)
-    size = probabilities.sum(dim=(0, 2, 3)) + pixels
-    return 1 - (2 * overlap / size)[pixels > 0].mean()
+    overlap = logits.new_zeros(len(pixels)).index_add(0, truth.flatten(), of_truth.flatten())
+    overlap, called = all_sum(torch.stack((overlap, probabilities.sum(dim=(0, 2, 3)))))
+    return 1 - (2 * overlap / (called + pixels))[pixels > 0].mean()
 
 
 def class_weights(pixels: Tensor, power: float) -> Tensor:

@@ -140,7 +140,7 @@ def _net_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stem", type=int, default=2, help="2: fold 2x2 pixels into channels first; 1: do not")
     add("--max-channels", type=int, default=128, help="where the doubling with depth ends")
     add("--no-skips", action="store_true", help="the plain encoder-decoder, for comparison")
-    add("--network-size", type=size_argument, default="768x576", help="frames are resized to this")
+    add("--network-size", type=size_argument, default="704x512", help="frames are resized to this")
     add("--init", type=Path, help="start from this checkpoint's weights")
 
 
@@ -156,7 +156,7 @@ def _schedule_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--class-weight", type=float, default=0.5, help="0: all pixels alike, 1: all classes alike"
     )
-    add("--dice", type=float, default=0.5, help="weight of the soft Dice loss")
+    add("--dice", type=float, default=1.0, help="weight of the soft Dice loss")
     add("--smoothing", type=float, default=0.0, help="label smoothing")
     add("--average", type=float, default=0.998, help="decay of the moving average of the weights")
     add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")

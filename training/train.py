@@ -5,14 +5,16 @@ RUN/last.pt         the last whole epoch, for --resume
 RUN/curves.png      loss and mean IoU by epoch; the same goes to TensorBoard in RUN/tensorboard
 
 Processes and devices are Lightning Fabric's business: the same command runs on a CPU, on one
-GPU, or under torchrun on many.
+GPU, or under torchrun on many, and so many processes learn what one would from a batch so many
+times as large.
 """
 
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -30,6 +32,7 @@ from carla_unet_ros.training.checkpoints import (
     write_checkpoint,
 )
 from carla_unet_ros.training.datasets import DataError
+from carla_unet_ros.training.distributed import share_statistics
 from carla_unet_ros.training.frame_graph import normalise
 from carla_unet_ros.training.options import OptionError, Options, parse
 from carla_unet_ros.training.sources import TrainingData, class_pixels
@@ -44,9 +47,7 @@ class Run:
         self.options = options
         self.data = data
         self.labels = label_set(options.labels)
-        self.fabric = Fabric(
-            accelerator=options.accelerator, devices=options.devices, precision=_precision(options)
-        )
+        self.fabric = _fabric(options)
         self.fabric.launch()
         torch.manual_seed(options.seed)
         self.config = UNetConfig(
@@ -61,6 +62,8 @@ class Run:
         net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if options.init:
             net.load_state_dict(read_checkpoint(options.init)["average"])
+        if self.fabric.world_size > 1:
+            share_statistics(net)
         optimizer = torch.optim.AdamW(
             net.parameters(), lr=options.rate, weight_decay=options.weight_decay
         )
@@ -90,6 +93,22 @@ class Run:
 
     def train_epoch(self) -> float:
         """One epoch of optimisation; returns the mean loss."""
+        self.net.train()
+        total = torch.zeros((), device=self.fabric.device)
+        bar = tqdm(
+            self.batches(),
+            f"epoch {self.epoch + 1}/{self.options.epochs}",
+            leave=False,
+            disable=not self.fabric.is_global_zero,
+        )
+        for colours, labels in bar:
+            loss = self.step(colours, labels)
+            total += loss
+            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        return float(total / self.steps)
+
+    def batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """This process's share of the epoch's batches, augmented, on its device."""
         width, height = self.options.crop
         frames = loading.EpochFrames(
             self.data.sources,
@@ -100,19 +119,12 @@ class Run:
             self.epoch,
             self.data.rare,
         )
-        batches = self.fabric.setup_dataloaders(
-            loading.loader(frames, self.options.batch, self.options.workers)
-        )
-        self.net.train()
-        total = torch.zeros((), device=self.fabric.device)
-        bar = tqdm(batches, f"epoch {self.epoch + 1}/{self.options.epochs}", leave=False)
-        for colours, labels in bar:
-            loss = self._step(colours, labels)
-            total += loss
-            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-        return float(torch.as_tensor(self.fabric.all_reduce(total, reduce_op="mean")) / self.steps)
+        rank, processes = self.fabric.global_rank, self.fabric.world_size
+        batches = loading.loader(frames, self.options.batch, self.options.workers, rank, processes)
+        return cast(Any, self.fabric.setup_dataloaders(batches, use_distributed_sampler=False))
 
-    def _step(self, colours: Tensor, labels: Tensor) -> Tensor:
+    def step(self, colours: Tensor, labels: Tensor) -> Tensor:
+        """One step of the optimiser; returns the loss of the batch of all processes."""
         colours = normalise(colours).contiguous(memory_format=torch.channels_last)
         loss = self.loss(self.net(colours), labels)
         self.fabric.backward(loss)
@@ -143,6 +155,13 @@ class Run:
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on where `state` was taken. OptionError where it is another run's state."""
         self.options.check_same_run(state["options"])
+        steps = state["schedule"]["total_steps"] // self.options.epochs
+        if steps != self.steps:
+            raise OptionError(
+                f"{self.options.out} was started with {steps} steps an epoch, but "
+                f"{self.fabric.world_size} processes make it {self.steps}: resume with as many "
+                "processes as it was started with"
+            )
         self.net.module.load_state_dict(state["net"])
         self.average.module.load_state_dict(state["average"])
         self.average.n_averaged.fill_(state["averaged"])
@@ -198,6 +217,20 @@ def _introduction(run: Run) -> str:
         f"U-Net {run.config}, {parameter_count(run.net) / 1e6:.2f} million parameters, "
         f"on {run.fabric.device} in {run.fabric._precision.precision}\n"
         f"data: {run.data.description}; {run.steps} steps an epoch, from epoch {run.epoch + 1}"
+    )
+
+
+def _fabric(options: Options) -> Fabric:
+    """Under torchrun it is torchrun that says how many processes there are, and where."""
+    devices, machines = options.devices, 1
+    if torch.distributed.is_torchelastic_launched():
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        machines = int(os.environ["WORLD_SIZE"]) // devices
+    return Fabric(
+        accelerator=options.accelerator,
+        devices=devices,
+        num_nodes=machines,
+        precision=_precision(options),
     )
 
 
