@@ -1,0 +1,133 @@
+"""What benchmarks/tradeoff.py found, for people: table, plot, section of docs/performance.md."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import report
+
+REAL_TIME = 30
+"""Frames a second that count as real time."""
+
+_HEADS = (
+    *("", "net", "channels", "depth", "stem", "network size", "precision", "enlarged"),
+    *("weights (M)", "mean IoU", "pixel accuracy", "ms", "frames/s"),
+)
+_MARKERS = {"fp32": "o", "bf16": "s", "int8": "^"}
+
+
+@dataclass
+class Point:
+    """One net, run in one way; milliseconds are of a frame's bytes to its labels' bytes."""
+
+    net: str
+    channels: int
+    depth: int
+    stem: int
+    network: tuple[int, int]
+    precision: str
+    enlarged: str
+    weights: int
+    mean_iou: float
+    pixel_accuracy: float
+    median_ms: float = 0.0
+    p95_ms: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        return 1000 / self.median_ms
+
+
+def on_front(point: Point, points: Sequence[Point]) -> bool:
+    """True where no other point is at least as good in both, and better in one."""
+    return not any(
+        other.median_ms <= point.median_ms
+        and other.mean_iou >= point.mean_iou
+        and (other.median_ms, other.mean_iou) != (point.median_ms, point.mean_iou)
+        for other in points
+    )
+
+
+def table(points: Sequence[Point]) -> str:
+    """A Markdown table, the fastest first."""
+    rows = [
+        (
+            "*" if on_front(point, points) else "",
+            *(point.net, point.channels, point.depth, point.stem),
+            f"{point.network[0]}x{point.network[1]}",
+            *(point.precision, point.enlarged, f"{point.weights / 1e6:.2f}"),
+            *(f"{point.mean_iou:.3f}", f"{point.pixel_accuracy:.3f}"),
+            *(f"{point.median_ms:.1f}", f"{point.per_second:.1f}"),
+        )
+        for point in sorted(points, key=lambda point: point.median_ms)
+    ]
+    return report.table(_HEADS, rows)
+
+
+def section(points: Sequence[Point], machine: str, data: str) -> str:
+    """The section of docs/performance.md; `data`: what the points were scored on."""
+    best = max(points, key=lambda point: point.mean_iou)
+    fast = [point for point in points if point.per_second >= REAL_TIME]
+    lines = [f"Most accurate of all: {_sentence(best)}."]
+    if fast:
+        quickest = max(fast, key=lambda point: point.mean_iou)
+        lines += [f"Most accurate at {REAL_TIME} frames/s or more: {_sentence(quickest)}."]
+    else:
+        lines += [f"No point reaches {REAL_TIME} frames/s on this machine."]
+    return f"""## Accuracy against time
+
+    python benchmarks/tradeoff.py --checkpoints RUN/best.pt --data DIR --tags V --list val.txt \\
+        --document
+
+{machine}. Scored on {data}, at camera resolution, through the Segmenter;
+median from frame bytes to label bytes, all points timed in turns in one run. `enlarged`: whether
+labels are enlarged to camera size or, finer and dearer, logits (`carla_unet_export --smooth`).
+int8 is post-training and kept here whatever it loses. `*`: on the Pareto front, none is both
+faster and more accurate.
+
+{table(points)}
+
+{" ".join(lines)}
+
+![mean IoU against milliseconds](tradeoff.png)"""
+
+
+def _sentence(point: Point) -> str:
+    return (
+        f"{point.net} at {point.network[0]}x{point.network[1]}, {point.precision}, "
+        f"{point.enlarged} enlarged, mean IoU {point.mean_iou:.3f} in {point.median_ms:.1f} ms"
+    )
+
+
+def plot(points: Sequence[Point], path: Path) -> None:
+    """Colour: the net. Marker: the arithmetic, hollow where logits are enlarged."""
+    from carla_unet_ros.training import plots
+
+    figure, axes = plots.pyplot.subplots(figsize=(9, 5.5), layout="constrained")
+    nets = list(dict.fromkeys(point.net for point in points))
+    for point in points:
+        colour = f"C{nets.index(point.net)}"
+        axes.plot(
+            point.median_ms,
+            point.mean_iou,
+            _MARKERS[point.precision],
+            color=colour,
+            fillstyle="full" if point.enlarged == "labels" else "none",
+        )
+        axes.annotate(
+            f"{point.network[0]}x{point.network[1]}",
+            (point.median_ms, point.mean_iou),
+            **{"xytext": (5, 4), "textcoords": "offset points", "fontsize": 7, "color": colour},
+        )
+    front = sorted((p.median_ms, p.mean_iou) for p in points if on_front(p, points))
+    axes.plot(*zip(*front, strict=True), "--", color="0.6", zorder=0, label="Pareto front")
+    for net in nets:
+        axes.plot([], [], "o", color=f"C{nets.index(net)}", label=net)
+    for precision, marker in _MARKERS.items():
+        axes.plot([], [], marker, color="0.3", label=precision)
+    axes.plot([], [], "o", color="0.3", fillstyle="none", label="hollow: logits enlarged")
+    axes.axvline(1000 / REAL_TIME, color="0.85", zorder=0, label=f"{REAL_TIME} frames/s")
+    axes.set(xlabel="ms from frame bytes to label bytes (median)", ylabel="mean IoU")
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path)
+    plots.pyplot.close(figure)
