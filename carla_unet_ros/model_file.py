@@ -73,10 +73,15 @@ class Model:
 def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
     """Reads and checks a model file.
 
+    path: a file, or the bare name of one that comes with the package: carla_unet_int8.onnx
+
     Raises ModelError where it is missing, truncated, not ONNX, not of the contract, or without
     metadata.
     """
     path = Path(path).expanduser()
+    shipped = SHIPPED_MODEL.with_name(path.name)
+    if path == Path(path.name) and not path.exists() and shipped.exists():
+        path = shipped
     content = _content(path)
     proto = _parse(path, content)
     _check_contract(path, proto)

@@ -32,7 +32,10 @@ from carla_unet_ros.segmenter import Segmenter
 
 PARAMETERS = (
     NodeParameter(
-        "model", "", "ONNX file of the model; '' is the one that comes with the package"
+        "model",
+        "",
+        "ONNX file of the model; '' is the one that comes with the package, "
+        "carla_unet_int8.onnx its int8 form",
     ),
     NodeParameter(
         "engine",

@@ -111,3 +111,13 @@ def test_weights_in_other_files_are_refused(tiny_model_path: Path, tmp_path: Pat
 def test_an_empty_model_is_refused(tmp_path: Path) -> None:
     proto = helper.make_model(helper.make_graph([], "empty", [], []))
     assert "holds no graph" in refused(tmp_path / "x.onnx", proto)
+
+
+def test_a_bare_name_is_that_of_a_file_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_model("carla_unet_int8.onnx").metadata.precision == "int8"
+    own = tmp_path / "carla_unet_int8.onnx"
+    own.write_bytes(tiny_model_path.read_bytes())
+    assert read_model("carla_unet_int8.onnx").sha256 == read_model(tiny_model_path).sha256
