@@ -16,7 +16,7 @@ from carla_unet_ros.training import export
 from carla_unet_ros.training.checkpoints import TrainedNet
 from carla_unet_ros.training.datasets import DriveFrames, PairFolder
 from carla_unet_ros.training.folding import fold
-from carla_unet_ros.training.frame_graph import FrameGraph, _argmax
+from carla_unet_ros.training.frame_graph import FrameGraph, _argmax, _argmax_by_planes
 from carla_unet_ros.training.unet import UNet, UNetConfig
 
 pytestmark = pytest.mark.training
@@ -133,7 +133,8 @@ def test_a_folded_net_computes_the_same(stem: int) -> None:
         assert (expected.float() - found.float()).abs().max() <= 1
 
 
-def test_of_equal_logits_the_first_class_wins() -> None:
+@pytest.mark.parametrize("argmax", [_argmax, _argmax_by_planes])
+def test_of_equal_logits_the_first_class_wins(argmax) -> None:
     logits = torch.tensor([1.0, 3.0, 3.0, 2.0]).view(1, 4, 1, 1)
-    labels, best = _argmax(logits)
+    labels, best = argmax(logits)
     assert (labels.item(), best.item()) == (1.0, 3.0)

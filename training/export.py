@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--out", type=Path, required=True, help="the ONNX file")
     add("--half", action="store_true", help="fp16, for TensorRT")
     add("--smooth", action="store_true", help="decide the class at camera resolution: finer "
-        "edges, half as many milliseconds again")  # fmt: skip
+        "edges, nearly twice the milliseconds")  # fmt: skip
     add("--network-size", type=size_argument, metavar="WIDTHxHEIGHT", help="what frames are "
         "resized to; a larger one finds thinner things, slower (default: as trained)")  # fmt: skip
     add("--data", type=Path, help="pairs whose held-back part (val.txt) the file is checked and "

@@ -6,7 +6,7 @@ Validation during training, the exported file and the benchmark's torch run are 
 so none of them can normalise or resize in a way of its own.
 
 The class is decided at the net's output size and then enlarged (nearest), or, with `smooth`,
-the logits are enlarged first: edges are finer then, and a frame costs half as much again, for 13
+the logits are enlarged first: edges are finer then, and a frame costs nearly twice as much, for 13
 planes of camera size are moved instead of one. Deciding is two maxima instead of argmax, which
 OpenVINO and TensorRT run through a slow TopK; both give the same ids.
 """
@@ -61,7 +61,7 @@ class FrameGraph(nn.Module):
         logits = self.net(planes if self.folded else planes[:, [2, 1, 0]])
         if self.smooth:
             logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
-        labels, best = _argmax(logits)
+        labels, best = (_argmax_by_planes if self.smooth else _argmax)(logits)
         confidence = 255 / torch.exp(logits - best).sum(dim=1, keepdim=True)
         if not self.smooth:
             # Pixel centres meet pixel centres. ONNX has no such operator for torch, which would
@@ -82,3 +82,15 @@ def _argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     countdown = torch.arange(classes, 0, -1, dtype=logits.dtype, device=logits.device)
     winners = torch.where(logits >= best, countdown.view(1, classes, 1, 1), 0.0)
     return classes - winners.amax(dim=1, keepdim=True), best
+
+
+def _argmax_by_planes(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The same as `_argmax`, faster where resizing has left the classes in planes of their own."""
+    best = logits[:, :1]
+    labels = torch.zeros_like(best)
+    for index in range(1, logits.shape[1]):
+        candidate = logits[:, index : index + 1]
+        wins = candidate > best
+        labels = torch.where(wins, float(index), labels)
+        best = torch.where(wins, candidate, best)
+    return labels, best
