@@ -14,6 +14,7 @@ the frames are not subscribed either. The queue holds one frame: while the engin
 newer frame replaces the waiting one, so what is published is never older than it need be.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,9 @@ class CameraStream:
     """Subscriptions and publishers of one camera, made with `node` and gone with `close`.
 
     opacity: asked at every overlay, 0..1
+
+    subscriptions: to the camera, while somebody wants its masks
+    last_turn:     when its last frame was taken, in seconds of the monotonic clock
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class CameraStream:
         opacity: Callable[[], float],
     ) -> None:
         self.statistics = FrameStatistics()
+        self.subscriptions: list[Subscription] = []
+        self.last_turn = 0.0
         self._node = node
         self._topics = topics
         self._reliability = reliability
@@ -84,7 +90,6 @@ class CameraStream:
         self._clock = clock
         self._log = node.get_logger().get_child(topics.image.strip("/~").replace("/", "."))
         self._active = False
-        self._subscriptions: list[Subscription] = []
         self._publishers = 0
         self._incompatible = ""
         self._camera_info: CameraInfo | None = None
@@ -127,7 +132,7 @@ class CameraStream:
         topic = self._node.resolve_topic_name(self._topics.image)
         return CameraState(
             topic=topic,
-            listening=bool(self._subscriptions),
+            listening=bool(self.subscriptions),
             publishers=self._node.count_publishers(topic),
             incompatible=self._incompatible,
             reliability=self._reliability,
@@ -137,12 +142,12 @@ class CameraStream:
     def _follow_subscribers(self) -> None:
         """Listens to the camera exactly while active and while somebody wants an image."""
         wanted = self._active and bool(self._wanted())
-        if wanted and not self._subscriptions:
+        if wanted and not self.subscriptions:
             self._subscribe()
         elif not wanted:
-            for subscription in self._subscriptions:
+            for subscription in self.subscriptions:
                 self._node.destroy_subscription(subscription)
-            self._subscriptions = []
+            self.subscriptions = []
             self._camera_info = None
 
     def _wanted(self) -> list[str]:
@@ -158,7 +163,7 @@ class CameraStream:
             incompatible_qos=self._on_incompatible,
             matched=self._on_publishers,
         )
-        self._subscriptions = [
+        self.subscriptions = [
             self._node.create_subscription(
                 CameraInfo, self._topics.camera_info, self._on_camera_info, _NEWEST_OF_ANY
             ),
@@ -188,6 +193,7 @@ class CameraStream:
         self._camera_info = message
 
     def _on_image(self, message: Image | CompressedImage, info: dict[str, Any]) -> None:
+        self.last_turn = time.monotonic()
         stamp = message.header.stamp
         # Each publisher numbers its own frames; of two at once the gaps say nothing.
         number = info.get("publication_sequence_number") if self._publishers < 2 else None

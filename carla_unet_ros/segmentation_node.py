@@ -12,10 +12,12 @@ configure again.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.subscription import Subscription
 
 from carla_unet_ros.camera_stream import RELIABILITIES, CameraStream
 from carla_unet_ros.camera_topics import CameraTopics, check_apart, check_image_topics
@@ -89,9 +91,9 @@ class SegmentationNode(ManagedNode):
     """Parameters: PARAMETERS. Services: those of every lifecycle node. Publishes /diagnostics."""
 
     def __init__(self) -> None:
+        self._cameras: list[CameraStream] = []
         super().__init__("segmentation")
         self._segmenter: Segmenter | None = None
-        self._cameras: list[CameraStream] = []
         self._frame_clock = FrameClock(self)
         self._refusal = ""
         declare(self, PARAMETERS, frozen=self._why_frozen)
@@ -99,6 +101,20 @@ class SegmentationNode(ManagedNode):
         self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
         if self._value("autostart"):
             self.start_soon()
+
+    @property
+    def subscriptions(self) -> Iterator[Subscription]:
+        """In the order in which the executor serves them: whose turn is longest ago, first.
+
+        In an order that never changes, the first camera would get most of an engine that is too
+        slow for all: the later ones have their newest frame taken when the next round begins.
+        """
+        turns = {
+            subscription: camera.last_turn
+            for camera in self._cameras
+            for subscription in camera.subscriptions
+        }
+        return iter(sorted(super().subscriptions, key=lambda each: turns.get(each, 0.0)))
 
     def configure(self) -> None:
         self._refusal = ""

@@ -45,6 +45,12 @@ def small_engine(small_model_path: Path, tmp_path_factory: pytest.TempPathFactor
     return built_engine(target_for(small_model_path), cache, print)
 
 
+def pytest_configure() -> None:
+    """A shell's background job ignores Ctrl-C, and every process it starts would, too."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def signals_as_they_were() -> Iterator[None]:
     """What a test does to a signal, every process started by the tests after it would inherit."""
