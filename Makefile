@@ -33,12 +33,8 @@ lint: $(VENV)/everything.stamp ## ruff: style and format
 types: $(VENV)/everything.stamp ## pyright
 	$(BIN)/pyright
 
-# Processes of their own: training forks, which a process full of other libraries' threads may
-# not; a training behind the loader's benchmark in one process has crashed in native code.
 test-unit: $(VENV)/everything.stamp ## pytest, on the Python of .venv
-	$(BIN)/python -m pytest -m 'not training' --durations=10
-	$(BIN)/python -m pytest -m training --durations=10 --ignore=test/test_loading_benchmark.py
-	$(BIN)/python -m pytest test/test_loading_benchmark.py
+	$(BIN)/python -m pytest --durations=15
 
 test-python3.12: $(VENV_312)/vehicle.stamp ## the tests that need no torch, on ROS 2 Jazzy's Python
 	timeout 900 $(VENV_312)/bin/python -m pytest -m 'not training' -q

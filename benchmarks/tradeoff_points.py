@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
+from carla_unet_ros.engines.openvino_engine import OpenVINOEngine, openvino_core
 from carla_unet_ros.model_file import read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.checkpoints import TrainedNet
@@ -65,9 +65,7 @@ def fitted(size: tuple[int, int], multiple: int) -> tuple[int, int]:
 
 def precisions_here() -> tuple[str, ...]:
     """Those this CPU has instructions for; the others would be emulated, or silently be fp32."""
-    import openvino
-
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return tuple(name for name in PRECISIONS if name != "bf16" or "BF16" in capabilities)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 import painted_pairs
 import pytest
 import tiny_model
@@ -16,6 +15,7 @@ pytest.importorskip("nncf")
 
 from carla_unet_ros.engines import tensorrt_build
 from carla_unet_ros.engines.build_progress import Progress
+from carla_unet_ros.engines.openvino_engine import openvino_core
 from carla_unet_ros.engines.tensorrt_build import Target
 from carla_unet_ros.engines.tensorrt_library import library
 from carla_unet_ros.labels import carla_13
@@ -68,7 +68,7 @@ def test_quantisers_are_signed_and_symmetric(shipped_as_int8: Path) -> None:
 def test_openvino_runs_every_convolution_as_int8(shipped_as_int8: Path) -> None:
     kinds = ("Conv", "ConvTranspose")
     expected = [node for node in onnx.load(SHIPPED_MODEL).graph.node if node.op_type in kinds]
-    core = openvino.Core()
+    core = openvino_core()
     graph = core.read_model(shipped_as_int8)
     graph.reshape([600, 800, 4])
     running = core.compile_model(graph, "CPU").get_runtime_model().get_ordered_ops()

@@ -1,5 +1,7 @@
 """The Segmenter on OpenVINO: labels known in advance, any size, and errors that are sentences."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +90,23 @@ def test_unknown_engines_are_refused(tiny_model_path: Path) -> None:
 def test_closing_twice_does_no_harm(segmenter: Segmenter) -> None:
     segmenter.close()
     segmenter.close()
+
+
+TWO_ENGINES = """
+import gc, os, signal, sys
+from carla_unet_ros.segmenter import Segmenter
+
+engines = [Segmenter(sys.argv[1], "openvino") for _ in range(2)]
+while engines:
+    engines.pop(0).close()
+    gc.collect()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_a_signal_after_two_engines_ended_is_handled(tiny_model_path: Path) -> None:
+    """The first one to be made ends first."""
+    command = [sys.executable, "-c", TWO_ENGINES, str(tiny_model_path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "handled\n")

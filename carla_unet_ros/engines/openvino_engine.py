@@ -5,11 +5,30 @@ faster than dynamic ones), and kept for each size seen, so that cameras of sever
 share one engine.
 """
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
+
+if TYPE_CHECKING:
+    import openvino
+
+
+@cache
+def openvino_core() -> "openvino.Core":
+    """The one Core of this process, which lasts as long as the process. ImportError without it.
+
+    A Core puts in a stack for signal handlers, and at its end the one that it found. Of two, the
+    first to be made and to end takes its stack with it, and the second puts that one back in: the
+    next signal that Python handles is then a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 class OpenVINOEngine:
@@ -22,12 +41,13 @@ class OpenVINOEngine:
     def __init__(self, model: Model, reason: str = "asked for", precision: str | None = None):
         try:
             import openvino
+
+            self._core = openvino_core()
         except ImportError as error:
             raise EngineError(
                 f"OpenVINO cannot be imported ({error}); install it with: pip install openvino"
             ) from error
         self.reason = reason
-        self._core = openvino.Core()
         self._config: dict[str, str] = {"PERFORMANCE_HINT": "LATENCY"}
         if precision:
             self._config["INFERENCE_PRECISION_HINT"] = precision
