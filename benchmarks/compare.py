@@ -10,10 +10,7 @@ its first run (5.5 GB in ~/.cache/carla_unet_ros); --no-smp leaves it out.
 """
 
 import argparse
-import datetime
 import json
-import re
-import shlex
 import signal
 import sys
 import tempfile
@@ -28,7 +25,7 @@ from compare_contenders import BASELINES, CONTENDERS, FRAMES, Contender, Skipped
 from compare_frames import net_config, read_frames
 from compare_processes import Worker, in_turns
 from compare_report import add_ratios, figures, plot, tables, write_document
-from report import machine
+from report import add_options, conditions
 from tqdm import tqdm
 
 from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError, read_model
@@ -48,9 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     try:
         results = {
-            "command": _command(words),
-            "machine": machine(),
-            "date": datetime.date.today().isoformat(),
+            **conditions("compare", words),
             **measured(options),
         }
     except (CheckpointError, ModelError, ValueError, RuntimeError) as error:
@@ -62,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.out.write_text(json.dumps(results, indent=1) + "\n")
     print(tables(results))
     if options.document:
-        write_document(results)
+        write_document(results, options.document)
     else:
         plot(results, options.out.with_suffix(".png"))
     return 0
@@ -150,13 +145,6 @@ def same_labels(name: str, work: Work) -> float | None:
     return float((found == expected).mean())
 
 
-def _command(words: Sequence[str]) -> str:
-    """As it was typed, but of paths the last part alone: where things lie concerns one machine."""
-    return shlex.join(
-        ["python", "benchmarks/compare.py", *(re.sub("[^=]*/", "", word) for word in words)]
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
     names = [contender.name for contender in CONTENDERS if contender.name != BASELINES[FRAMES]]
     parser = argparse.ArgumentParser(
@@ -179,10 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"contenders to leave out: {', '.join(names)}")  # fmt: skip
     add("--no-smp", action="append_const", dest="without", const="smp",
         help="leave out segmentation_models_pytorch, whose environment takes 5.5 GB")  # fmt: skip
-    add("--out", type=Path, default=Path("compare.json"), help="figures as JSON, and a plot "
-        "beside it as PNG (%(default)s)")  # fmt: skip
-    add("--document", action="store_true", help="write the section of docs/performance.md, and "
-        "the plot to docs/compare.png")  # fmt: skip
+    add_options(parser, "compare")
     return parser
 
 

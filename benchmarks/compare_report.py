@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from compare_contenders import BASELINES, FRAMES, MESSAGES
 from compare_processes import Times
-from report import PERFORMANCE, table, write_section
+from report import origin, table, write_section
 
 Figures = dict[str, Any]
 
@@ -96,7 +96,7 @@ def plot(results: Figures, path: Path) -> None:
     pyplot.close(figure)
 
 
-def write_document(results: Figures, document: Path = PERFORMANCE) -> None:
+def write_document(results: Figures, document: Path) -> None:
     """The section, and compare.png beside the document."""
     document.parent.mkdir(parents=True, exist_ok=True)
     plot(results, document.with_name("compare.png"))
@@ -108,9 +108,7 @@ def section(results: Figures) -> str:
     rounds, frames = results["rounds"], results["frames"]
     return f"""## Beside torch, another U-Net and a plain node
 
-    {results["command"]}
-
-{results["machine"]}, {results["date"]}; on the CPU alone. Frames of {results["frame_size"]} from
+{origin(results)}; on the CPU alone. Frames of {results["frame_size"]} from
 {results["source"]}; all nets at {width}x{height}; {results["weights"]}. Each contender is a
 process of its own with all cores, and they took turns: {rounds} rounds of {frames} frames each,
 {results["warm_up"]} more to warm up. Frames/s are of the mean time. Memory is the most each

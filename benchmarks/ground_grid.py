@@ -7,11 +7,9 @@ long each frame takes after it.
 """
 
 import argparse
-import datetime
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,12 +34,8 @@ for a calibration, the rest for every frame."""
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    results = {
-        "command": f"python benchmarks/ground_grid.py --frames {options.frames}",
-        "machine": report.machine(),
-        "date": datetime.date.today().isoformat(),
-        "cases": [measured(*size, options.frames) for size in tqdm(_SIZES, "sizes")],
-    }
+    cases = [measured(*size, options.frames) for size in tqdm(_SIZES, "sizes")]
+    results = {**report.conditions("ground_grid", argv), "cases": cases}
     options.out.write_text(json.dumps(results, indent=2) + "\n")
     print(table(results))
     if options.document:
@@ -75,8 +69,8 @@ def table(results: dict[str, Any]) -> str:
 
 def section(results: dict[str, Any]) -> str:
     """What docs/performance.md says."""
-    command, where = f"    {results['command']}", f"{results['machine']}, {results['date']}."
-    return "\n\n".join(("## The ground grid", command, f"{where}\n{_EXPLANATION}", table(results)))
+    origin = f"{report.origin(results)}.\n{_EXPLANATION}"
+    return "\n\n".join(("## The ground grid", origin, table(results)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,10 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--frames", type=int, default=300, help="timed for each size (%(default)s)")
-    add("--out", type=Path, default=Path("ground_grid.json"), help="figures as JSON (%(default)s)")
-    add("--document", type=Path, nargs="?", const=report.PERFORMANCE, metavar="FILE.md",
-        help="replace the section 'ground grid' of docs/performance.md, or of another "
-        "document")  # fmt: skip
+    report.add_options(parser, "ground grid")
     return parser
 
 

@@ -10,9 +10,7 @@ procedural drive, drawn into files first. What is not known here is handed to ca
 """
 
 import argparse
-import datetime
 import json
-import shlex
 import sys
 import tempfile
 import time
@@ -58,17 +56,11 @@ def main(argv: list[str] | None = None) -> int:
     except (DataError, OptionError) as error:
         print(f"loading: {error}", file=sys.stderr)
         return 1
-    command = shlex.join(["python", "benchmarks/loading.py", *(argv or sys.argv[1:])])
-    text = section(step, rates, setting, command)
+    where = report.conditions("loading", argv)
+    text = section(step, rates, setting, report.origin(where))
     print(text)
-    if own.out:
-        results = {
-            "command": command,
-            "setting": setting,
-            "step": step,
-            "rates": [asdict(rate) for rate in rates],
-        }
-        own.out.write_text(json.dumps(results, indent=1) + "\n")
+    figures = {"setting": setting, "step": step, "rates": [asdict(rate) for rate in rates]}
+    own.out.write_text(json.dumps(where | figures, indent=1) + "\n")
     if own.document:
         report.write_section("loading", text, own.document)
     return 0
@@ -94,7 +86,6 @@ def measured(options: Options, workers: list[int], batches: int) -> tuple[float,
         rates.append(Rate(count, loader, training))
     width, height = options.crop
     setting = (
-        f"{report.machine()}, {datetime.date.today().isoformat()}; "
         f"{run.data.description}; crops of {width}x{height}, "
         f"batches of {options.batch}, on {run.fabric.device}"
     )
@@ -115,7 +106,7 @@ def frames_per_second(
     return frames / (time.perf_counter() - start)
 
 
-def section(step: float, rates: list[Rate], setting: str, command: str) -> str:
+def section(step: float, rates: list[Rate], setting: str, origin: str) -> str:
     """The section of docs/performance.md."""
     heads = ("workers", "loader alone, frames/s", "loader and step together, frames/s")
     rows = [(rate.workers, rate.loader, rate.training) for rate in rates]
@@ -126,7 +117,7 @@ def section(step: float, rates: list[Rate], setting: str, command: str) -> str:
         else "Loading is the bottleneck with all these numbers of workers."
     )
     return (
-        f"## Loading\n\n    {command}\n\n{setting}.\n\n"
+        f"## Loading\n\n{origin}; {setting}.\n\n"
         f"The training step alone takes **{step:.3g} frames/s**. {verdict} Together they share "
         f"the cores.\n\n{report.table(heads, rows)}"
     )
@@ -144,9 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--drive", type=int, default=64, help="frames of the drive drawn without --data (64)")
     add("--workers", nargs="+", type=int, default=[0, 1, 2, 4], help="numbers of workers to try")
     add("--batches", type=int, default=20, help="batches timed in each case (20)")
-    add("--out", type=Path, help="results as JSON")
-    add("--document", type=Path, nargs="?", const=report.PERFORMANCE, metavar="FILE.md",
-        help="replace the section 'loading' of docs/performance.md, or of FILE.md")  # fmt: skip
+    report.add_options(parser, "loading")
     return parser
 
 

@@ -8,13 +8,11 @@ that answers at once. CPU time of the thread, so a busy machine does not blur it
 """
 
 import argparse
-import datetime
 import json
 import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 from typing import Any, cast
@@ -60,12 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     if not options.return_memory:
         keep_freed_memory()
-    results = {
-        "command": _command(options),
-        "machine": report.machine(),
-        "date": datetime.date.today().isoformat(),
-        "cases": [],
-    }
+    results: dict[str, Any] = {**report.conditions("node_overhead", argv), "cases": []}
     for count in tqdm(range(1, len(OUTPUTS) + 1), "cases"):
         take, work = measure(size, OUTPUTS[:count], options.frames)
         results["cases"].append({"outputs": OUTPUTS[:count], "take_ms": take, "work_ms": work})
@@ -87,10 +80,8 @@ def table(results: dict[str, Any]) -> str:
 
 def section(results: dict[str, Any]) -> str:
     """What docs/performance.md says."""
-    command, where = f"    {results['command']}", f"{results['machine']}, {results['date']}."
-    return "\n\n".join(
-        ("## The node beside its engine", command, f"{where}\n{_EXPLANATION}", table(results))
-    )
+    origin = f"{report.origin(results)}.\n{_EXPLANATION}"
+    return "\n\n".join(("## The node beside its engine", origin, table(results)))
 
 
 def run_camera(size: tuple[int, int], outputs: list[str]) -> None:
@@ -170,12 +161,6 @@ def random_frame(size: tuple[int, int]) -> Uint8:
     return np.random.default_rng(0).integers(0, 256, (*size, 4), np.uint8)
 
 
-def _command(options: argparse.Namespace) -> str:
-    numbers = [f"--{name} {getattr(options, name)}" for name in ("width", "height", "frames")]
-    rest = ["--return-memory"] if options.return_memory else []
-    return " ".join(["python benchmarks/node_overhead.py", *numbers, *rest])
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -187,10 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--return-memory", action="store_true",
         help="leave malloc as it is, to see what keeping the memory of frames is "
         "worth")  # fmt: skip
-    add("--out", type=Path, default=Path("node_overhead.json"), help="figures as JSON "
-        "(%(default)s)")  # fmt: skip
-    add("--document", type=Path, nargs="?", const=report.PERFORMANCE, metavar="FILE.md",
-        help="replace the section 'overhead' of docs/performance.md, or of FILE.md")  # fmt: skip
+    report.add_options(parser, "overhead")
     add("--camera", nargs="*", choices=OUTPUTS, help=argparse.SUPPRESS)
     return parser
 

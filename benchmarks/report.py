@@ -4,11 +4,16 @@ docs/performance.md holds a section for each benchmark between two comments; a r
 own and leaves the others, so each figure there was printed by the command named beside it.
 """
 
+import argparse
+import datetime
 import os
 import platform
 import re
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 PERFORMANCE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
@@ -19,6 +24,40 @@ def machine() -> str:
     name = names[0] if names else platform.processor() or platform.machine()
     cores = len(os.sched_getaffinity(0))
     return f"{name}, {cores} cores, Python {platform.python_version()}"
+
+
+def conditions(name: str, argv: Sequence[str] | None) -> dict[str, str]:
+    """What was run, on what and when: command, machine and date.
+
+    name, argv: the benchmark's, and the arguments it was called with; None takes sys.argv's
+    """
+    # Of paths the last part alone: where things lie concerns one machine.
+    words = [re.sub("[^=]*/", "", word) for word in (sys.argv[1:] if argv is None else argv)]
+    return {
+        "command": shlex.join(["python", f"benchmarks/{name}.py", *words]),
+        "machine": machine(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def origin(results: Mapping[str, Any]) -> str:
+    """The `conditions` among a benchmark's results as Markdown, without a full stop."""
+    return f"    {results['command']}\n\n{results['machine']}, {results['date']}"
+
+
+def add_options(parser: argparse.ArgumentParser, section: str) -> None:
+    """--out for the figures as JSON, and --document for the section of docs/performance.md."""
+    out = Path(f"{section.replace(' ', '_')}.json")
+    parser.add_argument("--out", type=Path, default=out, help="figures as JSON (%(default)s)")
+    parser.add_argument(
+        "--document",
+        type=Path,
+        nargs="?",
+        const=PERFORMANCE,
+        metavar="FILE.md",
+        help=f"replace the section '{section}' of docs/performance.md, or of FILE.md; a plot, "
+        "where there is one, lies beside the document and not beside the figures",
+    )
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

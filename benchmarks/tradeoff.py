@@ -12,7 +12,6 @@ A point is on the Pareto front, and marked *, where none is both faster and more
 """
 
 import argparse
-import datetime
 import json
 import sys
 import tempfile
@@ -52,7 +51,7 @@ from carla_unet_ros.training.export import ExportError
 from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.unet import parameter_count
 
-_SIZES = ("448x320", "576x416", "704x512", "832x608", "960x704")
+_SIZES = ("448x320", "576x384", "640x384", "704x512", "768x576", "832x640")
 _FRAMES_TIMED = 8
 
 
@@ -68,17 +67,16 @@ def main(argv: list[str] | None = None) -> int:
         print(f"tradeoff: {error}; pip install '.[training]'", file=sys.stderr)
         return 1
     data = f"{options.data.name} ({len(_list(options))} frames of {Path(options.list).name})"
-    machine = f"{report.machine()}, {datetime.date.today().isoformat()}"
     results = {
-        "machine": machine,
+        **report.conditions("tradeoff", argv),
         "data": data,
         "points": [asdict(point) | {"pareto": on_front(point, points)} for point in points],
     }
     options.out.write_text(json.dumps(results, indent=1) + "\n")
     if options.document:
-        text = section(points, machine, data)
-        report.write_section("tradeoff", text, report.PERFORMANCE)
-        plot(points, report.PERFORMANCE.with_name("tradeoff.png"))
+        text = section(points, report.origin(results), data)
+        report.write_section("tradeoff", text, options.document)
+        plot(points, options.document.with_name("tradeoff.png"))
     else:
         plot(points, options.out.with_suffix(".png"))
     print(table(points))
@@ -219,9 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         "reads its scales from (default %(default)s)")  # fmt: skip
     add("--rounds", type=int, default=40, help="turns of timing (default %(default)s)")
     add("--burst", type=int, default=4, help="frames timed in a turn (default %(default)s)")
-    add("--out", type=Path, default=Path("tradeoff.json"), help="figures as JSON (%(default)s); "
-        "the plot lies beside it as PNG")  # fmt: skip
-    add("--document", action="store_true", help="put table and plot into docs/ instead")
+    report.add_options(parser, "tradeoff")
     return parser
 
 

@@ -64,8 +64,11 @@ def table(points: Sequence[Point]) -> str:
     return report.table(_HEADS, rows)
 
 
-def section(points: Sequence[Point], machine: str, data: str) -> str:
-    """The section of docs/performance.md; `data`: what the points were scored on."""
+def section(points: Sequence[Point], origin: str, data: str) -> str:
+    """The section of docs/performance.md.
+
+    origin: of the figures, as report.origin writes it; data: what the points were scored on
+    """
     best = max(points, key=lambda point: point.mean_iou)
     fast = [point for point in points if point.per_second >= REAL_TIME]
     lines = [f"Most accurate of all: {_sentence(best)}."]
@@ -76,10 +79,7 @@ def section(points: Sequence[Point], machine: str, data: str) -> str:
         lines += [f"No point reaches {REAL_TIME} frames/s on this machine."]
     return f"""## Accuracy against time
 
-    python benchmarks/tradeoff.py --checkpoints RUN/best.pt --data DIR --tags V --list val.txt \\
-        --document
-
-{machine}. Scored on {data}, at camera resolution, through the Segmenter;
+{origin}. Scored on {data}, at camera resolution, through the Segmenter;
 median from frame bytes to label bytes, all points timed in turns in one run. `enlarged`: whether
 labels are enlarged to camera size or, finer and dearer, logits (`carla_unet_export --smooth`).
 int8 is post-training and kept here whatever it loses. `*`: on the Pareto front, none is both

@@ -5,12 +5,9 @@ that nobody else here uses. Every process has ended when a case is over, whateve
 """
 
 import argparse
-import datetime
 import json
 import os
 import platform
-import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -60,9 +57,7 @@ class Case(NamedTuple):
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     """The options both benchmarks have; `name` is the benchmark's."""
     add = parser.add_argument
-    add("--out", type=Path, default=Path(f"{name}.json"), help="figures as JSON (%(default)s)")
-    add("--document", type=Path, nargs="?", const=report.PERFORMANCE, metavar="FILE.md",
-        help=f"replace the section '{name}' of docs/performance.md, or of FILE.md")  # fmt: skip
+    report.add_options(parser, name)
     add("--seconds", type=float, default=10.0, help="counted for each case (%(default)s)")
     add("--warm-up", type=float, default=2.0, help="seconds before, not counted (%(default)s)")
     add("--width", type=int, default=800, help="of the frames (%(default)s)")
@@ -106,9 +101,8 @@ def origin(results: Mapping[str, Any]) -> str:
     size = f"{results['width']}x{results['height']}"
     segments = f"Model {results['model']} on {results['engine']}. " if "model" in results else ""
     return (
-        f"    {results['command']}\n\n{results['machine']}, Fast DDS {results['fast_dds']}, "
-        f"{results['date']}.\n{segments}Frames of {size}, bgra8; {results['seconds']:g} s counted "
-        "for each case."
+        f"{report.origin(results)}, Fast DDS {results['fast_dds']}.\n"
+        f"{segments}Frames of {size}, bgra8; {results['seconds']:g} s counted for each case."
     )
 
 
@@ -212,14 +206,10 @@ def _process(
 
 
 def _conditions(name: str, options: argparse.Namespace, argv: list[str] | None) -> dict[str, Any]:
-    # Of paths the last part alone: where things lie concerns one machine.
-    words = [re.sub("[^=]*/", "", word) for word in (sys.argv[1:] if argv is None else argv)]
     return {
-        "command": shlex.join(["python", f"benchmarks/{name}.py", *words]),
-        "machine": report.machine(),
+        **report.conditions(name, argv),
         "kernel": platform.release(),
         "fast_dds": _fast_dds(),
-        "date": datetime.date.today().isoformat(),
         **{name: getattr(options, name) for name in ("width", "height", "seconds", "warm_up")},
     }
 

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import report
 import unet_vs_cnn_contest
 import unet_vs_cnn_pictures
 from unet_vs_cnn_contest import Contest, predicted
@@ -45,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
         )
         contest = Contest.open(data, options.out, [*_TRAINING.split(), *more])
         trained = [contest.trained(net) for net in contest.nets]
-        figures = contest.measured(trained, options.boundary, _command(words))
+        figures = contest.measured(
+            trained, options.boundary, report.conditions("unet_vs_cnn", words)["command"]
+        )
     except (OptionError, DataError, CheckpointError, ValueError) as error:
         print(f"unet_vs_cnn: {error}", file=sys.stderr)
         return 1
@@ -75,12 +78,6 @@ def _draw(contest: Contest, trained: Sequence[TrainedNet], figures: Figures, pat
         for net, weights in zip(contest.nets, trained, strict=True)
     }
     unet_vs_cnn_pictures.draw(pairs, nets, thin, contest.labels, path)
-
-
-def _command(words: Sequence[str]) -> str:
-    """As it was typed, but of paths the last part alone: where things lie concerns one machine."""
-    shown = [Path(word).name if "/" in word else word for word in words]
-    return " ".join(["python benchmarks/unet_vs_cnn.py", *shown])
 
 
 def _parser() -> argparse.ArgumentParser:

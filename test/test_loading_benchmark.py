@@ -52,7 +52,7 @@ def test_rates_leave_out_the_start() -> None:
 )
 def test_the_verdict_compares_loader_and_step(loader: list[float], verdict: str) -> None:
     rates = [loading.Rate(workers, rate, 4.0) for workers, rate in enumerate(loader)]
-    text = loading.section(8.0, rates, "here", "python benchmarks/loading.py")
+    text = loading.section(8.0, rates, "crops", "here")
     assert verdict in text
     assert "**8 frames/s**" in text
 

@@ -180,7 +180,8 @@ def test_the_ground_grids_benchmark_writes_its_section(tmp_path: Path) -> None:
     assert all(0 < case["median_ms"] <= case["p95_ms"] for case in results["cases"])
     written = document.read_text()
     assert written.startswith("<!-- ground grid -->")
-    assert "    python benchmarks/ground_grid.py --frames 2\n" in written
+    command = "python benchmarks/ground_grid.py --frames 2 --out grid.json"
+    assert f"    {command} --document performance.md\n" in written
     assert ground_grid.table(results) in written
 
 
@@ -194,5 +195,6 @@ def test_the_overheads_benchmark_writes_its_section(tmp_path: Path) -> None:
     assert all(case["work_ms"] > 0 for case in results["cases"])
     written = document.read_text()
     assert written.startswith("<!-- overhead -->")
-    assert "--width 64 --height 48 --frames 2 --return-memory\n" in written
+    command = "--return-memory --out overhead.json --document performance.md"
+    assert f"--width 64 --height 48 --frames 2 {command}\n" in written
     assert node_overhead.table(results) in written
