@@ -3,7 +3,7 @@
 It keeps the simulator's manners that recording has to cope with: images come from another thread
 and not always in time, a camera's first image may be of an earlier tick, a world that is not
 synchronous does not tick, a new world starts in its own mode, and spawning fails where something
-stands already. Names and signatures are checked against the real module in test_record.py.
+stands already. Names and signatures are checked against the real module in test_carla_double.py.
 """
 
 import math

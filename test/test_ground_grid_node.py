@@ -7,7 +7,6 @@ row 380 is seen 400 * 2 / 80 = 10 m before the camera, 12 m before the origin.
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import TransformStamped, Twist
+from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import OccupancyGrid
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from ros_bench import LATCHED, Process, RosBench
+from ros_bench import LATCHED, RosBench
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
@@ -30,7 +29,6 @@ from carla_unet_ros.labels import Uint8, carla_13
 CAMERA = "/carla/ego_vehicle/rgb_front"
 GRID = f"{CAMERA}/segmentation/ground_grid"
 ROAD, SIDEWALK = carla_13().ids(["Roads", "Sidewalks"])
-FOLLOW_ROAD = Path(__file__).parents[1] / "docs" / "examples" / "follow_road.py"
 
 
 def curb(row: int = 380, height: int = 600, width: int = 800) -> Uint8:
@@ -343,54 +341,3 @@ def test_parameters_that_cannot_be_end_in_a_sentence(parameter: str, text: str):
     ended = subprocess.run([*command, parameter], capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1
     assert text in ended.stderr and "Traceback" not in ended.stderr
-
-
-@pytest.fixture
-def follow_road(bench: RosBench, tmp_path: Path) -> Iterator[list[Twist]]:
-    """The documentation's example of a planner, running; gives what it steers."""
-    twists = bench.collect(Twist, "/carla/ego_vehicle/twist")
-    process = Process([sys.executable, str(FOLLOW_ROAD)], tmp_path / "follow_road.txt")
-    yield twists
-    assert process.interrupt() == 0 and not process.printed
-
-
-def grid_message(first_free: float, last_free: float) -> OccupancyGrid:
-    """20 m around, cells of 0.5 m, free between these metres to the left."""
-    grid = OccupancyGrid()
-    grid.info.resolution, grid.info.width, grid.info.height = 0.5, 40, 40
-    grid.info.origin.position.y = -10.0
-    left = (np.arange(40) + 0.5) * 0.5 - 10
-    cells = np.where((left > first_free) & (left < last_free), 0, 100).astype(np.int8)
-    grid.data = np.repeat(cells, 40).tolist()
-    return grid
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "left"), [(-3.0, 3.0, 0.0), (0.0, 6.0, 3.0), (-8.0, -4.0, -6.0)]
-)
-def test_the_example_planner_steers_to_the_middle_of_the_road(
-    bench: RosBench, follow_road: list[Twist], first: float, last: float, left: float
-):
-    grids = bench.node.create_publisher(OccupancyGrid, GRID, 1)
-
-    def steered() -> list[Twist]:
-        grids.publish(grid_message(first, last))
-        bench.executor.spin_once(0.1)
-        return [twist for twist in follow_road if twist != Twist()]
-
-    twist = bench.until(steered)[0]
-    assert twist.linear.x == 2.0
-    assert twist.angular.z == pytest.approx(0.15 * left)
-
-
-def test_the_example_planner_stops_where_nothing_is_free_and_when_no_grid_comes(
-    bench: RosBench, follow_road: list[Twist]
-):
-    grids = bench.node.create_publisher(OccupancyGrid, GRID, 1)
-    bench.until(grids.get_subscription_count)
-    # It says stop twice a second without a grid, and at once for a grid that is all occupied.
-    bench.until(lambda: follow_road)
-    for _ in range(20):
-        grids.publish(grid_message(0.0, 0.0))
-    bench.until(lambda: len(follow_road) > 10)
-    assert all(twist == Twist() for twist in follow_road)
