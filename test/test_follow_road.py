@@ -1,4 +1,4 @@
-"""The planner of the documentation: it steers by the ground grid, and stops where there is none."""
+"""The planner of the documentation steers by the ground grid, and stops where there is none."""
 
 import sys
 from collections.abc import Iterator
