@@ -27,6 +27,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
 from carla_unet_ros import camera_mounting
+from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.camera_mounting import CameraMounting
 from carla_unet_ros.camera_topics import CameraTopics
 from carla_unet_ros.diagnostics import OK, WARN, status
@@ -53,6 +54,14 @@ PARAMETERS = (
         constant=True,
     ),
     NodeParameter("vehicle_frame", "ego_vehicle", "TF frame of the grid", constant=True),
+    NodeParameter(
+        "camera_fov",
+        0.0,
+        "the camera's horizontal field of view in degrees, where camera_info has a wrong focal "
+        "length, as from CARLA 0.9.16's own ROS 2 interface; 0 believes camera_info",
+        range=(0.0, 179.0),
+        live=True,
+    ),
     NodeParameter("cell_size", 0.2, "metres a side of a cell", range=(0.01, 5.0), constant=True),
     NodeParameter("ahead", 40.0, "metres the grid reaches ahead", range=_REACH, constant=True),
     NodeParameter("behind", 0.0, "metres it reaches behind", range=_REACH, constant=True),
@@ -87,6 +96,8 @@ _NEWEST = QoSProfile(depth=1)
 _NEWEST_OF_ANY = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _SECONDS_BETWEEN_WARNINGS = 5.0
+# A focal length of more widths of the picture is no vehicle's: it would see less than 3 degrees.
+_MOST_WIDTHS = 20
 
 
 class _NotYetError(ValueError):
@@ -189,7 +200,7 @@ class GroundGridNode(Node):
 
     def _table_of(self, camera_frame: str) -> GroundGrid:
         """The table of the camera as it is calibrated and mounted now, made anew on a change."""
-        calibration = _calibration(self._newest_camera_info())
+        calibration = _calibration(self._newest_camera_info(), self._value("camera_fov"))
         ignored: int = self._value("ignored_bottom_rows")
         pose = self._mounting.pose(camera_frame)
         known = self._place
@@ -245,13 +256,15 @@ class GroundGridNode(Node):
         return self.get_parameter(name).value
 
 
-def _calibration(info: CameraInfo) -> Calibration:
-    """ValueError for a camera_info that is empty or has a distorted lens."""
+def _calibration(info: CameraInfo, fov: float) -> Calibration:
+    """`fov`, if not 0, rules over the focal length. ValueError for what is no pinhole camera."""
     fx, fy, cx, cy = info.k[0], info.k[4], info.k[2], info.k[5]
-    if not (info.width and info.height and fx > 0 and fy > 0):
+    if fov and info.width and info.height:
+        fx = fy = intrinsics(info.width, info.height, fov).focal
+    if not (info.height and all(0 < f < _MOST_WIDTHS * info.width for f in (fx, fy))):
         raise ValueError(
             f"camera_info says {info.width}x{info.height} pixels, fx = {fx:g}, fy = {fy:g}; "
-            "expected a calibrated camera"
+            "expected a calibrated camera, or its field of view as camera_fov"
         )
     if any(info.d):
         raise ValueError(

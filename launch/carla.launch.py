@@ -6,6 +6,7 @@ field of view and pose (config/carla_objects.json), and segments what the first 
 native:=true is for CARLA 0.9.16 and newer, started with --ros2, which need no bridge. The cameras
 are then spawned by CARLA's own example:
 PythonAPI/examples/ros2/ros2_native.py --file .../share/carla_unet_ros/config/carla_native.json
+grid:=true then needs camera_fov:=90 as well: the focal length that 0.9.16 sends is wrong.
 """
 
 # launch comes with a ROS installation, not from pip.

@@ -169,6 +169,22 @@ def test_another_calibration_makes_another_table(bench: RosBench):
     assert node.printed.count("table computed") == 3
 
 
+@pytest.mark.parametrize(("fov", "metres"), [(90.0, 12.0), (60.0, 19.3)])
+def test_a_wrong_focal_length_is_refused_and_the_field_of_view_can_be_named(
+    bench: RosBench, fov: float, metres: float
+):
+    """CARLA 0.9.16's own interface takes the tangent of degrees as if they were radians."""
+    bench.start("ground_grid_node")
+    scene = Scene(bench)
+    scene.want_the_grid()
+    wrong = camera_info(800 / (2 * math.tan(fov) * math.pi / 360))
+    scene.until_problem("or its field of view as camera_fov", curb(), wrong)
+    assert not scene.grids
+    assert set_parameter(bench, "camera_fov", fov).successful
+    # Row 380 is 80 rows below the middle; at 60 degrees f is 400 / tan(30 degrees) = 693 pixels.
+    scene.until_curb_at(metres, curb(), wrong)
+
+
 def test_nothing_is_listened_to_while_nobody_wants_the_grid(bench: RosBench):
     bench.start("ground_grid_node")
     scene = Scene(bench)
