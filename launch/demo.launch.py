@@ -28,6 +28,25 @@ HERE = Path(__file__).parent
 OPTICAL_AXES = ("--qx", "-0.5", "--qy", "0.5", "--qz", "-0.5", "--qw", "0.5")
 
 
+def follow_the_car(context: LaunchContext) -> None:
+    """Tells the other nodes where a car of another name has its topics."""
+    arguments = context.launch_configurations
+    role = arguments.get("role_name")
+    if not role:
+        return
+    camera = f"/carla/{role}/rgb_front"
+    of_this_car = {
+        "image_topics": f"{camera}/image",
+        "image_topic": f"{camera}/image",
+        "labels_topic": f"{camera}/segmentation/labels",
+        "truth_topic": f"/carla/{role}/semantic_segmentation_front/image",
+        "camera": camera,
+        "vehicle_frame": role,
+    }
+    for name, value in of_this_car.items():
+        arguments[name] = arguments.get(name) or value
+
+
 def place_camera(context: LaunchContext) -> None:
     """Tells grid and TF how high the drive's camera sits, which differs from seed to seed."""
     arguments = context.launch_configurations
@@ -82,6 +101,7 @@ def generate_launch_description() -> LaunchDescription:
                 )
                 for parameter in PARAMETERS
             ),
+            OpaqueFunction(function=follow_the_car),
             OpaqueFunction(function=place_camera),
             IncludeLaunchDescription(str(HERE / "segmentation.launch.py")),
             IncludeLaunchDescription(str(HERE / "extras.launch.py")),

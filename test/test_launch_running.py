@@ -63,6 +63,18 @@ def test_control_c_ends_everything_cleanly(
     assert demo.printed.count("process has finished cleanly") == 4
 
 
+def test_the_demos_nodes_follow_a_car_of_another_name(
+    launch: Start, bench: RosBench, tiny_model_path: Path
+) -> None:
+    arguments = "role_name:=hero", "grid:=true", "width:=64", "height:=48"
+    demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
+    bench.until(lambda: "mean IoU" in demo.printed)
+    camera = "/carla/hero/rgb_front"
+    assert parameters(bench, "/ground_grid", "camera", "vehicle_frame") == [camera, "hero"]
+    bench.until(lambda: bench.node.count_publishers(f"{camera}/segmentation/ground_grid") == 1)
+    assert demo.control_c() == 0
+
+
 def test_a_node_that_died_is_started_again(
     launch: Start, bench: RosBench, tiny_model_path: Path
 ) -> None:
