@@ -16,7 +16,7 @@ from pathlib import Path
 from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
-from carla_unet_ros.engines.tensorrt_run import FrameRun, load_engine
+from carla_unet_ros.engines.tensorrt_run import load_engine
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model
 
 Size = tuple[int, int]
@@ -97,11 +97,11 @@ def _build(model: Model, sizes: list[Size], folder: Path | None, workspace: int 
     if doubt:
         print(f"it may not run: {doubt}", file=sys.stderr)
     cache = EngineCache(folder, print)
-    for width, height in sizes:
-        target = Target(model, (width, height), cuda.device(), workspace)
+    for size in sizes:
+        target = Target(model, size, cuda.device(), workspace)
         loaded = load_engine(built_engine(target, cache, print))
         # That it can be loaded says little; one frame is run.
-        FrameRun(loaded, height, width).close()
+        tensorrt_engine.opened(target, loaded, cache, print).close()
         print(f"ready: {target}")
     return 0
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from rtx_double import FakeRuntimeConfig
+
 SUCCESS = SimpleNamespace(name="cudaSuccess")
 FAILURE = SimpleNamespace(name="cudaErrorUnknown")
 
@@ -183,9 +185,12 @@ class FakeCuda:
 class FakeTensorRT:
     """Stands in for the module, as far as running goes.
 
-    faults: names of methods that fail
-    loaded: what was deserialised, in order
+    faults:   names of methods that fail
+    loaded:   what was deserialised, in order
+    compiled: how often kernels were compiled, as TensorRT-RTX does
     """
+
+    compiled = 0
 
     def __init__(self, cuda: FakeCuda, modes: Any) -> None:
         self.cuda = cuda
@@ -237,7 +242,7 @@ class FakeEngine:
         return SimpleNamespace(name="FLOAT" if wrong else "UINT8")
 
     def create_runtime_config(self) -> Any:
-        self._config = SimpleNamespace()
+        self._config = FakeRuntimeConfig(self._trt.faults)
         return self._config
 
     def create_execution_context(self, runtime_config: Any = None) -> "FakeContext | None":
@@ -247,6 +252,7 @@ class FakeEngine:
         assert runtime_config is self._config
         if runtime_config is not None:
             assert runtime_config.dynamic_shapes_kernel_specialization_strategy.name == "EAGER"
+            self._trt.compiled += runtime_config.compile()
         return FakeContext(self._trt)
 
 

@@ -137,6 +137,18 @@ def test_a_read_only_folder_is_read_and_new_engines_live_in_memory(
         assert len(entries(folder)) == 1
 
 
+def test_what_cannot_be_removed_is_an_error_in_words(
+    key: Key, small_engine: bytes, lines: list[str]
+) -> None:
+    with unprivileged() as folder:
+        cache = EngineCache(folder, lines.append)
+        put(cache, key, small_engine)
+        folder.chmod(0o500)
+        with pytest.raises(EngineError, match=r"cannot be written \(Permission denied\)"):
+            cache.clean()
+        assert len(entries(folder)) == 1
+
+
 def test_without_a_folder_engines_live_in_memory(
     small_model_path: Path, small_engine: bytes, lines: list[str]
 ) -> None:

@@ -13,9 +13,13 @@ import pytest
 from gpu_double import FakeCuda, FakeTensorRT
 from gpu_floor import Floor, Rates, Work
 from onnx import TensorProto, helper, numpy_helper
+from small_engine import DEVICE, needs_library
 
 from carla_unet_ros.engines import cuda, tensorrt_library, tensorrt_run
-from carla_unet_ros.model_file import read_model
+from carla_unet_ros.engines.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_build import Target, built_engine
+from carla_unet_ros.engines.tensorrt_library import library
+from carla_unet_ros.model_file import SHIPPED_MODEL, read_model
 
 
 @pytest.fixture
@@ -125,6 +129,7 @@ def test_every_engine_gets_numbers_or_the_reason_why_not(
         assert 0 < engine["labels_that_differ"] <= 1, "the double gives blue as label"
     for name in ("torch eager", "torch.compile", "ONNX Runtime CUDA"):
         assert case["engines"][name]["not_here"]
+    assert fake.cuda.calls.count("cudaStreamBeginCapture") == 2, "a frame, and the net alone"
     assert not fake.cuda.alive
     said = capsys.readouterr().out
     assert "| small fp32 | 64x48 | TensorRT | 2.000 |" in said
@@ -204,6 +209,20 @@ def test_torch_runs_the_weights_that_the_model_file_holds(
     with gpu_engines.torch_eager(full, (80, 60), device="cpu") as runner:
         for frame, expected in zip(frames, labels, strict=True):
             assert (runner.run(frame) != expected).mean() < 0.001
+
+
+@needs_library
+@pytest.mark.training
+def test_tensorrt_builds_the_shipped_model_in_half_precision(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    full, half = gpu_cases.cases_of_file(SHIPPED_MODEL, tmp_path)
+    assert half.precision == "fp16"
+    engines = [
+        built_engine(Target(case.model, (800, 600), DEVICE), EngineCache(tmp_path, print), print)
+        for case in (full, half)
+    ]
+    assert library().header_fault(engines[1]) == ""
+    assert len(engines[1]) < 0.7 * len(engines[0]), "half of it is weights, of half the size"
 
 
 @pytest.mark.training

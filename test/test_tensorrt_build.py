@@ -5,6 +5,7 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import onnx
 import pytest
@@ -103,12 +104,10 @@ def test_the_profile_fixes_height_and_width(small_model_path: Path) -> None:
     assert config.num_optimization_profiles == 1  # type: ignore[attr-defined]
 
 
-@needs_rtx
-def test_the_config_allows_a_cuda_graph_and_limits_the_workspace(
-    small_model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trt = importlib.import_module("tensorrt_rtx_bindings")
-    configs = []
+@pytest.fixture
+def configs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The configs that engines are built with from now on."""
+    configs: list[Any] = []
     fix_size = tensorrt_build._fix_size
 
     def spy(builder: object, config: object, target: Target) -> None:
@@ -116,9 +115,41 @@ def test_the_config_allows_a_cuda_graph_and_limits_the_workspace(
         fix_size(builder, config, target)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tensorrt_build, "_fix_size", spy)
+    return configs
+
+
+@needs_rtx
+def test_the_config_allows_a_cuda_graph_and_limits_the_workspace(
+    small_model_path: Path, configs: list[Any]
+) -> None:
+    trt = importlib.import_module("tensorrt_rtx_bindings")
     built(dataclasses.replace(target_for(small_model_path), workspace=2**28))
     assert configs[0].get_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
     assert configs[0].get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE) == 2**28
+
+
+@needs_rtx
+@pytest.mark.parametrize("capability", ["7.5", "8.9", "12.0"])
+def test_an_engine_is_made_for_the_gpus_own_generation(
+    small_model_path: Path, configs: list[Any], capability: str
+) -> None:
+    """By default TensorRT-RTX makes it for those from Ampere on, and Turing cannot run it."""
+    device = DEVICE._replace(compute_capability=capability)
+    engine = built(dataclasses.replace(target_for(small_model_path), device=device))
+    assert library().header_fault(engine) == ""
+    assert configs[0].num_compute_capabilities == 1
+    name = configs[0].get_compute_capability(0).name
+    assert name == f"SM{capability.replace('.', '')}"
+
+
+@needs_rtx
+def test_for_a_gpu_the_library_does_not_list_an_engine_is_made_for_many(
+    small_model_path: Path, configs: list[Any]
+) -> None:
+    hopper = DEVICE._replace(compute_capability="9.0")
+    engine = built(dataclasses.replace(target_for(small_model_path), device=hopper))
+    assert library().header_fault(engine) == ""
+    assert configs[0].num_compute_capabilities == 0
 
 
 def changed(source: Path, out: Path, change: Callable[[onnx.ModelProto], None]) -> Path:

@@ -1,12 +1,12 @@
-"""The TensorRT engine as the node opens it: without a GPU, on a double of one, and on a real one.
+"""The TensorRT engine as the node opens it: without a GPU, and on a double of one.
 
-Tests marked `gpu` need a CUDA device and a TensorRT library, and are skipped where `missing`
-says what is not there.
+On a real one: test_gpu.py.
 """
 
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,13 +21,12 @@ from carla_unet_ros.engines import (
     tensorrt_library,
     tensorrt_run,
 )
+from carla_unet_ros.engines.engine_cache import entries
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
-from carla_unet_ros.engines.tensorrt_engine import SIZES_KEPT, TensorRTEngine
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
-from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.engines.tensorrt_engine import SECONDS_TO_RETRY, SIZES_KEPT, TensorRTEngine
+from carla_unet_ros.model_file import Model, read_model
 
 ROOT = Path(tensorrt_engine.__file__).parents[2]
-WHY_NO_GPU = tensorrt_engine.missing()
 
 
 @pytest.fixture
@@ -166,6 +165,22 @@ def test_an_engine_is_built_on_the_first_frame_and_found_by_the_next_process(
     assert fake.loaded[0] == fake.loaded[1]
 
 
+@needs_rtx
+def test_kernels_are_compiled_once_and_found_by_the_next_process(
+    fake: FakeTensorRT, model: Model, tmp_path: Path
+) -> None:
+    TensorRTEngine(model, "asked for", tmp_path, print).prepare(48, 64)
+    (kernels,) = tmp_path.glob("kernels-*.bin")
+    written = kernels.stat().st_mtime_ns
+    TensorRTEngine(model, "asked for", tmp_path, print).prepare(48, 64)
+    assert fake.compiled == 1
+    assert kernels.stat().st_mtime_ns == written
+    kernels.write_bytes(kernels.read_bytes()[:-1])
+    TensorRTEngine(model, "asked for", tmp_path, print).prepare(48, 64)
+    assert fake.compiled == 2, "what was altered is not given to the library"
+    assert {entry.fault for entry in entries(tmp_path)} == {""}
+
+
 def test_cameras_of_one_size_share_memory_and_another_size_gets_its_own(
     fake: FakeTensorRT, model: Model, tmp_path: Path
 ) -> None:
@@ -212,6 +227,26 @@ def test_a_cached_engine_that_does_not_load_is_built_again_once(
         TensorRTEngine(model, "asked for", tmp_path, lines.append).prepare(48, 64)
 
 
+def test_an_engine_that_cannot_be_had_is_not_built_for_every_frame(
+    fake: FakeTensorRT, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 100.0
+    monkeypatch.setattr(tensorrt_engine, "time", SimpleNamespace(monotonic=lambda: seconds))
+    engine = TensorRTEngine(model, "asked for", tmp_path, print)
+    fake.faults.add("create_execution_context")
+    for _ in range(3):
+        with pytest.raises(EngineError, match="cannot prepare the engine"):
+            engine.infer(frame_of(48, 64))
+    assert len(fake.loaded) == 1
+    engine.close()
+    fake.faults.clear()
+    with pytest.raises(EngineError, match="tried again in 60 s"):
+        engine.infer(frame_of(48, 64))
+    seconds += SECONDS_TO_RETRY
+    engine.infer(frame_of(48, 64))
+    engine.close()
+
+
 def test_an_altered_engine_never_reaches_the_library(
     fake: FakeTensorRT, model: Model, tmp_path: Path, lines: list[str]
 ) -> None:
@@ -237,87 +272,3 @@ def test_running_without_a_graph_is_said_once_and_stands_in_the_name(
     assert engine.name.endswith(" fp32 (no CUDA graph)")
     told = [line for line in lines if "without a CUDA graph" in line]
     assert len(told) == 2, "once for each size"
-
-
-@pytest.fixture
-def gpu_model(tmp_path: Path) -> Model:
-    """The shipped model where it is there: what is compared should be worth comparing."""
-    import small_net
-
-    if SHIPPED_MODEL.exists():
-        return read_model()
-    return read_model(small_net.write(tmp_path / "small.onnx"))
-
-
-def smooth_frame(height: int, width: int) -> np.ndarray:
-    """Colours that run over the frame: no two classes tie as they do in noise."""
-    rows = np.linspace(0, 1, height)[:, None, None]
-    columns = np.linspace(0, 1, width)[None, :, None]
-    waves = np.sin(rows * [7, 11, 5, 0] + columns * [3, 9, 13, 0])
-    return np.ascontiguousarray((127 + 120 * waves).astype(np.uint8))
-
-
-gpu = pytest.mark.skipif(bool(WHY_NO_GPU), reason=f"needs a GPU: {WHY_NO_GPU}")
-
-
-@gpu
-@pytest.mark.gpu
-@pytest.mark.parametrize(("height", "width"), [(600, 800), (1080, 1920)])
-def test_a_gpu_gives_openvinos_labels(
-    gpu_model: Model, tmp_path: Path, height: int, width: int
-) -> None:
-    frame = smooth_frame(height, width)
-    engine = open_engine(gpu_model, "tensorrt", tmp_path)
-    reference = OpenVINOEngine(gpu_model, precision="f32")
-    labels, confidence = engine.infer(frame)
-    expected, expected_confidence = reference.infer(frame)
-    assert (labels == expected).mean() >= 0.999
-    assert np.abs(confidence.astype(int) - expected_confidence).mean() < 2
-    engine.close()
-
-
-def resident_memory() -> int:
-    """Of this process, in bytes (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
-
-
-@gpu
-@pytest.mark.gpu
-def test_ten_thousand_frames_need_no_more_memory_than_a_hundred(
-    gpu_model: Model, tmp_path: Path
-) -> None:
-    engine = open_engine(gpu_model, "tensorrt", tmp_path)
-    frames = [smooth_frame(600, 800), smooth_frame(1080, 1920)]
-    for turn in range(100):
-        engine.infer(frames[turn % 2])
-    gpu_before, host_before = cuda.free_memory(), resident_memory()
-    for turn in range(10_000):
-        engine.infer(frames[turn % 2])
-    assert gpu_before - cuda.free_memory() <= 2**20
-    assert resident_memory() - host_before <= 32 * 2**20
-    engine.close()
-
-
-@gpu
-@pytest.mark.gpu
-def test_closing_and_opening_again_leaks_no_gpu_memory(gpu_model: Model, tmp_path: Path) -> None:
-    frame = smooth_frame(600, 800)
-    free = []
-    for _ in range(5):
-        engine = open_engine(gpu_model, "tensorrt", tmp_path)
-        first = engine.infer(frame)[0]
-        np.testing.assert_array_equal(engine.infer(frame)[0], first)
-        engine.close()
-        free.append(cuda.free_memory())
-    # The first opening loads the kernels, which CUDA keeps.
-    assert free[0] - free[-1] <= 2 * 2**20
-
-
-@gpu
-@pytest.mark.gpu
-def test_the_segmenter_on_a_gpu_runs_frames_as_one_graph(gpu_model: Model, tmp_path: Path) -> None:
-    segmenter = Segmenter(gpu_model.path, "tensorrt", tmp_path)
-    segmenter.segment(smooth_frame(600, 800))
-    assert "no CUDA graph" not in segmenter.engine.name
-    segmenter.close()

@@ -3,6 +3,7 @@
 What only a GPU can show is in test_tensorrt_engine.py, marked `gpu`.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -207,6 +208,17 @@ def test_where_tensorrt_cannot_be_captured_frames_run_without_and_say_why(
     assert not fake.cuda.alive
 
 
+@needs_rtx
+def test_without_a_cache_of_kernels_they_are_compiled_again(fake: FakeTensorRT) -> None:
+    fake.faults.add("set_runtime_cache")
+    run = run_of(fake)
+    assert run.kernels == b""
+    frame = frame_of(0)
+    np.testing.assert_array_equal(run.run(frame)[0], frame[..., 0])
+    run.close()
+    assert not fake.cuda.alive
+
+
 def test_what_the_library_logged_is_in_the_error(fake: FakeTensorRT) -> None:
     fake.faults.add("deserialize_cuda_engine")
     lines = tensorrt_library.library().lines
@@ -252,6 +264,21 @@ def test_a_version_is_only_read_where_the_layout_is_known() -> None:
     library = tensorrt_library.library()
     assert library.header_fault(altered(24, b"\x07")) != ""
     assert library.header_fault(altered(4, b"\x01")[:24] + b"\x07" * 4) == ""
+
+
+@pytest.mark.parametrize("suffix", ["b6", ".post1"])
+def test_letters_in_a_version_do_not_make_it_another(suffix: str) -> None:
+    library = tensorrt_library.library()
+    short = ".".join(library.version.split(".")[:3])
+    assert dataclasses.replace(library, version=short + suffix).header_fault(engine_bytes()) == ""
+
+
+def test_a_library_that_is_too_old_is_not_used_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = tensorrt_library.library().version
+    future = {"TensorRT": (99, 3), "TensorRT-RTX": (99, 3)}
+    monkeypatch.setattr(tensorrt_library, "_OLDEST", future)
+    reason = tensorrt_library._find.__wrapped__()
+    assert f"{version} is older than 99.3" in str(reason)
 
 
 def test_an_engine_of_another_contract_is_refused(fake: FakeTensorRT) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import gpu_double
 import pytest
+import rtx_double
 
 TYPINGS = Path(__file__).parents[1] / "typings"
 COMMON = TYPINGS / "tensorrt" / "__init__.pyi"
@@ -123,6 +124,8 @@ def test_the_cuda_names_and_parameters_are_in_cuda_bindings() -> None:
         (gpu_double.FakeRuntime, COMMON, "Runtime."),
         (gpu_double.FakeEngine, RTX, "ICudaEngine."),
         (gpu_double.FakeContext, RTX, "IExecutionContext."),
+        (rtx_double.FakeRuntimeConfig, RTX, "IRuntimeConfig."),
+        (rtx_double.FakeRuntimeCache, RTX, "IRuntimeCache."),
     ],
 )
 def test_the_double_of_a_gpu_has_no_name_or_parameter_of_its_own(
@@ -131,7 +134,7 @@ def test_the_double_of_a_gpu_has_no_name_or_parameter_of_its_own(
     names = declared(COMMON) | declared(stub)
     names["Runtime"] = names["Runtime.__init__"] if stub != CUDA else None
     for name, function in inspect.getmembers(double, inspect.isfunction):
-        if name.startswith("_") or name == "queue":
+        if name.startswith("_") or name in ("queue", "compile"):
             continue
         parameters = list(inspect.signature(function).parameters)[1:]
         assert names[prefix + name] == parameters, f"{double.__name__}.{name}"

@@ -194,9 +194,10 @@ class Stream:
         """Ends a capture whose work failed; its own error would only repeat that one's."""
         runtime = _runtime()
         _code, graph = runtime.cudaStreamEndCapture(self.handle)
-        runtime.cudaGetLastError()
         if graph:
             runtime.cudaGraphDestroy(graph)
+        # Last, for there may be nothing to destroy, and that is an error too.
+        runtime.cudaGetLastError()
 
 
 class Graph:

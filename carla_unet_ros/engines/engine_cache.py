@@ -32,14 +32,15 @@ from carla_unet_ros.engines.private_files import (
 DEFAULT_FOLDER = Path("~/.cache/carla_unet_ros")
 
 _LOCK = "lock"
-_OURS = re.compile(r"((engine|timing)-[0-9a-f]{64})\.(bin|json)(\.tmp)?")
+_OURS = re.compile(r"((engine|timing|kernels)-[0-9a-f]{64})\.(bin|json)(\.tmp)?")
 
 
 @dataclass(frozen=True)
 class Key:
     """What an entry was made from: where any of it differs, the entry is not used.
 
-    kind:  "engine", or "timing" for what earlier builds learnt of the GPU's kernels
+    kind:  "engine"; "timing" for what earlier builds learnt of the GPU's kernels; "kernels" for
+           those that an engine was completed with on the GPU
     parts: name -> value, in clear
     """
 
@@ -135,9 +136,17 @@ class EngineCache:
             self._tell(f"{key.kind} is not kept, and built at every start: {where}")
 
     def clean(self) -> tuple[int, int]:
-        """Removes every entry, and no other file; returns how many files and bytes."""
+        """Removes every entry, and no other file; returns how many files and bytes.
+
+        Raises EngineError where the folder cannot be written.
+        """
         with self.lock():
-            return self._remove(every=True) if self._is_locked else (0, 0)
+            try:
+                return self._remove(every=True) if self._is_locked else (0, 0)
+            except OSError as error:
+                raise EngineError(
+                    f"engine cache {self.folder} cannot be written ({error.strerror})"
+                ) from error
 
     def _tell(self, sentence: str) -> None:
         """The same thing is found out several times on the way to an engine; it is said once."""

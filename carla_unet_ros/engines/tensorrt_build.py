@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import tensorrt
 
 # To be raised when a build makes something else of the same model: all engines are built again.
-_RECIPE = "1"
+_RECIPE = "2"
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class Target:
             "recipe": _RECIPE,
         }
         return Key("engine", parts | self._machine)
+
+    @property
+    def kernels_key(self) -> Key:
+        """Of what TensorRT-RTX compiles of the engine, on the GPU, before its first frame."""
+        return Key("kernels", self.key.parts)
 
     @property
     def timing_key(self) -> Key:
@@ -131,6 +136,7 @@ def _build(target: Target, timing: bytes, progress: Progress) -> _Built:
     config = parsed.builder.create_builder_config()
     config.progress_monitor = monitor(progress)
     library().make_capturable(config)
+    library().aim_at(config, target.device.compute_capability)
     _fix_size(parsed.builder, config, target)
     if target.workspace is not None:
         workspace = tensorrt_module().MemoryPoolType.WORKSPACE

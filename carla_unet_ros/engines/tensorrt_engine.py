@@ -5,17 +5,23 @@ it, so that cameras of several sizes can share this. Importing this module needs
 TensorRT nor a GPU; ask `missing` before opening it.
 """
 
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 from carla_unet_ros.engines import EngineError, Log, cuda, tensorrt_library
+from carla_unet_ros.engines.build_progress import Progress, build_with_progress
 from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
 from carla_unet_ros.engines.tensorrt_run import FrameRun, LoadedEngine, load_engine
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
 
-SIZES_KEPT = 4
-"""More sizes of frames than this at once are a mistake; the one longest unused is freed."""
+SIZES_KEPT = 8
+"""Of more sizes of frames than a node has cameras, the one longest unused is freed."""
+
+SECONDS_TO_RETRY = 60
+"""After an engine could not be had: GPU memory, for one, may be free again by then."""
 
 _WITHOUT_GRAPH = " (no CUDA graph)"
 
@@ -38,6 +44,32 @@ def unsupported() -> str:
     return tensorrt_library.library().unsupported(cuda.device().compute_capability)
 
 
+def opened(target: Target, loaded: LoadedEngine, cache: EngineCache, log: Log) -> FrameRun:
+    """An engine ready for frames. `log` is told where that takes seconds.
+
+    TensorRT-RTX compiles the kernels only here, on the GPU; so they are kept in the cache, too.
+    """
+    width, height = target.size
+    kernels = cache.read(target.kernels_key) or b""
+
+    def open_run(progress: Progress) -> FrameRun:
+        progress.start("opening on the GPU", 1)
+        return FrameRun(loaded, height, width, kernels=kernels)
+
+    run = build_with_progress(open_run, log)
+    if run.kernels:
+        with cache.lock():
+            cache.write(target.kernels_key, run.kernels)
+    return run
+
+
+class _Refusal(NamedTuple):
+    """Why there is no engine for a size, and until when nothing is tried (monotonic, s)."""
+
+    reason: str
+    until: float
+
+
 class TensorRTEngine:
     """See `carla_unet_ros.engines.Engine`."""
 
@@ -49,6 +81,7 @@ class TensorRTEngine:
         self._cache = EngineCache(cache, log)
         self._device = cuda.device()
         self._runs: dict[tuple[int, int], FrameRun] = {}
+        self._refusals: dict[tuple[int, int], _Refusal] = {}
         library = tensorrt_library.library()
         self.name = f"{library} {self._device.name} {model.metadata.precision}"
 
@@ -68,7 +101,7 @@ class TensorRTEngine:
         if run is None:
             if len(self._runs) == SIZES_KEPT:
                 self._free_longest_unused()
-            run = self._open(height, width)
+            run = self._open_once(height, width)
         # The last of the dictionary is the one used last.
         self._runs[height, width] = run
         return run
@@ -78,15 +111,27 @@ class TensorRTEngine:
         self._log(f"frames came in more than {SIZES_KEPT} sizes; freeing {width}x{height}")
         self._runs.pop((height, width)).close()
 
+    def _open_once(self, height: int, width: int) -> FrameRun:
+        """An engine that could not be had is not built again, in minutes, for the next frame."""
+        refusal = self._refusals.get((height, width))
+        if refusal is not None and time.monotonic() < refusal.until:
+            raise EngineError(refusal.reason)
+        try:
+            return self._open(height, width)
+        except EngineError as error:
+            reason = f"{error} (tried again in {SECONDS_TO_RETRY} s at the earliest)"
+            self._refusals[height, width] = _Refusal(reason, time.monotonic() + SECONDS_TO_RETRY)
+            raise
+
     def _open(self, height: int, width: int) -> FrameRun:
-        run = FrameRun(self._load((width, height)), height, width)
+        target = Target(self._model, (width, height), self._device)
+        run = opened(target, self._load(target), self._cache, self._log)
         if run.graph_fault:
             self._log(f"{width}x{height} frames run without a CUDA graph: {run.graph_fault}")
             self.name = f"{self.name.removesuffix(_WITHOUT_GRAPH)}{_WITHOUT_GRAPH}"
         return run
 
-    def _load(self, size: tuple[int, int]) -> LoadedEngine:
-        target = Target(self._model, size, self._device)
+    def _load(self, target: Target) -> LoadedEngine:
         cached = cached_engine(target, self._cache)
         if cached is not None:
             try:

@@ -6,6 +6,7 @@ elsewhere knows which one it calls. The library is imported on use, never with t
 """
 
 import functools
+import re
 from collections import deque
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,7 +27,8 @@ _MODULES = {
     "tensorrt_rtx": "TensorRT-RTX",
     "tensorrt_rtx_bindings": "TensorRT-RTX",
 }
-_OLDEST = {"TensorRT": 10, "TensorRT-RTX": 1}
+# Before 1.2, TensorRT-RTX allocates memory while it runs, which no CUDA graph can record.
+_OLDEST = {"TensorRT": (10, 0), "TensorRT-RTX": (1, 2)}
 _MAGIC = {"TensorRT": b"ftrt", "TensorRT-RTX": b"vtrt"}
 _VERSION_AT = 24
 _HEADER = 28
@@ -48,6 +50,31 @@ class LogLines:
 
     def text(self) -> str:
         return " | ".join(self._lines) or "the library logged no reason"
+
+
+@dataclass
+class RunContext:
+    """A context, and what has to outlive it: TensorRT-RTX's config and kernels.
+
+    is_compiled: whether the kernels that were given were taken, and none had to be compiled
+    """
+
+    context: "tensorrt.IExecutionContext | None"
+    config: "tensorrt_rtx.IRuntimeConfig | None" = None
+    kernels: "tensorrt_rtx.IRuntimeCache | None" = None
+    is_compiled: bool = False
+
+    def close(self) -> None:
+        """Frees the context before the others."""
+        self.context = None
+        self.config = self.kernels = None
+
+    def compiled(self) -> bytes:
+        """The kernels that had to be compiled for this GPU; TensorRT has none."""
+        if self.kernels is None or self.is_compiled:
+            return b""
+        content = self.kernels.serialize()
+        return bytes(content) if content is not None else b""
 
 
 @dataclass(frozen=True)
@@ -92,28 +119,50 @@ class Library:
         if layout != bytes(4):
             return ""
         built = ".".join(str(byte) for byte in engine[_VERSION_AT : _VERSION_AT + 3])
-        here = ".".join(self.version.split(".")[:3])
+        # Numbers alone: a version may end in "b6" or "post1".
+        here = ".".join(re.findall(r"\d+", self.version)[:3])
         return "" if built == here else f"it was built by {self.name} {built}; this is {here}"
+
+    def aim_at(self, config: "tensorrt.IBuilderConfig", compute_capability: str) -> None:
+        """Has the engine made for GPUs of this compute capability, where the library lists it.
+
+        TensorRT builds for the GPU that is there. TensorRT-RTX builds without one, and unless told
+        otherwise for every GPU from Ampere on: never for Turing (GeForce RTX 20).
+        """
+        listed = self._listed(compute_capability)
+        if listed is None:
+            return
+        config = cast("tensorrt_rtx.IBuilderConfig", config)
+        config.num_compute_capabilities = 1
+        if not config.set_compute_capability(listed, 0):
+            raise self.error(f"{self} does not build for compute capability {compute_capability}")
 
     def make_capturable(self, config: "tensorrt.IBuilderConfig") -> None:
         """Has the engine allocate nothing while it runs, so that a CUDA graph can record it."""
         if self.name == "TensorRT-RTX":
             config.set_flag(_rtx_module().BuilderFlag.REQUIRE_USER_ALLOCATION)
 
-    def create_context(
-        self, engine: "tensorrt.ICudaEngine"
-    ) -> "tensorrt.IExecutionContext | None":
+    def create_context(self, engine: "tensorrt.ICudaEngine", kernels: bytes = b"") -> RunContext:
+        """Its `context` is None where the library refuses.
+
+        kernels: what `RunContext.compiled` gave earlier for this engine, or nothing
+        """
         if self.name == "TensorRT":
-            return engine.create_execution_context()
+            return RunContext(engine.create_execution_context())
         engine = cast("tensorrt_rtx.ICudaEngine", engine)
         config = engine.create_runtime_config()
         if config is None:
-            return None
+            return RunContext(None)
         # By default better kernels are compiled in the background and exchanged while running;
         # a CUDA graph would go on launching the ones it recorded.
         eager = _rtx_module().DynamicShapesKernelSpecializationStrategy.EAGER
         config.dynamic_shapes_kernel_specialization_strategy = eager
-        return engine.create_execution_context(config)
+        # Where it refuses the cache or the kernels, it compiles them again.
+        cache = config.create_runtime_cache()
+        is_compiled = bool(kernels) and cache is not None and cache.deserialize(kernels)
+        if cache is not None and not config.set_runtime_cache(cache):
+            cache = None
+        return RunContext(engine.create_execution_context(config), config, cache, is_compiled)
 
     def capture_refusal(self, context: "tensorrt.IExecutionContext", stream: int) -> str:
         """Why the library says that a CUDA graph cannot record it; empty where it does not."""
@@ -125,11 +174,16 @@ class Library:
 
     def unsupported(self, compute_capability: str) -> str:
         """Why the library is not made for a GPU, as one phrase; empty where that is not known."""
-        if self.name == "TensorRT":
-            return ""
-        if hasattr(_rtx_module().ComputeCapability, f"SM{compute_capability.replace('.', '')}"):
+        if self.name == "TensorRT" or self._listed(compute_capability) is not None:
             return ""
         return f"{self} does not list GPUs of compute capability {compute_capability}"
+
+    def _listed(self, compute_capability: str) -> "tensorrt_rtx.ComputeCapability | None":
+        """TensorRT-RTX's own name of a compute capability; TensorRT has none."""
+        if self.name == "TensorRT":
+            return None
+        name = f"SM{compute_capability.replace('.', '')}"
+        return getattr(_rtx_module().ComputeCapability, name, None)
 
 
 @functools.cache
@@ -205,9 +259,11 @@ def _find() -> _Found | str:
             reasons.append(f"{module_name}: {error}")
             continue
         version = module.__version__
-        if int(version.split(".")[0]) >= _OLDEST[name]:
+        major, minor = version.split(".")[:2]
+        if (int(major), int(minor)) >= _OLDEST[name]:
             return _Found(module, name)
-        reasons.append(f"{module_name} {version} is older than {_OLDEST[name]}")
+        oldest = ".".join(map(str, _OLDEST[name]))
+        reasons.append(f"{module_name} {version} is older than {oldest}")
     if reasons:
         return f"no TensorRT can be used ({'; '.join(reasons)})"
     return f"no TensorRT is installed ({_INSTALL})"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from carla_unet_ros.engines import EngineError
 from carla_unet_ros.engines.cuda import DeviceMemory, Graph, PinnedMemory, Stream
-from carla_unet_ros.engines.tensorrt_library import library, tensorrt_module
+from carla_unet_ros.engines.tensorrt_library import RunContext, library, tensorrt_module
 from carla_unet_ros.labels import Uint8
 
 if TYPE_CHECKING:
@@ -55,14 +55,24 @@ class FrameRun:
     """See the module's text. Not thread-safe.
 
     stream:      what all work is queued on
+    kernels:     what TensorRT-RTX had to compile for this GPU, which takes it seconds; for the
+                 next FrameRun of this engine, also in another process
     graph_fault: why the work could not be captured as a graph; empty where it was, or where
                  that was not wanted
     """
 
-    def __init__(self, loaded: LoadedEngine, height: int, width: int, graph: bool = True) -> None:
+    def __init__(
+        self,
+        loaded: LoadedEngine,
+        height: int,
+        width: int,
+        graph: bool = True,
+        kernels: bytes = b"",
+    ) -> None:
         """Runs one black frame, so that the first real one is as fast as the next.
 
-        graph: False queues each operation by itself, for every frame
+        graph:   False queues each operation by itself, for every frame
+        kernels: of an earlier FrameRun of this engine, where there was one
 
         Raises EngineError, and then leaves nothing allocated.
         """
@@ -78,9 +88,8 @@ class FrameRun:
             self._gpu_frame = _closed_by(stack, DeviceMemory(self._frame.nbytes))
             self._gpu_outputs = _closed_by(stack, DeviceMemory(self._outputs.nbytes))
             self._loaded: LoadedEngine | None = loaded
-            self._context: tensorrt.IExecutionContext | None
-            self._context = _context(loaded.engine, height, width)
             stack.callback(self._drop)
+            self._prepared = _closed_by(stack, _context(loaded.engine, height, width, kernels))
             self._bind("frame", self._gpu_frame.address)
             self._bind("labels", self._gpu_outputs.address)
             self._bind("confidence", self._gpu_outputs.address + confidence_at)
@@ -91,6 +100,7 @@ class FrameRun:
             self.stream.synchronise()
             if graph:
                 self._capture(stack)
+            self.kernels = self._prepared.compiled()
             self._frees = stack.pop_all()
 
     def run(self, frame: Uint8) -> tuple[Uint8, Uint8]:
@@ -116,9 +126,13 @@ class FrameRun:
         self._frees.close()
 
     def _drop(self) -> None:
-        """Frees what the library allocated, the context before its engine."""
-        self._context = None
+        """Frees the engine, after its context."""
         self._loaded = None
+
+    @property
+    def _context(self) -> "tensorrt.IExecutionContext | None":
+        """None once this is closed."""
+        return self._prepared.context
 
     def _queue(self) -> None:
         self.stream.copy_in(self._frame, self._gpu_frame)
@@ -163,10 +177,11 @@ def _closed_by(stack: ExitStack, resource: _Resource) -> _Resource:
 
 
 def _context(
-    engine: "tensorrt.ICudaEngine", height: int, width: int
-) -> "tensorrt.IExecutionContext":
+    engine: "tensorrt.ICudaEngine", height: int, width: int, kernels: bytes
+) -> RunContext:
     """A context for frames of one size. Raises EngineError where the engine is for another."""
-    context = library().create_context(engine)
+    prepared = library().create_context(engine, kernels)
+    context = prepared.context
     if context is None:
         raise library().error(f"{library()} cannot prepare the engine to run (GPU memory?)")
     if not context.set_input_shape("frame", (height, width, 4)):
@@ -176,7 +191,7 @@ def _context(
         shape = [found[index] for index in range(len(found))]
         if shape != [height, width]:
             raise EngineError(f"the engine's {tensor} are {shape}; expected {[height, width]}")
-    return context
+    return prepared
 
 
 def _check_contract(engine: "tensorrt.ICudaEngine") -> None:
