@@ -20,10 +20,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from carla_unet_ros.labels import IGNORE, carla_13
-from carla_unet_ros.training.augmentation import Augmentation
-from carla_unet_ros.training.datasets import Pair, PairFolder
+from carla_unet_ros.training.augmentation import Augmentation, relight
+from carla_unet_ros.training.datasets import PairFolder
 from carla_unet_ros.training.loading import EpochFrames, draw_epoch, loader
-from carla_unet_ros.training.rare_classes import RareClasses, pasted
+from carla_unet_ros.training.rare_classes import RareClasses
 
 pytestmark = pytest.mark.training
 
@@ -47,9 +47,12 @@ def test_draws_depend_on_seed_and_epoch_alone() -> None:
 
 
 def frames_of(tmp_path: Path, frames: int = 8) -> EpochFrames:
+    """With all that is drawn by dice: crops, light, and parts of other frames."""
     folder = painted_pairs.write(tmp_path, 6)
     source = PairFolder(folder, "0.8.x", carla_13())
-    return EpochFrames([source], [1], frames, Augmentation(width=48, height=32), seed=1, epoch=2)
+    rare = RareClasses((4, 5), 0.5, 0.5)
+    augmentation = Augmentation(width=48, height=32, rare=rare, relit=0.5)
+    return EpochFrames([source], [1], frames, augmentation, 1, 2, rare, mix=0.5)
 
 
 def test_workers_change_nothing(tmp_path: Path) -> None:
@@ -114,25 +117,19 @@ def test_crops_look_for_rare_classes() -> None:
     assert looked_for > 2 * by_chance
 
 
-def test_rare_objects_are_pasted_with_their_pixels_and_nothing_else() -> None:
-    pair = Pair(np.full((6, 8, 3), 10, np.uint8), np.zeros((6, 8), np.uint8))
-    other = Pair(np.full((6, 8, 3), 99, np.uint8), np.ones((6, 8), np.uint8))
-    other.labels[2:4, 0:2] = 5
-    torch.manual_seed(1)
-    places = set()
-    for _ in range(20):
-        frame, labels = pasted(pair, other, ids=(5,))
-        assert ((frame[..., 0] == 99) == (labels == 5)).all()
-        assert (labels == 5).sum() == 4
-        places.add(bool(labels[2, 0] == 5))
-    assert places == {True, False}  # as it was, and mirrored
-    assert (pair.labels == 0).all()
-
-
-def test_frames_of_different_sizes_are_not_mixed() -> None:
-    pair = Pair(np.zeros((6, 8, 3), np.uint8), np.zeros((6, 8), np.uint8))
-    other = Pair(np.zeros((3, 8, 3), np.uint8), np.full((3, 8), 5, np.uint8))
-    assert pasted(pair, other, ids=(5,)) is pair
+def test_each_class_gets_a_light_of_its_own() -> None:
+    """Two classes of one grey: each stays even, all channels in 0..1, and they come apart."""
+    labels = torch.zeros(4, 6, dtype=torch.long)
+    labels[:, 3:] = 7
+    labels[0, 0] = IGNORE
+    torch.manual_seed(0)
+    frame = relight(torch.full((1, 3, 4, 6), 0.5), labels)[0]
+    road, sky = frame[:, labels == 7], frame[:, labels == 0]
+    assert (road.std(dim=1) < 1e-6).all()
+    assert (sky.std(dim=1) < 1e-6).all()
+    assert (road[:, 0] - sky[:, 0]).abs().max() > 0.02
+    assert frame.min() >= 0
+    assert frame.max() <= 1
 
 
 @pytest.fixture

@@ -55,6 +55,19 @@ def test_first_and_last_layer_get_gradients() -> None:
         assert gradient.any()
 
 
+def test_dropout_silences_channels_in_training_alone() -> None:
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(classes=3, channels=4, depth=2, dropout=0.5))
+    seen: list[Any] = []
+    net.dropout.register_forward_hook(lambda _, __, output: seen.append(output))
+    frames = torch.rand(8, 3, 32, 32)
+    net(frames)
+    net.eval()(frames)
+    silent = [(features == 0).all(dim=(2, 3)).float().mean().item() for features in seen]
+    assert silent[0] > 0.3
+    assert silent[1] < 0.1
+
+
 def test_learns_to_tell_left_from_right() -> None:
     torch.manual_seed(0)
     net = UNet(UNetConfig(classes=2, channels=4, depth=2))
@@ -69,7 +82,9 @@ def test_learns_to_tell_left_from_right() -> None:
     assert (net(frames).argmax(1) == truth).float().mean() > 0.95
 
 
-@pytest.mark.parametrize("wrong", [{"classes": 1}, {"depth": 0}, {"stem": 9}, {"max_channels": 3}])
+@pytest.mark.parametrize(
+    "wrong", [{"classes": 1}, {"depth": 0}, {"stem": 9}, {"max_channels": 3}, {"dropout": 1.0}]
+)
 def test_impossible_nets_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         UNetConfig(**wrong)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import IGNORE, Uint8
-from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses, happens
+from carla_unet_ros.training.mixing import happens
+from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside kornia, of no use to our users
@@ -32,6 +33,7 @@ class Augmentation:
     scale: share of the frame's area a crop shows; at 800x600 and crops of 512x384 the range
            0.15..1 shows objects at 0.6 to 1.7 times their size
     rare:  what is seldom seen, and how often to look for it
+    relit: share of the frames where each class stands in a light of its own
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Augmentation:
         height: int,
         scale: tuple[float, float] = (0.15, 1.0),
         rare: RareClasses = NOTHING_RARE,
+        relit: float = 0.0,
     ) -> None:
         self._rare = rare
+        self._relit = relit
         self._crop = _frame_and_labels(
             K.RandomResizedCrop(
                 (height, width), scale=scale, ratio=(0.9, 1.9), cropping_mode="slice"
@@ -68,11 +72,14 @@ class Augmentation:
         share, rotation = self._rotation
         if happens(share):
             frame, shifted = rotation(frame, shifted)
+        labels = shifted[0, 0].round().long() - 1
+        labels = torch.where(labels < 0, IGNORE, labels)
+        if happens(self._relit):
+            frame = relight(frame, labels)
         for share, change in self._light:
             if happens(share):
                 frame = change(frame)
-        labels = shifted[0, 0].round().long() - 1
-        return frame[0].clamp(0, 1), torch.where(labels < 0, IGNORE, labels)
+        return frame[0].clamp(0, 1), labels
 
     def _place(self, labels: Tensor) -> list[ParamItem]:
         """Where to crop and whether to flip; now and then the best of several draws."""
@@ -85,6 +92,17 @@ class Augmentation:
             return draws[0]
         rare = torch.isin(labels, torch.tensor(self._rare.ids, dtype=labels.dtype))
         return max(draws, key=lambda draw: int(rare[_rows_and_columns(draw)].sum()))
+
+
+def relight(frame: Tensor, labels: Tensor) -> Tensor:
+    """Each class in a light of its own: frame (1, 3, H, W), labels int64 [H, W] -> frame.
+
+    Brightness and, a little, colour of each class are moved by themselves: a net that tells road
+    from sidewalk by one being the darker is wrong in the next town.
+    """
+    strength = 1 + (torch.rand(256, 1) - 0.5) + 0.3 * (torch.rand(256, 3) - 0.5)
+    offset = 0.2 * (torch.rand(256, 1) - 0.5)
+    return (frame * strength.T[:, labels] + offset.T[:, labels]).clamp(0, 1)
 
 
 def _frame_and_labels(*transforms: torch.nn.Module) -> K.AugmentationSequential:

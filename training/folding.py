@@ -1,5 +1,7 @@
 """What a finished net can do without: the same function with less work, made at export.
 
+And back again (`unfold`), so that training can go on from a model file.
+
     batch normalisation  ->  into the weights and bias of the convolution before it
     space to depth, and the order of the camera's bytes  ->  into the first convolution
 
@@ -10,9 +12,10 @@ frame has to be picked or moved either: together a sixth of a frame's time in Op
 """
 
 import copy
+from collections.abc import Callable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from carla_unet_ros.training.unet import DoubleConv, UNet
@@ -51,3 +54,66 @@ def _camera_convolution(convolution: nn.Conv2d, stem: int) -> nn.Conv2d:
     result.weight = nn.Parameter(weights.contiguous())
     result.bias = convolution.bias
     return result
+
+
+@torch.no_grad()
+def unfold(net: UNet, weights: Mapping[str, Tensor], colours: Tensor) -> None:
+    """Gives `net` the weights of a folded one: the same function, and ready to be trained.
+
+    weights: tensors of `fold(...)` by name; those of the head may be left out
+    colours: (N, 3, H, W), normalised. Batch normalisation is set to undo itself: its statistics
+             are those of these frames, its scale and shift give back what went in, plus the bias
+
+    Raises KeyError or RuntimeError where the weights are those of another net.
+    """
+    own = net.state_dict()
+    shifts = dict[nn.Module, Tensor]()
+    for block_name, block in net.named_modules():
+        if isinstance(block, DoubleConv):
+            for place in (0, 3):
+                name = f"{block_name}.{place}"
+                weight = weights[f"{name}.weight"]
+                if block is net.first and place == 0:
+                    weight = _training_convolution(weight, net.config.stem)
+                own[f"{name}.weight"] = weight
+                shifts[block[place + 1]] = _bias(weights, name, len(weight))
+    for name in ("head", *(name for name, _ in net.named_modules() if name.endswith("enlarge"))):
+        if name == "head" and "head.weight" not in weights:
+            continue
+        own[f"{name}.weight"] = weights[f"{name}.weight"]
+        own[f"{name}.bias"] = _bias(weights, name, len(own[f"{name}.bias"]))
+    net.load_state_dict(own)
+    hooks = [
+        norm.register_forward_pre_hook(_undo_normalisation(shift))
+        for norm, shift in shifts.items()
+    ]
+    net.eval()(colours)
+    for hook in hooks:
+        hook.remove()
+    net.train()
+
+
+def _bias(weights: Mapping[str, Tensor], layer: str, channels: int) -> Tensor:
+    """A bias that is all zeros is not written at export."""
+    return weights.get(f"{layer}.bias", torch.zeros(channels))
+
+
+def _training_convolution(weights: Tensor, stem: int) -> Tensor:
+    """The inverse of `_camera_convolution`: [O, 4, 3s, 3s] -> [O, 3 s s, 3, 3]."""
+    outputs = len(weights)
+    colours = weights[:, :3].flip(1).reshape(outputs, 3, 3, stem, 3, stem)
+    return colours.permute(0, 1, 3, 5, 2, 4).reshape(outputs, 3 * stem**2, 3, 3)
+
+
+def _undo_normalisation(shift: Tensor) -> Callable[[nn.Module, tuple[Tensor]], None]:
+    """A hook for a normalisation layer: from now on it only adds `shift` [C]."""
+
+    def set_up(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        variance, mean = torch.var_mean(inputs[0], (0, 2, 3))
+        norm.get_buffer("running_mean").copy_(mean)
+        norm.get_buffer("running_var").copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(shift + mean)
+
+    return set_up

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from carla_unet_ros.training.augmentation import Augmentation, to_tensors
 from carla_unet_ros.training.datasets import Pair, PairSource
-from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses, happens, pasted
+from carla_unet_ros.training.mixing import happens, mirrored, mixed, pasted
+from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses
 
 
 class EpochFrames(Dataset):
@@ -23,7 +24,8 @@ class EpochFrames(Dataset):
     sources: where the frames come from
     shares:  how much of the epoch each source fills; they need not sum to 1
     frames:  frames in the epoch; a source smaller than its part is gone through several times
-    rare:    classes to paste from one frame into another
+    rare:    classes to paste from one frame into another of its source
+    mix:     share of the frames that take something of a frame of any source
     """
 
     def __init__(
@@ -35,10 +37,13 @@ class EpochFrames(Dataset):
         seed: int,
         epoch: int,
         rare: RareClasses = NOTHING_RARE,
+        mix: float = 0.0,
     ) -> None:
         self._sources = sources
+        self._shares = torch.tensor(shares, dtype=torch.float64)
         self._augmentation = augmentation
         self._rare = rare
+        self._mix = mix
         self._seeds = seed, epoch
         sizes = [len(source) for source in sources]
         # An array and no list: workers share its memory, whatever they read of it.
@@ -56,12 +61,20 @@ class EpochFrames(Dataset):
         return frame, labels.byte()  # an eighth of what there is to hand over
 
     def _pair(self, source: PairSource, index: int) -> Pair:
-        """A pair as read, or with the rare objects of another one of its source."""
+        """A pair as read, or with something of another one."""
         pair = source.read(index)
-        if not happens(self._rare.paste):
-            return pair
-        other = source.read(int(torch.randint(len(source), ())))
-        return pasted(pair, other, self._rare.ids)
+        if happens(self._mix):
+            pair = mixed(pair, _any_of(self._sources[int(torch.multinomial(self._shares, 1))]))
+        if happens(self._rare.paste):
+            other = _any_of(source)
+            if other.labels.shape == pair.labels.shape:
+                other = mirrored(other) if happens(0.5) else other
+                pair = pasted(pair, other, self._rare.ids)
+        return pair
+
+
+def _any_of(source: PairSource) -> Pair:
+    return source.read(int(torch.randint(len(source), ())))
 
 
 def draw_epoch(

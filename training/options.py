@@ -23,12 +23,15 @@ class Options:
     rare: list[str]
     rare_crops: float
     rare_paste: float
+    mix: float
+    relight: float
     labels: str
     channels: int
     depth: int
     stem: int
     max_channels: int
     no_skips: bool
+    dropout: float
     network_size: tuple[int, int]
     crop: tuple[int, int]
     epochs: int
@@ -129,6 +132,10 @@ def _data_arguments(parser: argparse.ArgumentParser) -> None:
         "such as Pedestrians Poles TrafficSigns")  # fmt: skip
     add("--rare-crops", type=float, default=0.5, help="share of the crops that look for them")
     add("--rare-paste", type=float, default=0.3, help="share of the frames they are pasted into")
+    add("--mix", type=float, default=0.3, help="share of the frames that take surfaces or half of "
+        "the classes of another frame")  # fmt: skip
+    add("--relight", type=float, default=0.3, help="share of the frames where each class stands "
+        "in a light of its own")  # fmt: skip
     add("--labels", default="carla-13", help="label set to learn: carla-13 or a CARLA version")
 
 
@@ -140,8 +147,10 @@ def _net_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stem", type=int, default=2, help="2: fold 2x2 pixels into channels first; 1: do not")
     add("--max-channels", type=int, default=128, help="where the doubling with depth ends")
     add("--no-skips", action="store_true", help="the plain encoder-decoder, for comparison")
+    add("--dropout", type=float, default=0.0, help="share of the bottleneck silenced in training")
     add("--network-size", type=size_argument, default="704x512", help="frames are resized to this")
-    add("--init", type=Path, help="start from this checkpoint's weights")
+    add("--init", type=Path, help="start from the weights of this checkpoint or "
+        "model file, such as the shipped carla_unet.onnx")  # fmt: skip
 
 
 def _schedule_arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,7 @@ from carla_unet_ros.training.datasets import DataError
 from carla_unet_ros.training.distributed import share_statistics
 from carla_unet_ros.training.frame_graph import normalise
 from carla_unet_ros.training.options import OptionError, Options, parse
+from carla_unet_ros.training.pretrained import start_from
 from carla_unet_ros.training.sources import TrainingData, class_pixels
 from carla_unet_ros.training.unet import UNet, UNetConfig, parameter_count
 from carla_unet_ros.training.validation import mean_score, validate
@@ -46,6 +47,7 @@ class Run:
     def __init__(self, options: Options, data: TrainingData) -> None:
         self.options = options
         self.data = data
+        self.history: list[dict[str, float]] = []
         self.labels = label_set(options.labels)
         self.fabric = _fabric(options)
         self.fabric.launch()
@@ -57,11 +59,12 @@ class Run:
             options.stem,
             options.max_channels,
             not options.no_skips,
+            options.dropout,
         )
         net = UNet(self.config)
         net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if options.init:
-            net.load_state_dict(read_checkpoint(options.init)["average"])
+            start_from(net, options.init, self.labels, self.some_frames)
         if self.fabric.world_size > 1:
             share_statistics(net)
         optimizer = torch.optim.AdamW(
@@ -78,7 +81,6 @@ class Run:
         weights = losses.class_weights(class_pixels(data, len(self.labels)), options.class_weight)
         self.loss = losses.SegmentationLoss(weights, options.dice, options.smoothing)
         self.loss.to(self.fabric.device)
-        self.history: list[dict[str, float]] = []
 
     @property
     def epoch(self) -> int:
@@ -93,6 +95,8 @@ class Run:
 
     def train_epoch(self) -> float:
         """One epoch of optimisation; returns the mean loss."""
+        # Dropout's dice: those of an epoch, whether or not the run was ever broken off.
+        torch.manual_seed(self.options.seed + 1000 * self.epoch + self.fabric.global_rank)
         self.net.train()
         total = torch.zeros((), device=self.fabric.device)
         bar = tqdm(
@@ -107,6 +111,11 @@ class Run:
             bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
         return float(total / self.steps)
 
+    def some_frames(self) -> Tensor:
+        """A batch as trained on: (N, 3, H, W), normalised, on the CPU."""
+        colours, _ = next(iter(self.batches()))
+        return normalise(colours).cpu()
+
     def batches(self) -> Iterable[tuple[Tensor, Tensor]]:
         """This process's share of the epoch's batches, augmented, on its device."""
         width, height = self.options.crop
@@ -114,10 +123,11 @@ class Run:
             self.data.sources,
             self.options.shares,
             self.options.frames,
-            Augmentation(width, height, rare=self.data.rare),
+            Augmentation(width, height, rare=self.data.rare, relit=self.options.relight),
             self.options.seed,
             self.epoch,
             self.data.rare,
+            self.options.mix,
         )
         rank, processes = self.fabric.global_rank, self.fabric.world_size
         batches = loading.loader(frames, self.options.batch, self.options.workers, rank, processes)

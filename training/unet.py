@@ -32,6 +32,8 @@ class UNetConfig:
     max_channels: where the doubling ends; three quarters of an uncapped net's weights sit in its
                   lowest level, where depth (a wider view) pays and width does not
     skips:        False leaves out the skip connections: the plain encoder-decoder
+    dropout:      share of the bottleneck's channels silenced in training, as in the paper; the
+                  net then cannot rest on a few of them
     """
 
     classes: int = 13
@@ -40,6 +42,7 @@ class UNetConfig:
     stem: int = 1
     max_channels: int = 1024
     skips: bool = True
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -48,6 +51,7 @@ class UNetConfig:
             ("depth", 1, 8),
             ("stem", 1, 4),
             ("max_channels", self.channels, 4096),
+            ("dropout", 0, 0.9),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -65,7 +69,7 @@ class UNetConfig:
             min(self.channels * 2**level, self.max_channels) for level in range(self.depth + 1)
         ]
 
-    def as_dict(self) -> dict[str, int | bool]:
+    def as_dict(self) -> dict[str, int | bool | float]:
         return asdict(self)
 
 
@@ -120,6 +124,7 @@ class UNet(nn.Module):
         self.first = DoubleConv(3 * config.stem**2, widths[0])
         levels = list(pairwise(widths))
         self.contract = nn.ModuleList(Down(upper, lower) for upper, lower in levels)
+        self.dropout = nn.Dropout2d(config.dropout)
         self.expand = nn.ModuleList(Up(low, up, config.skips) for up, low in reversed(levels))
         self.head = nn.Conv2d(widths[0], config.classes, 1)
         self.apply(_initialise)
@@ -141,7 +146,7 @@ class UNet(nn.Module):
         features = [self.first(self.stem(frames))]
         for down in self.contract:
             features.append(down(features[-1]))
-        result = features.pop()
+        result = self.dropout(features.pop())
         for up in self.expand:
             result = up(result, features.pop())
         return self.head(result)

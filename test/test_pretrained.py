@@ -1,0 +1,111 @@
+"""Training that starts from what others learned: from checkpoints and from model files."""
+
+from pathlib import Path
+
+import painted_pairs
+import pytest
+import small_net
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor
+
+from carla_unet_ros.labels import LabelSet, carla_13, carla_label_set
+from carla_unet_ros.model_file import ModelError
+from carla_unet_ros.training import export, train
+from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet
+from carla_unet_ros.training.datasets import DriveFrames
+from carla_unet_ros.training.frame_graph import normalise
+from carla_unet_ros.training.pretrained import start_from
+from carla_unet_ros.training.unet import UNet, UNetConfig
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture(params=[1, 2], scope="module", ids=["no stem", "stem 2"])
+def trained(request: pytest.FixtureRequest) -> UNet:
+    """A net whose batch norms have seen something."""
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(channels=4, depth=2, stem=request.param))
+    for _ in range(20):
+        net(frames())
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def model(trained: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "net.onnx"
+    source = DriveFrames(1, carla_13())
+    export.export(TrainedNet(trained, carla_13(), (96, 64), "random weights", 1), path, source)
+    return path
+
+
+def frames() -> Tensor:
+    return normalise(torch.rand(4, 3, 64, 96))
+
+
+def started(path: Path, config: UNetConfig, labels: LabelSet | None = None) -> UNet:
+    torch.manual_seed(1)
+    net = UNet(config)
+    start_from(net, path, labels or carla_13(), frames)
+    return net
+
+
+def test_a_model_file_gives_back_the_net_it_was_exported_from(trained: UNet, model: Path) -> None:
+    net = started(model, trained.config)
+    x = frames()
+    assert net.training
+    with torch.no_grad():
+        torch.testing.assert_close(net.eval()(x), trained(x), rtol=1e-3, atol=1e-3)
+
+
+def test_its_normalisation_knows_the_frames_it_will_see(trained: UNet, model: Path) -> None:
+    """In training, batches are normalised by themselves: nearly the same function all the same."""
+    net = started(model, trained.config)
+    x = frames()
+    with torch.no_grad():
+        expected = trained(x)
+        assert (net(x) - expected).std() < 0.2 * expected.std()
+
+
+def test_other_classes_keep_all_but_the_last_layer(trained: UNet, model: Path) -> None:
+    labels = carla_label_set("0.9.14-0.9.16")
+    config = UNetConfig(len(labels), 4, 2, trained.config.stem)
+    net = started(model, config, labels)
+    torch.manual_seed(1)
+    fresh, kept, own = (dict(some.named_parameters()) for some in (UNet(config), trained, net))
+    assert torch.equal(own["head.weight"], fresh["head.weight"])
+    assert torch.equal(own["expand.0.enlarge.weight"], kept["expand.0.enlarge.weight"])
+
+
+def test_another_net_is_refused_with_the_options_to_give(model: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"another net.*--channels"):
+        started(model, UNetConfig(channels=8, depth=2, stem=2))
+
+
+def test_a_file_without_the_nets_weights_is_refused(tmp_path: Path) -> None:
+    other = small_net.write(tmp_path / "int8.onnx", "int8")
+    with pytest.raises(CheckpointError, match="no weights to start from"):
+        started(other, UNetConfig(channels=4, depth=2))
+    with pytest.raises(ModelError, match=r"gone\.onnx cannot be read"):
+        started(tmp_path / "gone.onnx", UNetConfig(channels=4, depth=2))
+
+
+def run(folder: Path, out: Path, init: Path, channels: int = 4) -> int:
+    net = f"--channels {channels} --depth 2 --stem 1 --network-size 96x64 --crop 64x48"
+    schedule = "--epochs 1 --frames 8 --batch 4 --workers 0 --precision fp32 --accelerator cpu"
+    data = ["--data", str(folder), "--tags", "0.8.x", "--out", str(out), "--init", str(init)]
+    return train.main([*data, *net.split(), *schedule.split()])
+
+
+def test_training_goes_on_from_a_model_file_and_from_a_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = painted_pairs.write(tmp_path / "pairs", 20)
+    net = UNet(UNetConfig(channels=4, depth=2)).eval()
+    first = TrainedNet(net, carla_13(), (96, 64), "random weights", 1)
+    export.export(first, tmp_path / "net.onnx", DriveFrames(1, carla_13()))
+    assert run(folder, tmp_path / "first", tmp_path / "net.onnx") == 0
+    assert run(folder, tmp_path / "second", tmp_path / "first" / "best.pt") == 0
+    assert run(folder, tmp_path / "third", tmp_path / "first" / "best.pt", channels=8) == 1
+    assert "holds another net" in capsys.readouterr().err

@@ -1,0 +1,74 @@
+"""New frames out of two: what a few hundred frames of one street cannot show by themselves.
+
+A net that has seen one drive knows its walls by heart: dark stone at the right, low, is a house.
+On the next street it is wrong. Where two frames agree on the class, the surface of one shines
+through the other's here, so that a wall is what many surfaces have in common; and whole classes
+of one are put into the other, so that a thing is known without the street around it.
+"""
+
+import cv2
+import numpy as np
+import torch
+
+from carla_unet_ros.labels import IGNORE
+from carla_unet_ros.training.datasets import Pair
+
+_MOST = 0.7
+"""The largest share of the other frame where both show the same class."""
+
+
+def happens(probability: float) -> bool:
+    """Throws torch's dice."""
+    return bool(torch.rand(()) < probability)
+
+
+def mixed(pair: Pair, other: Pair) -> Pair:
+    """`pair` with something of `other`, mirrored or not: its surfaces, or half of its classes."""
+    other = mirrored(resized(other, pair)) if happens(0.5) else resized(other, pair)
+    if happens(0.5):
+        return blended(pair, other, float(torch.rand(()) * _MOST))
+    return pasted(pair, other, half_of_the_classes(other))
+
+
+def blended(pair: Pair, other: Pair, share: float) -> Pair:
+    """`pair` with `share` (0..1) of the colour of `other` wherever both show the same class.
+
+    Mixup (Zhang et al. 2018) mixes labels, too; here they stay what they are.
+    """
+    same = (pair.labels == other.labels) & (pair.labels != IGNORE)
+    both = cv2.addWeighted(pair.frame, 1 - share, other.frame, share, 0)
+    return Pair(np.where(same[..., None], both, pair.frame).astype(np.uint8), pair.labels)
+
+
+def pasted(pair: Pair, other: Pair, ids: tuple[int, ...]) -> Pair:
+    """`pair` with the objects of these classes from `other`, at the places they have there.
+
+    Copy-paste of Ghiasi et al. (2021), but in place: one camera on one car sees poles and
+    pedestrians where they may well be in another frame, too. With half of a frame's classes it
+    is ClassMix (Olsson et al. 2021).
+    """
+    objects = np.isin(other.labels, ids)
+    frame, labels = pair.frame.copy(), pair.labels.copy()
+    frame[objects] = other.frame[objects]
+    labels[objects] = other.labels[objects]
+    return Pair(frame, labels)
+
+
+def half_of_the_classes(pair: Pair) -> tuple[int, ...]:
+    """A random half, rounded down, of the ids that are in the frame."""
+    ids = np.flatnonzero(np.bincount(pair.labels.ravel(), minlength=256)[:IGNORE])
+    return tuple(int(ids[place]) for place in torch.randperm(len(ids))[: len(ids) // 2])
+
+
+def mirrored(pair: Pair) -> Pair:
+    return Pair(pair.frame[:, ::-1].copy(), pair.labels[:, ::-1].copy())
+
+
+def resized(pair: Pair, like: Pair) -> Pair:
+    """`pair` in the size of `like`."""
+    height, width = like.labels.shape
+    if pair.labels.shape == (height, width):
+        return pair
+    frame = cv2.resize(pair.frame, (width, height), interpolation=cv2.INTER_LINEAR)
+    labels = cv2.resize(pair.labels, (width, height), interpolation=cv2.INTER_NEAREST)
+    return Pair(np.asarray(frame, np.uint8), np.asarray(labels, np.uint8))
