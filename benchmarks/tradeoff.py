@@ -3,10 +3,10 @@
     python benchmarks/tradeoff.py --checkpoints RUN/best.pt --data DIR --tags V --list val.txt
 
 Each checkpoint is a point as it was trained, and then one thing is varied at a time: the size
-frames are resized to, whether labels or logits are enlarged to camera size, the arithmetic. Every
-point is scored on the whole list at camera resolution, through the Segmenter that drives. Then
-all are timed in turns, a few frames of each in every round, so that whatever else the machine
-does falls on all alike.
+frames are resized to, whether labels or logits are enlarged to camera size, the arithmetic, and
+how often the net looks at a frame. Every point is scored on the whole list at camera resolution,
+through the Segmenter that drives. Then all are timed in turns, a few frames of each in every
+round, so that whatever else the machine does falls on all alike.
 
 A point is on the Pareto front, and marked *, where none is both faster and more accurate.
 """
@@ -177,8 +177,8 @@ def _scored(
     config = net.net.config
     return Point(
         *(name, config.channels, config.depth, config.stem),
-        *(variant.network, variant.precision, variant.enlarged, parameter_count(net.net)),
-        *(matrix.mean_iou(), matrix.pixel_accuracy()),
+        *(variant.network, variant.precision, variant.enlarged, variant.views.count),
+        *(parameter_count(net.net), matrix.mean_iou(), matrix.pixel_accuracy()),
     )
 
 

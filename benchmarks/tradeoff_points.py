@@ -15,8 +15,9 @@ from carla_unet_ros.training.checkpoints import TrainedNet
 from carla_unet_ros.training.datasets import Pair, PairSource
 from carla_unet_ros.training.export import export
 from carla_unet_ros.training.quantize import to_int8
+from carla_unet_ros.training.views import ONE_VIEW, Views
 
-AXES = ("size", "enlarging", "precision")
+AXES = ("size", "enlarging", "precision", "views")
 PRECISIONS = ("fp32", "bf16", "int8")
 
 _COMPARED = 2
@@ -29,11 +30,13 @@ class Variant:
 
     network: (width, height) that frames are resized to
     smooth:  False enlarges the labels to camera size, True the logits
+    views:   other looks at the frame that the mean is taken of
     """
 
     network: tuple[int, int]
     smooth: bool
     precision: str
+    views: Views = ONE_VIEW
 
     @property
     def enlarged(self) -> str:
@@ -54,6 +57,11 @@ def variants(
         found.append(replace(base, smooth=not base.smooth))
     if "precision" in axes:
         found += [replace(base, precision=precision) for precision in precisions]
+    if "views" in axes:
+        width, height = base.network
+        smaller = [size for size in sizes if size[0] < width and size[1] < height]
+        ends = tuple(dict.fromkeys((*smaller[:1], *smaller[-1:])))
+        found += [replace(base, views=Views(also, flips=True)) for also in ((), ends)]
     return list(dict.fromkeys(found))
 
 
@@ -81,10 +89,11 @@ def open_variant(
     Raises ExportError where the file does not do what torch does.
     """
     width, height = variant.network
-    path = folder / f"{width}x{height}_{variant.enlarged}.onnx"
+    path = folder / f"{width}x{height}_{variant.enlarged}_{variant.views.count}.onnx"
     if not path.exists():
         resized = replace(trained, network_size=variant.network)
-        export(resized, path, _Some(calibration, _COMPARED), smooth=variant.smooth)
+        source = _Some(calibration, _COMPARED)
+        export(resized, path, source, smooth=variant.smooth, views=variant.views)
     if variant.precision == "int8":
         path = _as_int8(path, calibration, frames)
     segmenter = Segmenter(path, "openvino")

@@ -11,7 +11,7 @@ REAL_TIME = 30
 
 _HEADS = (
     *("", "net", "channels", "depth", "stem", "network size", "precision", "enlarged"),
-    *("weights (M)", "mean IoU", "pixel accuracy", "ms", "frames/s"),
+    *("views", "weights (M)", "mean IoU", "pixel accuracy", "ms", "frames/s"),
 )
 _MARKERS = {"fp32": "o", "bf16": "s", "int8": "^"}
 
@@ -27,6 +27,7 @@ class Point:
     network: tuple[int, int]
     precision: str
     enlarged: str
+    views: int
     weights: int
     mean_iou: float
     pixel_accuracy: float
@@ -55,7 +56,8 @@ def table(points: Sequence[Point]) -> str:
             "*" if on_front(point, points) else "",
             *(point.net, point.channels, point.depth, point.stem),
             f"{point.network[0]}x{point.network[1]}",
-            *(point.precision, point.enlarged, f"{point.weights / 1e6:.2f}"),
+            *(point.precision, point.enlarged, point.views),
+            f"{point.weights / 1e6:.2f}",
             *(f"{point.mean_iou:.3f}", f"{point.pixel_accuracy:.3f}"),
             *(f"{point.median_ms:.1f}", f"{point.per_second:.1f}"),
         )
@@ -82,6 +84,7 @@ def section(points: Sequence[Point], origin: str, data: str) -> str:
 {origin}. Scored on {data}, at camera resolution, through the Segmenter;
 median from frame bytes to label bytes, all points timed in turns in one run. `enlarged`: whether
 labels are enlarged to camera size or, finer and dearer, logits (`carla_unet_export --smooth`).
+`views`: how often the net looks at a frame: mirrored, and in smaller sizes (`--flips`, `--also`).
 int8 is post-training and kept here whatever it loses. `*`: on the Pareto front, none is both
 faster and more accurate.
 
@@ -93,8 +96,9 @@ faster and more accurate.
 
 
 def _sentence(point: Point) -> str:
+    looks = f"{point.views} views, " if point.views > 1 else ""
     return (
-        f"{point.net} at {point.network[0]}x{point.network[1]}, {point.precision}, "
+        f"{point.net} at {point.network[0]}x{point.network[1]}, {point.precision}, {looks}"
         f"{point.enlarged} enlarged, mean IoU {point.mean_iou:.3f} in {point.median_ms:.1f} ms"
     )
 
@@ -115,7 +119,7 @@ def plot(points: Sequence[Point], path: Path) -> None:
             fillstyle="full" if point.enlarged == "labels" else "none",
         )
         axes.annotate(
-            f"{point.network[0]}x{point.network[1]}",
+            f"{point.network[0]}x{point.network[1]}" + (f" x{point.views}" * (point.views > 1)),
             (point.median_ms, point.mean_iou),
             **{"xytext": (5, 4), "textcoords": "offset points", "fontsize": 7, "color": colour},
         )

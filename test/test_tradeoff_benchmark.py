@@ -23,11 +23,12 @@ from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.checkpoints import write_checkpoint
 from carla_unet_ros.training.datasets import DataError
 from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.views import Views
 
 pytestmark = pytest.mark.training
 
 BASE = Variant((704, 512), smooth=False, precision="bf16")
-POINT = Point("net", 8, 4, 1, (96, 64), "fp32", "labels", 1_500_000, 0.5, 0.9, 40.0, 50.0)
+POINT = Point("net", 8, 4, 1, (96, 64), "fp32", "labels", 1, 1_500_000, 0.5, 0.9, 40.0, 50.0)
 
 
 def at(milliseconds: float, mean_iou: float) -> Point:
@@ -45,6 +46,14 @@ def test_one_axis_is_varied_at_a_time_and_nothing_measured_twice() -> None:
         replace(BASE, precision="int8"),
     ]
     assert variants(BASE, (), [(448, 320)], ["int8"]) == [BASE]
+
+
+def test_views_are_the_mirrored_frame_and_then_smaller_ones_too() -> None:
+    sizes = [(448, 320), (576, 384), (640, 448), (704, 512), (832, 640)]
+    _, mirrored, all_views = variants(BASE, ("views",), sizes, [])
+    assert mirrored == replace(BASE, views=Views(flips=True))
+    assert all_views == replace(BASE, views=Views(((448, 320), (640, 448)), flips=True))
+    assert [variant.views.count for variant in (BASE, mirrored, all_views)] == [1, 2, 6]
 
 
 @pytest.mark.parametrize(
@@ -66,8 +75,8 @@ def test_the_front_is_what_nothing_beats() -> None:
 def test_the_table_begins_with_the_fastest() -> None:
     rows = tradeoff_report.table([at(40, 0.5), at(20, 0.4)]).splitlines()
     assert rows[2:] == [
-        "| * | net | 8 | 4 | 1 | 96x64 | fp32 | labels | 1.50 | 0.400 | 0.900 | 20.0 | 50.0 |",
-        "| * | net | 8 | 4 | 1 | 96x64 | fp32 | labels | 1.50 | 0.500 | 0.900 | 40.0 | 25.0 |",
+        "| * | net | 8 | 4 | 1 | 96x64 | fp32 | labels | 1 | 1.50 | 0.400 | 0.900 | 20.0 | 50.0 |",
+        "| * | net | 8 | 4 | 1 | 96x64 | fp32 | labels | 1 | 1.50 | 0.500 | 0.900 | 40.0 | 25.0 |",
     ]
 
 
@@ -151,6 +160,7 @@ def test_a_run_measures_every_point_and_writes_it_down(
         (96, 64, "fp32", "logits"),
         *((96, 64, precision, "labels") for precision in precisions_here()),
     }
+    assert sorted({point["views"] for point in points}) == [1, 2, 4]
     assert all(point["median_ms"] > 0 and 0 <= point["mean_iou"] < 1 for point in points)
     assert {point["weights"] for point in points} == {sum_of_weights(checkpoint)}
     assert (tmp_path / "docs" / "tradeoff.png").stat().st_size > 1000

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carla_unet_ros.training.unet import UNet
+from carla_unet_ros.training.views import ManyViews
 
 MEAN = 0.45
 STD = 0.25
@@ -34,7 +35,7 @@ class FrameGraph(nn.Module):
 
     def __init__(
         self,
-        net: UNet,
+        net: UNet | ManyViews,
         network_size: tuple[int, int],
         smooth: bool = False,
         folded: bool = False,
