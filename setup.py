@@ -100,7 +100,7 @@ setup(
             *(f"{node} = {NAME}.{node}:main" for node in NODES),
             f"carla_unet_demo = {NAME}.demo:main",
             f"carla_unet_build_engine = {NAME}.build_engine:main",
-            *(f"carla_unet_{tool} = {NAME}.training.{tool}:main" for tool in TRAINING_TOOLS),
+            *(f"carla_unet_{tool} = {NAME}.training.commands:{tool}" for tool in TRAINING_TOOLS),
         ]
     },
 )

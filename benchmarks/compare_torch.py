@@ -63,12 +63,12 @@ class CompiledPath(TorchPath):
 class AnyNet(nn.Module):
     """Another's net in the place of a `UNet`: takes and gives the same as one without a stem."""
 
-    def __init__(self, net: nn.Module, multiple: int) -> None:
+    def __init__(self, net: nn.Module, classes: int, multiple: int) -> None:
         super().__init__()
         self.net = net
-        self.config = SimpleNamespace(multiple=multiple)
+        self.config = SimpleNamespace(classes=classes, multiple=multiple)
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def blocks(self, frames: Tensor) -> Tensor:
         return self.net(frames)
 
 
@@ -105,9 +105,10 @@ def smp(work: Work) -> FramePath:
     models: Any = importlib.import_module("segmentation_models_pytorch")
     use_all_cores()
     torch.manual_seed(0)
-    net = models.Unet("resnet34", encoder_weights=None, classes=work.net["classes"])
+    classes = work.net["classes"]
+    net = models.Unet("resnet34", encoder_weights=None, classes=classes)
     try:
-        graph = FrameGraph(cast(UNet, AnyNet(net, multiple=32)), work.network_size)
+        graph = FrameGraph(cast(UNet, AnyNet(net, classes, multiple=32)), work.network_size)
     except ValueError as error:
         raise Skipped(str(error)) from error
     path = TorchPath(graph.eval())

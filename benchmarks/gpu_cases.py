@@ -82,26 +82,18 @@ def net_of(path: Path) -> "UNet":
     Raises ImportError without torch, and ValueError where the file holds other weights than a
     U-Net's under their own names, as an int8 file does.
     """
-    import onnx
-    import torch
-    from onnx import numpy_helper
-
+    from carla_unet_ros.training.checkpoints import CheckpointError
     from carla_unet_ros.training.folding import fold
+    from carla_unet_ros.training.pretrained import weights_of_model
     from carla_unet_ros.training.unet import UNet
 
-    weights = {
-        tensor.name.removeprefix("net."): torch.tensor(
-            numpy_helper.to_array(tensor), dtype=torch.float32
-        )
-        for tensor in onnx.load(path).graph.initializer
-        if tensor.name.startswith("net.")
-    }
     try:
+        weights = weights_of_model(path)
         net = fold(UNet(_config(weights)))
         # The exporter leaves out a bias that is zero.
         zeros = {name: 0 * bias for name, bias in net.named_parameters() if name.endswith("bias")}
         net.load_state_dict({**zeros, **weights})
-    except (KeyError, RuntimeError) as error:
+    except (CheckpointError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold a U-Net's weights by name: {error}") from error
     return net
 
@@ -117,15 +109,15 @@ def _config(weights: "Mapping[str, Tensor]") -> "UNetConfig":
     from carla_unet_ros.training.unet import UNetConfig
 
     channels, _, size, _ = weights["first.0.weight"].shape
-    kernels = [weight for weight in weights.values() if weight.ndim == 4]
+    inner = (weight for name, weight in weights.items() if not name.startswith("head."))
     joined = weights["expand.0.convolve.0.weight"].shape[1]
     enlarged = weights["expand.0.enlarge.weight"].shape[1]
     return UNetConfig(
-        classes=weights["head.weight"].shape[0],
+        classes=len(weights["head.weight"]) // (size // 3) ** 2,
         channels=channels,
         depth=len({name.split(".")[1] for name in weights if name.startswith("contract.")}),
         stem=size // 3,
-        max_channels=max(len(kernel) for kernel in kernels),
+        max_channels=max(len(weight) for weight in inner if weight.ndim == 4),
         skips=joined > enlarged,
     )
 

@@ -17,12 +17,12 @@ from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
+from carla_unet_ros.image_messages import LARGEST_SIDE
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model
 
 Size = tuple[int, int]
 
 _CAMERA = (800, 600)
-_LARGEST = 16384
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 def parse_size(text: str) -> Size:
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(0 < length <= _LARGEST for length in size):
+    if not all(0 < length <= LARGEST_SIDE for length in size):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; expected one like 800x600")
     return size
 

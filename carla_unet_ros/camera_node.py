@@ -33,7 +33,7 @@ from carla_unet_ros.drive import Drive
 from carla_unet_ros.frame_pace import FramePace
 from carla_unet_ros.image_messages import LARGEST_SIDE, to_image_message
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
-from carla_unet_ros.node_parameters import NodeParameter, declare
+from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros_main import run
 
 
@@ -225,7 +225,7 @@ def painted(ids: Uint8, colours: Uint8) -> Uint8:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(CameraNode, argv, about=__doc__ or "")
+    return run(CameraNode, argv, about=help_text(__doc__, PARAMETERS))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
-from carla_unet_ros.camera_topics import CameraTopics
+from carla_unet_ros.camera_topics import CameraTopics, check_image_topics
 from carla_unet_ros.evaluation_report import LiveFigures, statuses, write_report
 from carla_unet_ros.image_messages import BadFrame, label_ids, to_bgra
 from carla_unet_ros.labels import carla_label_set
@@ -37,23 +37,31 @@ from carla_unet_ros.stamp_pairs import Pair, StampPairs
 from carla_unet_ros.truth_reader import TRUTH_KINDS, TruthReader
 from carla_unet_ros.worst_frames import ScoredFrame, WorstFrames
 
+
+def _topic(name: str) -> None:
+    check_image_topics([name])
+
+
 PARAMETERS = (
     NodeParameter(
         "labels_topic",
         "/carla/ego_vehicle/rgb_front/segmentation/labels",
         "label images to score; the legend is expected beside them",
+        check=_topic,
         constant=True,
     ),
     NodeParameter(
         "truth_topic",
         "/carla/ego_vehicle/semantic_segmentation_front/image",
         "images of CARLA's semantic camera, of the same size, field of view and pose",
+        check=_topic,
         constant=True,
     ),
     NodeParameter(
         "image_topic",
         "/carla/ego_vehicle/rgb_front/image",
         "frames of the camera; read only where a report is asked for, but for their camera_info",
+        check=_topic,
         constant=True,
     ),
     NodeParameter(

@@ -38,7 +38,7 @@ from carla_unet_ros.ground_grid import (
     GroundGrid,
     class_weights,
 )
-from carla_unet_ros.image_messages import label_ids
+from carla_unet_ros.image_messages import LARGEST_SIDE, label_ids
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.managed_node import STEADY
 from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
@@ -85,7 +85,7 @@ PARAMETERS = (
         "ignored_bottom_rows",
         0,
         "pixel rows at the bottom of the picture that show the vehicle's own bonnet",
-        range=(0, 16384),
+        range=(0, LARGEST_SIDE),
         live=True,
     ),
     *camera_mounting.PARAMETERS,

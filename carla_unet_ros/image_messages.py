@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
     from std_msgs.msg import Header
 
-LARGEST_SIDE = 16384
+LARGEST_SIDE = 8192
 """Frames larger than this a side are taken for broken messages."""
 
 _CHANNELS = {"bgra8": 4, "bgr8": 3, "rgb8": 3, "rgba8": 4, "mono8": 1}
@@ -145,8 +145,10 @@ def _through_cv_bridge(message: "Image") -> Uint8:
         # Not straight to bgra8: pip's cv_bridge turns Bayer patterns into bgr8 alone.
         image = bridge.imgmsg_to_cv2(packed, "bgr8")
     except (CvBridgeError, cv2.error, KeyError, ValueError) as error:
+        # pip's cv_bridge looks a conversion up in a table: its KeyError says nothing more.
+        reason = "" if isinstance(error, KeyError) else f" ({error})"
         raise BadFrame(
-            f"encoding {encoding!r} cannot be made a colour image by cv_bridge ({error}); publish "
+            f"encoding {encoding!r} cannot be made a colour image by cv_bridge{reason}; publish "
             f"one of {', '.join(_CHANNELS)}"
         ) from error
     return _converted(np.asarray(image, np.uint8), cv2.COLOR_BGR2BGRA)

@@ -78,7 +78,10 @@ def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
     Raises ModelError where it is missing, truncated, not ONNX, not of the contract, or without
     metadata.
     """
-    path = Path(path).expanduser()
+    try:
+        path = Path(path).expanduser()
+    except RuntimeError as error:  # ~somebody who has no home
+        raise ModelError(f"model {path} cannot be found: {error}") from error
     shipped = SHIPPED_MODEL.with_name(path.name)
     if path == Path(path.name) and not path.exists() and shipped.exists():
         path = shipped
@@ -119,9 +122,14 @@ def _content(path: Path) -> bytes:
 
 
 def _parse(path: Path, content: bytes) -> "onnx.ModelProto":
-    import onnx
-    from google.protobuf.message import DecodeError
-
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise ModelError(
+            f"model {path} cannot be read: onnx cannot be imported ({error}); install it with: "
+            "pip install onnx"
+        ) from error
     try:
         proto = onnx.load_model_from_string(content)
     except DecodeError as error:
@@ -144,8 +152,9 @@ def _check_contract(path: Path, proto: "onnx.ModelProto") -> None:
     found = {value.name: ("input", value.type.tensor_type) for value in graph.input}
     found |= {value.name: ("output", value.type.tensor_type) for value in graph.output}
     if set(found) != set(_CONTRACT):
+        names = ", ".join(sorted(map(str, found)))  # bytes where a name is no UTF-8
         raise ModelError(
-            f"model {path} has the inputs and outputs {', '.join(sorted(found))}; expected the "
+            f"model {path} has the inputs and outputs {names}; expected the "
             f"input frame and the outputs labels and confidence (see carla_unet_export)"
         )
     for name, (side, rank) in _CONTRACT.items():
@@ -159,7 +168,8 @@ def _check_contract(path: Path, proto: "onnx.ModelProto") -> None:
             or not right_channels
         ):
             shape = "[height, width, 4]" if name == "frame" else "[height, width]"
-            kind = TensorProto.DataType.Name(tensor.elem_type)
+            kinds = {number: kind for kind, number in TensorProto.DataType.items()}
+            kind = kinds.get(tensor.elem_type, tensor.elem_type)
             raise ModelError(
                 f"model {path}: {name} is an {found_side} of type {kind} and shape {sizes} "
                 f"(0 = any); expected an {side}, UINT8 {shape}"
@@ -191,5 +201,5 @@ def _read_metadata(path: Path, proto: "onnx.ModelProto") -> ModelMetadata:
         )
     except KeyError as error:
         raise ModelError(f"model {path}: its metadata lacks {error}") from error
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"model {path}: its metadata is unreadable: {error}") from error

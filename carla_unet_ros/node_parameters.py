@@ -47,6 +47,8 @@ class NodeParameter:
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
+        if value is None:  # what ROS makes of an empty list
+            return f"{self.name} is empty; expected a value such as {self.default!r}"
         if self.choices and value not in self.choices:
             return f"{self.name} is {value!r}; expected one of {', '.join(self.choices)}"
         try:

@@ -30,7 +30,6 @@ _RCL_ERRORS = (
     rclpy_implementation.RCLError,
     rclpy_implementation.InvalidHandle,
     rclpy_implementation.RCLInvalidROSArgsError,
-    rclpy_implementation.UnknownROSArgsError,
 )
 
 
@@ -52,6 +51,9 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
     try:
         parser.parse_args(remove_ros_args(["", *arguments])[1:])
         return _run(make_node, arguments)
+    except rclpy_implementation.UnknownROSArgsError as error:
+        print(f"{parser.prog}: ROS knows no arguments {error}; see --help", file=sys.stderr)
+        return 1
     except (ParameterException, ValueError, *_RCL_ERRORS) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.executors import ExternalShutdownException
 from rclpy.subscription import Subscription
 
 from carla_unet_ros.camera_stream import RELIABILITIES, CameraStream
@@ -211,7 +212,10 @@ class SegmentationNode(ManagedNode):
         )
 
     def _log(self, text: str) -> None:
+        """What an engine has to tell; one that is still being built is broken off by Ctrl-C."""
         self.get_logger().info(text)
+        if not self.context.ok():
+            raise ExternalShutdownException
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value

@@ -243,10 +243,12 @@ def test_an_unreadable_frame_on_the_way_is_named(tmp_path: Path):
     assert f"{tmp_path}/rgb/001.png cannot be read as an image" in printed
 
 
-def test_help_tells_the_topics(capsys: pytest.CaptureFixture[str]):
+def test_help_tells_topics_and_parameters(capsys: pytest.CaptureFixture[str]):
     from carla_unet_ros.camera_node import main
 
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
-    assert "/carla/<role_name>/<camera>/image" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "/carla/<role_name>/<camera>/image" in printed
+    assert all(f"  {parameter.name} (default: " in printed for parameter in PARAMETERS)

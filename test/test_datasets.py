@@ -122,6 +122,15 @@ def test_unknown_colour_names_the_file_and_the_colour(tmp_path: Path) -> None:
         PairFolder(folder, "0.8.x", carla_13()).read(0)
 
 
+def test_masks_that_lost_something_are_refused(tmp_path: Path) -> None:
+    """As JPEG, the tags 0 7 7 10 6 12 read back as 3 3 9 8 8 14."""
+    folder = folder_with(tmp_path, ("rgb", "label"), TAGS)
+    (folder / "label" / "a.png").unlink()
+    cv2.imwrite(str(folder / "label" / "a.jpg"), TAGS)
+    with pytest.raises(DataError, match=r"label/a\.jpg is a JPEG"):
+        PairFolder(folder, "0.8.x", carla_13()).read(0)
+
+
 def test_sixteen_bit_masks_are_refused(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, ("rgb", "label"), TAGS.astype(np.uint16))
     with pytest.raises(DataError, match="uint16"):
@@ -142,9 +151,17 @@ def test_without_lists_the_end_is_held_back_behind_a_gap(tmp_path: Path) -> None
     assert (train, val) == (names[:17], names[17:])
 
 
+def test_names_in_a_list_keep_all_but_an_images_suffix(tmp_path: Path) -> None:
+    (tmp_path / "val.txt").write_text("12.05\n12.10.png\n\n a frame.JPG \n")
+    assert read_list(tmp_path / "val.txt") == ["12.05", "12.10", "a frame"]
+
+
 def test_empty_and_missing_lists_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(DataError, match=r"empty\.txt is empty"):
         read_list(tmp_path / "empty.txt")
     with pytest.raises(DataError, match=r"none\.txt cannot be read"):
         read_list(tmp_path / "none.txt")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"binary\.txt is no text"):
+        read_list(tmp_path / "binary.txt")

@@ -93,6 +93,9 @@ def test_panel_paints_errors_red_and_unlabelled_grey() -> None:
         (["--tags", "0.1"], "no tag table"),
         (["--model", "none.onnx"], "none.onnx cannot be read"),
         (["--list", "none.txt"], "none.txt cannot be read"),
+        (["--ignore-bottom", "9999"], "no pixel was scored"),
+        (["--json", "/dev/null/out.json"], "/dev/null"),
+        (["--pictures", "/dev/null/pictures"], "/dev/null"),
     ],
 )
 def test_errors_are_sentences(
@@ -106,3 +109,12 @@ def test_errors_are_sentences(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("option", ["--ignore-bottom", "--picture-count"])
+def test_counts_below_0_are_refused(
+    folder: Path, tiny_model_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    with pytest.raises(SystemExit):
+        run(folder, tiny_model_path, f"{option}=-5")
+    assert "'-5' is no number of 0 or more" in capsys.readouterr().err

@@ -178,6 +178,8 @@ def test_silence_is_explained(
         ("tags", "7.1", "no tag table for CARLA '7.1'"),
         ("truth", "colours", "expected one of auto, palette, raw"),
         ("window", 0, "window"),
+        ("labels_topic", "a b", "'a b' is no topic name"),
+        ("truth_topic", "", "'' is no topic name"),
         ("report", "/proc/nowhere", "report folder /proc/nowhere cannot be made"),
     ],
 )

@@ -9,15 +9,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import torch.nn.functional as F
+
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
-from carla_unet_ros.labels import carla_13
+from carla_unet_ros.labels import IGNORE, carla_13
 from carla_unet_ros.model_file import read_model
 from carla_unet_ros.training import export
 from carla_unet_ros.training.checkpoints import TrainedNet
-from carla_unet_ros.training.datasets import DriveFrames, PairFolder
+from carla_unet_ros.training.datasets import DriveFrames, Pair, PairFolder
 from carla_unet_ros.training.folding import fold
 from carla_unet_ros.training.frame_graph import FrameGraph, _argmax, _argmax_by_planes
 from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.views import ManyViews, Views
 
 pytestmark = pytest.mark.training
 
@@ -53,14 +56,14 @@ def test_the_file_labels_as_torch_does_at_any_camera_size(
 def test_the_class_is_the_largest_logit_and_confidence_its_probability(
     trained: TrainedNet,
 ) -> None:
-    """At the network size nothing is resized but the labels, 2x2 pixels a logit."""
+    """At the network size nothing is resized."""
     frame = torch.randint(0, 256, (64, 96, 4), dtype=torch.uint8)
     with torch.no_grad():
-        labels, _ = FrameGraph(trained.net, (96, 64)).eval()(frame)
+        labels, confidence = FrameGraph(trained.net, (96, 64)).eval()(frame)
         colours = (frame[..., [2, 1, 0]].permute(2, 0, 1)[None] / 255 - 0.45) / 0.25
-        expected = trained.net(colours).argmax(1)[0]
-    assert torch.equal(labels[::2, ::2], expected.to(torch.uint8))
-    assert torch.equal(labels[1::2, 1::2], expected.to(torch.uint8))
+        probability, expected = trained.net(colours)[0].softmax(0).max(0)
+    assert torch.equal(labels, expected.to(torch.uint8))
+    assert (confidence - 255 * probability).abs().max() <= 1
 
 
 def test_metadata_says_what_the_file_is(model_path: Path) -> None:
@@ -71,6 +74,34 @@ def test_metadata_says_what_the_file_is(model_path: Path) -> None:
     assert metadata.training_data == "random weights; epoch 3"
     assert metadata.iou_data == "drive (2 frames)"
     assert set(metadata.iou) <= set(carla_13().names)
+
+
+class OneClass:
+    """Frames of noise whose truth is one class all over."""
+
+    name = "noise"
+
+    def __init__(self, label: int) -> None:
+        self._label = label
+
+    def __len__(self) -> int:
+        return 2
+
+    def read(self, index: int) -> Pair:
+        frame = np.random.default_rng(index).integers(0, 256, (64, 96, 3), np.uint8)
+        return Pair(frame, np.full((64, 96), self._label, np.uint8))
+
+
+def test_scores_are_of_the_classes_in_the_truth(trained: TrainedNet, tmp_path: Path) -> None:
+    """Random weights see other classes in noise, too; those have no score to be averaged."""
+    metadata = export.export(trained, tmp_path / "net.onnx", OneClass(7))
+    assert list(metadata.iou) == ["Roads"]
+
+
+def test_without_a_labelled_pixel_nothing_is_written(trained: TrainedNet, tmp_path: Path) -> None:
+    with pytest.raises(export.ExportError, match="noise holds no labelled pixel"):
+        export.export(trained, tmp_path / "net.onnx", OneClass(IGNORE))
+    assert not (tmp_path / "net.onnx").exists()
 
 
 def test_smooth_edges_follow_enlarged_logits(trained: TrainedNet, tmp_path: Path) -> None:
@@ -135,6 +166,36 @@ def test_a_folded_net_computes_the_same(stem: int) -> None:
 
 @pytest.mark.parametrize("argmax", [_argmax, _argmax_by_planes])
 def test_of_equal_logits_the_first_class_wins(argmax) -> None:
-    logits = torch.tensor([1.0, 3.0, 3.0, 2.0]).view(1, 4, 1, 1)
+    logits = torch.tensor([1.0, 3.0, 3.0, 2.0]).view(4, 1, 1, 1)
     labels, best = argmax(logits)
     assert (labels.item(), best.item()) == (1.0, 3.0)
+
+
+def test_many_views_are_the_mean_of_what_each_would_say(trained: TrainedNet) -> None:
+    """Two sizes, each mirrored too: by hand, and a mirrored frame gets the mirrored answer."""
+    frames = torch.randn(1, 3, 64, 96)
+    views = Views(also=((48, 32),), flips=True)
+    with torch.no_grad():
+        found = ManyViews(trained.net, views)(frames).softmax(dim=1)
+        mirrored = ManyViews(trained.net, views)(frames.flip(-1)).softmax(dim=1).flip(-1)
+        expected = torch.zeros(())
+        for size in ((64, 96), (32, 48)):
+            view = F.interpolate(frames, size, mode="bilinear")
+            logits = (trained.net(view) + trained.net(view.flip(-1)).flip(-1)) / 2
+            logits = F.interpolate(logits, (64, 96), mode="bilinear")
+            expected = expected + logits.softmax(dim=1) / 2
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(mirrored, found, rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_of_many_views_is_exported_and_checked_like_any(
+    trained: TrainedNet, tmp_path: Path
+) -> None:
+    views = Views(also=((48, 32),), flips=True)
+    export.export(trained, tmp_path / "views.onnx", DriveFrames(1, carla_13()), views=views)
+    assert read_model(tmp_path / "views.onnx").metadata.network_size == (96, 64)
+
+
+def test_a_view_of_a_size_the_net_cannot_take_is_refused(trained: TrainedNet) -> None:
+    with pytest.raises(ValueError, match="a view is 50x32; this U-Net needs multiples of 8"):
+        Views(also=((50, 32),)).of(trained.net)

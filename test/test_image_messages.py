@@ -139,11 +139,11 @@ def broken(**changes: Any) -> Image:
         (broken(height=0), "has no size: 2x0"),
         (broken(step=7), "step is 7 bytes; a row of 2x2 bgra8 needs 8"),
         (broken(step=0), "step is 0 bytes"),
-        (broken(width=1_000_000), "at most 16384 pixels a side"),
-        (broken(height=4_000_000_000), "at most 16384 pixels a side"),
+        (broken(width=1_000_000), "at most 8192 pixels a side"),
+        (broken(height=4_000_000_000), "at most 8192 pixels a side"),
         (broken(encoding="nonsense"), "'nonsense' is unknown to cv_bridge; publish one of bgra8"),
         (broken(encoding=""), "'' is unknown to cv_bridge"),
-        (broken(encoding="32FC1"), "'32FC1' cannot be made a colour image"),
+        (broken(encoding="32FC1"), "'32FC1' cannot be made a colour image by cv_bridge; publish"),
     ],
 )
 def test_a_bad_message_is_refused_with_what_is_wrong(sent: Image, sentence: str) -> None:

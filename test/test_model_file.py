@@ -1,5 +1,7 @@
 """Model files: what is read from a good one, and a sentence for each way to be a bad one."""
 
+import json
+import sys
 from pathlib import Path
 
 import onnx
@@ -69,6 +71,8 @@ def test_other_types_are_named(tiny_model_path: Path, tmp_path: Path) -> None:
     proto = onnx.load(tiny_model_path)
     proto.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
     assert "type FLOAT" in refused(tmp_path / "x.onnx", proto)
+    proto.graph.input[0].type.tensor_type.elem_type = 105  # of a version to come, or rubbish
+    assert "type 105" in refused(tmp_path / "x.onnx", proto)
 
 
 def test_three_channels_are_refused(tiny_model_path: Path, tmp_path: Path) -> None:
@@ -100,6 +104,26 @@ def test_broken_metadata_is_refused(
     del proto.metadata_props[:]
     proto.metadata_props.add(key="carla_unet_ros", value=text)
     assert message in refused(tmp_path / "x.onnx", proto)
+
+
+def test_metadata_of_another_kind_is_refused(tiny_model_path: Path, tmp_path: Path) -> None:
+    proto = onnx.load(tiny_model_path)
+    entry = json.loads(proto.metadata_props[0].value)
+    proto.metadata_props[0].value = json.dumps(entry | {"iou": [0.5]})
+    assert "unreadable: 'list' object" in refused(tmp_path / "x.onnx", proto)
+
+
+def test_without_onnx_it_says_what_to_install(
+    tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModelError, match=r"onnx cannot be imported .* pip install onnx"):
+        read_model(tiny_model_path)
+
+
+def test_a_home_that_nobody_has_is_a_sentence() -> None:
+    with pytest.raises(ModelError, match=r"~no_such_user/net\.onnx cannot be found"):
+        read_model("~no_such_user/net.onnx")
 
 
 def test_weights_in_other_files_are_refused(tiny_model_path: Path, tmp_path: Path) -> None:

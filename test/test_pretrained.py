@@ -13,7 +13,7 @@ from torch import Tensor
 from carla_unet_ros.labels import LabelSet, carla_13, carla_label_set
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.training import export, train
-from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet
+from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet, write_checkpoint
 from carla_unet_ros.training.datasets import DriveFrames
 from carla_unet_ros.training.frame_graph import normalise
 from carla_unet_ros.training.pretrained import start_from
@@ -76,6 +76,18 @@ def test_other_classes_keep_all_but_the_last_layer(trained: UNet, model: Path) -
     fresh, kept, own = (dict(some.named_parameters()) for some in (UNet(config), trained, net))
     assert torch.equal(own["head.weight"], fresh["head.weight"])
     assert torch.equal(own["expand.0.enlarge.weight"], kept["expand.0.enlarge.weight"])
+
+
+def test_a_head_that_answered_for_whole_blocks_answers_for_each_pixel(tmp_path: Path) -> None:
+    """As checkpoints did whose logits had half the resolution: a fourth of the planes."""
+    config = UNetConfig(channels=4, depth=2, stem=2)
+    state = UNet(config).state_dict()
+    coarse = {name: value[::4] if "head." in name else value for name, value in state.items()}
+    kept = {"net_config": {}, "average": coarse, "label_set": carla_13().to_json()}
+    write_checkpoint(tmp_path / "coarse.pt", kept)
+    head = started(tmp_path / "coarse.pt", config).state_dict()["head.weight"]
+    assert torch.equal(head[::4], state["head.weight"][::4])
+    assert torch.equal(head[3::4], state["head.weight"][::4])
 
 
 def test_another_net_is_refused_with_the_options_to_give(model: Path) -> None:

@@ -83,6 +83,7 @@ def test_a_node_with_nothing_to_do_wakes_up_to_end() -> None:
         (["--help"], 0, "A small node."),
         (["--speed", "3"], 2, "unrecognized arguments: --speed 3"),
         (["--ros-args", "-p"], 1, "Couldn't parse trailing -p flag"),
+        (["--ros-args", "--fast"], 1, "ROS knows no arguments ['--fast']; see --help"),
         (["--ros-args", "-p", "speed:=-3"], 1, "speed is -3; expected 0 or more"),
         (["--ros-args", "-p", "speed:=fast"], 1, "speed"),
         (["--ros-args", "--params-file", "nowhere.yaml"], 1, "nowhere.yaml"),

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from carla_unet_ros.engines import EngineError, open_engine
+from carla_unet_ros.engines import SIZES_KEPT, EngineError, open_engine
+from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import Uint8, carla_13
 from carla_unet_ros.model_file import read_model
 from carla_unet_ros.segmenter import Segmenter
@@ -38,6 +39,17 @@ def test_sizes_may_alternate(segmenter: Segmenter) -> None:
     for height, width in [(4, 6), (6, 4)] * 3:
         labels = np.full((height, width), 7, np.uint8)
         np.testing.assert_array_equal(segmenter.segment(painted(labels)).labels, labels)
+
+
+def test_sizes_without_end_are_not_all_kept(tiny_model_path: Path) -> None:
+    """Each size takes a compiled graph of its own: tens of megabytes with a real net."""
+    engine = OpenVINOEngine(read_model(tiny_model_path))
+    for turn in range(3 * SIZES_KEPT):
+        frame = np.full((16, 16 + turn % (2 * SIZES_KEPT), 4), turn, np.uint8)
+        assert engine.infer(frame)[0].shape == frame.shape[:2]
+    assert engine._request.cache_info().currsize == SIZES_KEPT
+    engine.close()
+    assert engine._request.cache_info().currsize == 0
 
 
 def test_results_belong_to_the_caller(segmenter: Segmenter) -> None:

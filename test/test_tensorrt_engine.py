@@ -14,6 +14,7 @@ from gpu_double import FakeCuda, FakeTensorRT
 from small_engine import needs_rtx
 
 from carla_unet_ros.engines import (
+    SIZES_KEPT,
     EngineError,
     cuda,
     open_engine,
@@ -23,7 +24,7 @@ from carla_unet_ros.engines import (
 )
 from carla_unet_ros.engines.engine_cache import entries
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
-from carla_unet_ros.engines.tensorrt_engine import SECONDS_TO_RETRY, SIZES_KEPT, TensorRTEngine
+from carla_unet_ros.engines.tensorrt_engine import SECONDS_TO_RETRY, TensorRTEngine
 from carla_unet_ros.model_file import Model, read_model
 
 ROOT = Path(tensorrt_engine.__file__).parents[2]

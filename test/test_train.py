@@ -85,7 +85,7 @@ def test_checkpoint_gives_back_the_net(unbroken: Path) -> None:
     assert trained.network_size == (96, 64)
     assert trained.label_set.name == "carla-13"
     assert "17 frames" in trained.training_data
-    assert trained.net(torch.zeros(1, 3, 64, 96)).shape == (1, 13, 32, 48)
+    assert trained.net(torch.zeros(1, 3, 64, 96)).shape == (1, 13, 64, 96)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,24 @@ pytestmark = pytest.mark.training
 
 @pytest.mark.parametrize("skips", [True, False])
 @pytest.mark.parametrize("stem", [1, 2])
-def test_logits_have_one_plane_a_class_at_the_stems_resolution(skips: bool, stem: int) -> None:
+def test_logits_have_one_plane_a_class_at_full_resolution(skips: bool, stem: int) -> None:
     net = UNet(UNetConfig(classes=5, channels=4, depth=3, stem=stem, skips=skips))
     logits = net(torch.zeros(2, 3, 48, 80))
-    assert logits.shape == (2, 5, 48 // stem, 80 // stem)
+    assert logits.shape == (2, 5, 48, 80)
+
+
+def test_behind_a_stem_each_pixel_of_a_block_gets_an_answer_of_its_own() -> None:
+    """Of class 1's four planes at half resolution, the second is the right upper pixel's."""
+    net = UNet(UNetConfig(classes=3, channels=4, depth=2, stem=2)).eval()
+    with torch.no_grad():
+        bias = torch.zeros(12)
+        bias[4 + 1] = 100
+        net.head.bias = torch.nn.Parameter(bias)
+        blocks, logits = (answer(torch.zeros(1, 3, 16, 16)) for answer in (net.blocks, net))
+    assert blocks.shape == (1, 12, 8, 8)
+    assert (logits.argmax(1)[0, 0::2, 1::2] == 1).all()
+    assert (logits[0, 1, 1::2] < 100).all()
+    assert (logits[0, 1, 0::2, 0::2] < 100).all()
 
 
 def test_odd_size_is_refused_with_the_size_to_use() -> None:

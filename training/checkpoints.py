@@ -43,17 +43,25 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from error
     except Exception as error:  # torch raises its pickle module's and zip's own kinds
-        raise CheckpointError(f"checkpoint {path} is damaged or foreign: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"checkpoint {path} is damaged or foreign: {reason}") from error
     if not isinstance(state, dict) or "net_config" not in state:
         raise CheckpointError(f"checkpoint {path} was not written by carla_unet_train")
     return state
 
 
 def read_trained_net(path: Path) -> TrainedNet:
-    """The averaged weights of a checkpoint, in evaluation mode."""
+    """The averaged weights of a checkpoint, in evaluation mode. Raises CheckpointError."""
     state = read_checkpoint(path)
-    net = UNet(UNetConfig(**state["net_config"]))
-    net.load_state_dict(state["average"])
+    try:
+        net = UNet(UNetConfig(**state["net_config"]))
+        net.load_state_dict(state["average"])
+    except (TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(
+            f"checkpoint {path} holds another net than this release makes ({reason}); training "
+            "can start from it: carla_unet_train --init"
+        ) from error
     width, height = state["network_size"]
     return TrainedNet(
         net.eval(),

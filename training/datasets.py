@@ -108,6 +108,8 @@ class PairFolder:
 
     def _tags(self, path: Path) -> Uint8:
         """Raw tags uint8 [H, W] of a mask file, whichever way it holds them."""
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            raise DataError(f"{path} is a JPEG, whose loss turns tags into others; expected PNG")
         mask = _read_image(path, cv2.IMREAD_UNCHANGED)
         if mask.dtype != np.uint8:
             raise DataError(f"{path} holds {mask.dtype}; expected 8 bits per channel")
@@ -171,14 +173,17 @@ def find_layout(folder: Path) -> tuple[str, str]:
 
 
 def read_list(path: Path) -> list[str]:
-    """Names, one a line, suffixes dropped; DataError for a missing or empty list."""
+    """Names, one a line, image suffixes dropped; DataError for a missing or empty list."""
     try:
-        lines = path.read_text().split()
+        lines = [line.strip() for line in path.read_text().splitlines()]
     except OSError as error:
         raise DataError(f"list {path} cannot be read: {error.strerror}") from error
-    if not lines:
+    except UnicodeDecodeError as error:
+        raise DataError(f"list {path} is no text: expected names of frames, one a line") from error
+    names = [_without_suffix(line) for line in lines if line]
+    if not names:
         raise DataError(f"list {path} is empty")
-    return [line.removesuffix(Path(line).suffix) for line in lines]
+    return names
 
 
 def split_names(folder: Path) -> tuple[list[str], list[str]]:
@@ -228,6 +233,12 @@ def _files_by_name(folder: Path) -> dict[str, str]:
     with os.scandir(folder) as entries:
         parts = [entry.name.rpartition(".") for entry in entries]
     return {name: f"{name}.{suffix}" for name, _, suffix in parts if suffix.lower() in _SUFFIXES}
+
+
+def _without_suffix(name: str) -> str:
+    """Only what is an image's suffix: a name may be a time, such as 12.05."""
+    stem, _, suffix = name.rpartition(".")
+    return stem if suffix.lower() in _SUFFIXES else name
 
 
 def _read_image(path: Path, mode: int) -> np.ndarray:

@@ -41,7 +41,12 @@ class Evaluation:
     seconds: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
-        """Plain numbers for JSON; null stands for a class that never occurred."""
+        """Plain numbers for JSON; null stands for a class that never occurred.
+
+        ValueError where no pixel counted: there is no score to give.
+        """
+        if not self.matrix.counts.any():
+            raise ValueError("no pixel was scored: the truth holds none of the model's classes")
         return {
             "mean_iou": self.matrix.mean_iou(),
             "pixel_accuracy": self.matrix.pixel_accuracy(),
@@ -51,6 +56,12 @@ class Evaluation:
             "frames": len(self.seconds),
             "median_ms": 1000 * float(np.median(self.seconds)),
         }
+
+    def iou_in_truth(self) -> dict[str, float]:
+        """IoU by name of the classes that occur in the truth; their mean is the mean IoU."""
+        present = self.matrix.counts.sum(axis=1) > 0
+        scores = zip(self.labels.names, self.matrix.iou(), present, strict=True)
+        return {name: float(value) for name, value, in_truth in scores if in_truth}
 
     def _by_name(self, values: Iterable[float]) -> dict[str, float | None]:
         return {
@@ -123,7 +134,8 @@ def _write_pictures(
         frame, truth = source.read(int(index))
         prediction = segmenter.segment(camera_frame(frame)).labels
         path = folder / f"{source.names[index]}.png"
-        cv2.imwrite(str(path), panel(frame, truth, prediction, labels))
+        if not cv2.imwrite(str(path), panel(frame, truth, prediction, labels)):
+            raise OSError(f"{path} cannot be written")
     plots.confusion_matrix(result.matrix, labels.names, folder / "confusion_matrix.png")
 
 
@@ -156,13 +168,19 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder of pairs, as carla_unet_train takes it")
     add("--tags", required=True, help="CARLA version whose tags the masks hold, such as 0.9.13")
     add("--list", help="file of frame names; a bare name is looked for in --data (val.txt)")
-    add("--ignore-bottom", type=int, default=0, metavar="ROWS", help="rows that do not count")
+    add("--ignore-bottom", type=_count, default=0, metavar="ROWS", help="rows that do not count")
     add("--engine", choices=ENGINE_KINDS, default="auto")
     add("--json", type=Path, metavar="OUT", help="write the figures here")
     add("--pictures", type=Path, metavar="DIR", help="write frame | truth | prediction | errors, "
         "and the confusion matrix, as PNG (needs matplotlib)")  # fmt: skip
-    add("--picture-count", type=int, default=12, metavar="N", help="evenly spread (default 12)")
+    add("--picture-count", type=_count, default=12, metavar="N", help="evenly spread (default 12)")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+    return int(text)
 
 
 def _names(data: Path, name: str | None) -> list[str] | None:
@@ -193,7 +211,7 @@ def main(argv: list[str] | None = None) -> int:
             arguments.json.write_text(json.dumps(figures, indent=1))
         if arguments.pictures:
             _write_pictures(segmenter, source, arguments.pictures, arguments.picture_count, result)
-    except (DataError, ModelError, EngineError, ValueError, ImportError) as error:
+    except (DataError, ModelError, EngineError, ValueError, ImportError, OSError) as error:
         print(f"carla_unet_evaluate: {error}", file=sys.stderr)
         return 1
     return 0

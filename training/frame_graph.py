@@ -11,6 +11,9 @@ planes of camera size are moved instead of one. Deciding is two maxima instead o
 OpenVINO and TensorRT run through a slow TopK; both give the same ids.
 """
 
+import math
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,12 +62,13 @@ class FrameGraph(nn.Module):
         planes = F.interpolate(
             normalise(planes / 255), self.network_size[::-1], mode="bilinear", align_corners=False
         )
-        logits = self.net(planes if self.folded else planes[:, [2, 1, 0]])
+        colours = planes if self.folded else planes[:, [2, 1, 0]]
         if self.smooth:
+            logits = self.net(colours)
             logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
-        labels, best = (_argmax_by_planes if self.smooth else _argmax)(logits)
-        confidence = 255 / torch.exp(logits - best).sum(dim=1, keepdim=True)
-        if not self.smooth:
+            labels, confidence = decide(logits[0][:, None], _argmax_by_planes)
+        else:
+            labels, confidence = decide(self._by_class(colours), _argmax)
             # Pixel centres meet pixel centres. ONNX has no such operator for torch, which would
             # spell it out in index arithmetic; `export.to_onnx` sets the one Resize instead.
             mode = "nearest" if torch.compiler.is_exporting() else "nearest-exact"
@@ -72,25 +76,43 @@ class FrameGraph(nn.Module):
             confidence = F.interpolate(confidence, (height, width), mode=mode)
         return labels[0, 0].to(torch.uint8), confidence[0, 0].to(torch.uint8)
 
+    def _by_class(self, colours: Tensor) -> Tensor:
+        """Logits (classes, s * s, h, w): s x s pixels at each of h x w places; s: 1 or stem."""
+        net = self.net
+        logits = net(colours) if isinstance(net, ManyViews) else net.blocks(colours)
+        return logits.view(net.config.classes, -1, *logits.shape[-2:])
+
+
+def decide(
+    logits: Tensor, argmax: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """Logits (classes, s * s, h, w) -> winning id and 255 x its probability, (1, 1, s h, s w)."""
+    side = math.isqrt(logits.shape[1])
+    labels, best = argmax(logits)
+    confidence = 255 / torch.exp(logits - best).sum(dim=0, keepdim=True)
+    if side > 1:
+        labels, confidence = F.pixel_shuffle(labels, side), F.pixel_shuffle(confidence, side)
+    return labels, confidence
+
 
 def _argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (N, classes, H, W) -> winning id as a float and its logit, each (N, 1, H, W).
+    """Logits (classes, ...) -> winning id as a float and its logit, each (1, ...).
 
     Of equal logits the first wins, as argmax has it: ids are counted down from the last.
     """
-    classes = logits.shape[1]
-    best = logits.amax(dim=1, keepdim=True)
+    classes = len(logits)
+    best = logits.amax(dim=0, keepdim=True)
     countdown = torch.arange(classes, 0, -1, dtype=logits.dtype, device=logits.device)
-    winners = torch.where(logits >= best, countdown.view(1, classes, 1, 1), 0.0)
-    return classes - winners.amax(dim=1, keepdim=True), best
+    winners = torch.where(logits >= best, countdown.view(classes, 1, 1, 1), 0.0)
+    return classes - winners.amax(dim=0, keepdim=True), best
 
 
 def _argmax_by_planes(logits: Tensor) -> tuple[Tensor, Tensor]:
     """The same as `_argmax`, faster where resizing has left the classes in planes of their own."""
-    best = logits[:, :1]
+    best = logits[:1]
     labels = torch.zeros_like(best)
-    for index in range(1, logits.shape[1]):
-        candidate = logits[:, index : index + 1]
+    for index in range(1, len(logits)):
+        candidate = logits[index : index + 1]
         wins = candidate > best
         labels = torch.where(wins, float(index), labels)
         best = torch.where(wins, candidate, best)

@@ -19,12 +19,7 @@ from carla_unet_ros.training.distributed import all_sum
 
 
 class SegmentationLoss(nn.Module):
-    """Logits (N, C, h, w), labels int (N, H, W) with IGNORE -> scalar.
-
-    A net with a stem gives one answer for a block of pixels. It is scored against one pixel of
-    that block: four times less work than enlarging the logits, and flips and random scales see
-    to it that no corner of the block is preferred.
-    """
+    """Logits (N, C, H, W), labels int (N, H, W) with IGNORE -> scalar."""
 
     def __init__(self, class_weights: Tensor | None, dice: float, smoothing: float) -> None:
         super().__init__()
@@ -34,8 +29,7 @@ class SegmentationLoss(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         logits = logits.float()
-        labels = labels[..., :: labels.shape[-2] // logits.shape[-2],
-                        :: labels.shape[-1] // logits.shape[-1]].long()  # fmt: skip
+        labels = labels.long()
         own = torch.bincount(labels[labels != IGNORE], minlength=logits.shape[1])
         pixels = all_sum(own)
         if not pixels.any():
@@ -60,6 +54,15 @@ class SegmentationLoss(nn.Module):
         if weights is not None:
             own, pixels = own * weights, pixels * weights
         return all_sum(mean * (own.sum() / pixels.sum()))
+
+
+def one_of_each_block(values: Tensor, side: int, turn: int) -> Tensor:
+    """(..., H, W) -> (..., H / side, W / side): one pixel of each block, the next at each turn.
+
+    Neighbours teach nearly the same, and the loss over all of them would take as long as the net.
+    """
+    row, column = divmod(turn % side**2, side)
+    return values[..., row::side, column::side]
 
 
 def dice_loss(logits: Tensor, labels: Tensor, pixels: Tensor) -> Tensor:

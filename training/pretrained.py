@@ -16,7 +16,7 @@ from carla_unet_ros.training.checkpoints import CheckpointError, read_checkpoint
 from carla_unet_ros.training.folding import unfold
 from carla_unet_ros.training.unet import UNet
 
-_PREFIX = "net."  # where a model file's weights stand in the graph that was exported
+_PREFIX = "net."  # of the names that export gives a net's weights
 
 
 def start_from(net: UNet, path: Path, labels: LabelSet, colours: Callable[[], Tensor]) -> None:
@@ -30,12 +30,13 @@ def start_from(net: UNet, path: Path, labels: LabelSet, colours: Callable[[], Te
     """
     if path.suffix == ".onnx":
         model = read_model(path)
-        weights, found = _weights_of_model(model.path), model.label_set
+        weights, found = weights_of_model(model.path), model.label_set
     else:
         state = read_checkpoint(path)
         weights, found = state["average"], LabelSet.from_json(state["label_set"])
     if found.to_json() != labels.to_json():
         weights = {name: value for name, value in weights.items() if "head." not in name}
+    weights = _for_each_pixel(weights, net)
     try:
         if path.suffix == ".onnx":
             unfold(net, weights, colours())
@@ -48,13 +49,18 @@ def start_from(net: UNet, path: Path, labels: LabelSet, colours: Callable[[], Te
         ) from error
 
 
-def _weights_of_model(path: Path) -> dict[str, Tensor]:
-    """The tensors of the folded net by name; CheckpointError where they are integers."""
+def weights_of_model(path: Path) -> dict[str, Tensor]:
+    """What a model file holds of the net that `folding.fold` gave, fp32, by name.
+
+    Raises CheckpointError for a file without them, such as an int8 one.
+    """
     import onnx
     from onnx import numpy_helper
 
     weights = {
-        tensor.name.removeprefix(_PREFIX): torch.tensor(numpy_helper.to_array(tensor)).float()
+        tensor.name.removeprefix(_PREFIX): torch.tensor(
+            numpy_helper.to_array(tensor), dtype=torch.float32
+        )
         for tensor in onnx.load(path).graph.initializer
         if tensor.name.startswith(_PREFIX) and tensor.name.endswith(("weight", "bias"))
     }
@@ -64,3 +70,18 @@ def _weights_of_model(path: Path) -> dict[str, Tensor]:
             "carla_unet_quantize"
         )
     return weights
+
+
+def _for_each_pixel(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:
+    """The same with a head that says of each pixel of a block what it said of the whole block."""
+    pixels = net.config.stem**2
+    if "head.weight" not in weights or pixels * len(weights["head.weight"]) != len(
+        net.head.weight
+    ):
+        return weights
+    grown = {
+        name: weights[name].repeat_interleave(pixels, dim=0)
+        for name in ("head.weight", "head.bias")
+        if name in weights
+    }
+    return weights | grown

@@ -61,7 +61,7 @@ def quantise(
     metadata = replace(
         model.metadata,
         precision="int8",
-        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        created=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     )
     with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
         draft = Path(folder) / "draft.onnx"
@@ -76,10 +76,8 @@ def quantise(
             f"({before.matrix.mean_iou():.3f} to {after.matrix.mean_iou():.3f}), at most "
             f"{100 * LARGEST_LOSS:.0f} may be lost: {out} is not written. Try more --frames"
         )
-    scores = after.figures()["iou"]
-    iou = {name: value for name, value in scores.items() if value is not None}
     about = f"{held_back.name} (the last {len(held_back)} training frames, held back)"
-    write_metadata(proto, replace(metadata, iou=iou, iou_data=about))
+    write_metadata(proto, replace(metadata, iou=after.iou_in_truth(), iou_data=about))
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
     partial.write_bytes(proto.SerializeToString())

@@ -136,7 +136,11 @@ class Run:
     def step(self, colours: Tensor, labels: Tensor) -> Tensor:
         """One step of the optimiser; returns the loss of the batch of all processes."""
         colours = normalise(colours).contiguous(memory_format=torch.channels_last)
-        loss = self.loss(self.net(colours), labels)
+        logits, labels = (
+            losses.one_of_each_block(values, self.config.stem, self.schedule.last_epoch)
+            for values in (self.net(colours), labels)
+        )
+        loss = self.loss(logits, labels)
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.net, self.optimizer, max_norm=5.0)
         self.optimizer.step()

@@ -1,6 +1,6 @@
 """The U-Net of Ronneberger, Fischer and Brox (2015), written out by hand.
 
-    frames (N, 3, H, W)  ->  logits (N, classes, H / s, W / s)     s = stem, 1 or 2
+    frames (N, 3, H, W)  ->  logits (N, classes, H, W)
 
 A plain CNN for classification only contracts: each level halves the picture and doubles the
 channels until one answer for the whole picture is left. A U-Net expands again, level by level,
@@ -27,8 +27,9 @@ class UNetConfig:
     classes:      number of class ids the net tells apart
     channels:     channels of the first level; each level down doubles them (the paper: 64)
     depth:        how often the picture is halved (the paper: 4)
-    stem:         2 folds each 2x2 block of pixels into channels first (space to depth), so the
-                  same net runs at half resolution, four times cheaper, and still reads every pixel
+    stem:         2 folds each 2x2 block of pixels into channels first (space to depth) and the
+                  scores out of channels last, so the same net runs at half resolution, four times
+                  cheaper, and still reads every pixel and answers for every pixel
     max_channels: where the doubling ends; three quarters of an uncapped net's weights sit in its
                   lowest level, where depth (a wider view) pays and width does not
     skips:        False leaves out the skip connections: the plain encoder-decoder
@@ -126,14 +127,23 @@ class UNet(nn.Module):
         self.contract = nn.ModuleList(Down(upper, lower) for upper, lower in levels)
         self.dropout = nn.Dropout2d(config.dropout)
         self.expand = nn.ModuleList(Up(low, up, config.skips) for up, low in reversed(levels))
-        self.head = nn.Conv2d(widths[0], config.classes, 1)
+        self.head = nn.Conv2d(widths[0], config.classes * config.stem**2, 1)
+        self.unfold = nn.PixelShuffle(config.stem) if config.stem > 1 else nn.Identity()
         self.apply(_initialise)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Frames (N, 3, H, W), normalised -> logits (N, classes, H / stem, W / stem).
+        """Frames (N, 3, H, W), normalised -> logits (N, classes, H, W).
 
         Raises ValueError where height or width is not a multiple of `config.multiple`, and names
         the size to pad or resize to.
+        """
+        return self.unfold(self.blocks(frames))
+
+    def blocks(self, frames: Tensor) -> Tensor:
+        """The same before depth to space: logits (N, classes * stem^2, H / stem, W / stem).
+
+        Class by class, the pixels of a block row by row. Deciding here moves one plane of ids to
+        full resolution instead of a plane of logits for each class.
         """
         height, width = frames.shape[-2:]
         multiple = self.config.multiple

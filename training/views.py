@@ -1,6 +1,6 @@
 """A net that looks at a frame more than once: at other sizes, and at its mirror image.
 
-    frames (N, C, H, W)  ->  log of the summed probabilities of all views (N, classes, H/s, W/s)
+    frames (N, C, H, W)  ->  log of the summed probabilities of all views (N, classes, H, W)
 
 What it is sure of it says in every view, what it guesses it does not: the mean is right more often
 than one look, and costs as many times more. It is for files that need not be fast, such as a

@@ -14,6 +14,10 @@ from carla_unet_ros.model_file import Model
 
 ENGINE_KINDS = ("auto", "tensorrt", "openvino")
 
+SIZES_KEPT = 8
+"""An engine is prepared for so many sizes of frames, as many as a node has cameras; of more, the
+size longest unused is given up."""
+
 Log = Callable[[str], None]
 
 _LOG = logging.getLogger(__name__)

@@ -1,16 +1,16 @@
 """OpenVINO on the CPU: the engine for machines without a GPU.
 
 The graph is specialised to the camera's size on the first frame (fixed shapes are a third
-faster than dynamic ones), and kept for each size seen, so that cameras of several sizes can
+faster than dynamic ones), and kept for the sizes seen last, so that cameras of several sizes can
 share one engine.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carla_unet_ros.engines import EngineError
+from carla_unet_ros.engines import SIZES_KEPT, EngineError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
 
@@ -55,22 +55,18 @@ class OpenVINOEngine:
             self._graph = self._core.read_model(model.path)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot read {model.path}: {error}") from error
-        self._requests: dict[tuple[int, int], openvino.InferRequest] = {}
+        self._request = lru_cache(SIZES_KEPT)(self._compiled)
         self.name = f"OpenVINO {openvino.__version__.split('-')[0]} CPU {self._arithmetic(model)}"
 
     def prepare(self, height: int, width: int) -> None:
-        if (height, width) not in self._requests:
-            self._graph.reshape([height, width, 4])
-            compiled = self._core.compile_model(self._graph, "CPU", self._config)
-            self._requests[height, width] = compiled.create_infer_request()
+        self._request(height, width)
 
     def infer(self, frame: Uint8) -> tuple[Uint8, Uint8]:
         import openvino
 
         height, width, _ = frame.shape
         try:
-            self.prepare(height, width)
-            request = self._requests[height, width]
+            request = self._request(height, width)
             # shared_memory: the frame's own bytes are read, nothing is copied in.
             request.set_tensor("frame", openvino.Tensor(frame, shared_memory=True))
             request.infer()
@@ -82,7 +78,12 @@ class OpenVINOEngine:
         return labels, np.array(request.get_tensor("confidence").data)
 
     def close(self) -> None:
-        self._requests.clear()
+        self._request.cache_clear()
+
+    def _compiled(self, height: int, width: int) -> "openvino.InferRequest":
+        """The graph for frames of one size."""
+        self._graph.reshape([height, width, 4])
+        return self._core.compile_model(self._graph, "CPU", self._config).create_infer_request()
 
     def _arithmetic(self, model: Model) -> str:
         """The arithmetic OpenVINO will use on this CPU, without compiling anything."""

@@ -9,16 +9,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from carla_unet_ros.engines import EngineError, Log, cuda, tensorrt_library
+from carla_unet_ros.engines import SIZES_KEPT, EngineError, Log, cuda, tensorrt_library
 from carla_unet_ros.engines.build_progress import Progress, build_with_progress
 from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
 from carla_unet_ros.engines.tensorrt_run import FrameRun, LoadedEngine, load_engine
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
-
-SIZES_KEPT = 8
-"""Of more sizes of frames than a node has cameras, the one longest unused is freed."""
 
 SECONDS_TO_RETRY = 60
 """After an engine could not be had: GPU memory, for one, may be free again by then."""

@@ -1,0 +1,45 @@
+"""The commands of training: what is missing is told with what to install, by every one of them."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
+
+
+def run(command: str, missing: str) -> subprocess.CompletedProcess[str]:
+    """A command's --help in a process that cannot import these packages."""
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing.split(',')!r}));"
+        "from carla_unet_ros.training import commands;"
+        f"sys.argv = ['carla_unet_{command}', '--help']; sys.exit(commands.{command}())"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_without_torch_a_command_says_what_to_install(command: str) -> None:
+    done = run(command, "torch")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"carla_unet_{command} needs torch, which is not installed: "
+        "pip install 'carla_unet_ros[training]'\n"
+    )
+
+
+def test_evaluation_and_recording_need_no_torch() -> None:
+    for command in ("evaluate", "record"):
+        done = run(command, "torch,kornia,lightning_fabric,carla")
+        assert done.returncode == 0, done.stderr
+        assert f"usage: carla_unet_{command}" in done.stdout
+
+
+def test_every_command_is_installed() -> None:
+    scripts = importlib.metadata.entry_points(group="console_scripts")
+    installed = {script.name: script.value for script in scripts}
+    for command in COMMANDS:
+        assert installed[f"carla_unet_{command}"].endswith(f"commands:{command}")

@@ -1,0 +1,42 @@
+"""The commands of `training`, each with a sentence where what it needs is not installed.
+
+They are installed in the vehicle, too, where nothing of this folder but evaluation is used: torch
+and the readers of bags come with an extra.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+_EXTRAS = {
+    "train": "training",
+    "export": "training",
+    "quantize": "training",
+    "from_bag": "training",
+    "record": "record",
+    "evaluate": "ros",
+}
+
+
+def _command(tool: str) -> Callable[[], int]:
+    def main() -> int:
+        try:
+            module = import_module(f"carla_unet_ros.training.{tool}")
+        except ModuleNotFoundError as error:
+            print(
+                f"carla_unet_{tool} needs {error.name}, which is not installed: "
+                f"pip install 'carla_unet_ros[{_EXTRAS[tool]}]'",
+                file=sys.stderr,
+            )
+            return 1
+        return module.main()
+
+    return main
+
+
+train = _command("train")
+export = _command("export")
+quantize = _command("quantize")
+from_bag = _command("from_bag")
+record = _command("record")
+evaluate = _command("evaluate")
