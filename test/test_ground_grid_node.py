@@ -1,130 +1,27 @@
 """ground_grid_node as a process of its own, fed over DDS with scenes worked out by hand.
 
-The camera is 800x600 with f = 400 pixels, 2 m high and 2 m ahead of the vehicle's origin, so
-row 380 is seen 400 * 2 / 80 = 10 m before the camera, 12 m before the origin.
+Its transform from TF: test_ground_grid_tf.py.
 """
 
 import math
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import TransformStamped
-from nav_msgs.msg import OccupancyGrid
-from rcl_interfaces.msg import SetParametersResult
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
-from ros_bench import LATCHED, RosBench
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header, String
+from ground_scene import (
+    GRID,
+    Scene,
+    camera_info,
+    curb,
+    set_parameter,
+)
+from ros_bench import RosBench
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import String
 
-from carla_unet_ros.image_messages import to_image_message
-from carla_unet_ros.labels import Uint8, carla_13
-
-CAMERA = "/carla/ego_vehicle/rgb_front"
-GRID = f"{CAMERA}/segmentation/ground_grid"
-ROAD, SIDEWALK = carla_13().ids(["Roads", "Sidewalks"])
-
-
-def curb(row: int = 380, height: int = 600, width: int = 800) -> Uint8:
-    """Road up to this row from below, sidewalk above it."""
-    labels = np.full((height, width), ROAD, np.uint8)
-    labels[:row] = SIDEWALK
-    return labels
-
-
-def camera_info(focal: float = 400.0, width: int = 800, height: int = 600) -> CameraInfo:
-    k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
-    return CameraInfo(width=width, height=height, k=k, d=[0.0] * 5, distortion_model="plumb_bob")
-
-
-def curb_metres(grid: OccupancyGrid) -> float:
-    """Where, straight ahead of the vehicle's origin, the first occupied cell begins."""
-    cells = np.asarray(grid.data, np.int8).reshape(grid.info.height, grid.info.width)
-    row = int(-grid.info.origin.position.y / grid.info.resolution)
-    occupied = np.flatnonzero(cells[row] == 100)
-    if not occupied.size:
-        return math.inf
-    return float(occupied[0] * grid.info.resolution + grid.info.origin.position.x)
-
-
-def near(metres: float) -> Any:
-    """Within one cell of 0.2 m."""
-    return pytest.approx(metres, abs=0.21)
-
-
-class Scene:
-    """Stands for the camera and segmentation_node, and wants the grid."""
-
-    def __init__(self, bench: RosBench, legend: bool = True) -> None:
-        publisher = bench.node.create_publisher
-        self.bench = bench
-        self.labels = publisher(Image, f"{CAMERA}/segmentation/labels", 5)
-        self.relayed = publisher(CameraInfo, f"{CAMERA}/segmentation/camera_info", 5)
-        self.own = publisher(CameraInfo, f"{CAMERA}/camera_info", 5)
-        self.legend = publisher(String, f"{CAMERA}/segmentation/legend", LATCHED)
-        if legend:
-            self.legend.publish(String(data=carla_13().to_json()))
-        self.grids: list[OccupancyGrid] = []
-        self.diagnostics = bench.collect(DiagnosticArray, "/diagnostics")
-        self.sent = 0
-
-    def want_the_grid(self) -> Any:
-        return self.bench.node.create_subscription(OccupancyGrid, GRID, self.grids.append, 10)
-
-    def send(
-        self, labels: Uint8, info: CameraInfo | None, encoding: str = "mono8", own: bool = False
-    ) -> Header:
-        header = Header(frame_id="ego_vehicle/rgb_front")
-        self.sent += 1
-        header.stamp.sec, header.stamp.nanosec = divmod(self.sent * 50_000_000, 10**9)
-        if info is not None:
-            info.header = header
-            (self.own if own else self.relayed).publish(info)
-        self.labels.publish(to_image_message(labels, encoding, header))
-        return header
-
-    def until(self, condition: Any, labels: Uint8, info: CameraInfo | None, **how: Any) -> Any:
-        """Sends the same picture again and again until the condition holds."""
-
-        def attempt() -> Any:
-            self.send(labels, info, **how)
-            self.bench.executor.spin_once(0.1)
-            return condition()
-
-        return self.bench.until(attempt)
-
-    def until_curb_at(self, metres: float, labels: Uint8, info: CameraInfo, **how: Any) -> None:
-        self.until(
-            lambda: self.grids and curb_metres(self.grids[-1]) == near(metres), labels, info, **how
-        )
-
-    def until_problem(self, text: str, labels: Uint8, info: CameraInfo | None, **how: Any) -> dict:
-        """Sends until /diagnostics tells of this problem; gives its values."""
-
-        def told() -> dict | None:
-            statuses = [entry for array in self.diagnostics for entry in array.status]
-            return next(
-                (
-                    {value.key: value.value for value in entry.values}
-                    for entry in statuses
-                    if text in entry.message and entry.level == entry.WARN
-                ),
-                None,
-            )
-
-        return self.until(told, labels, info, **how)
-
-
-def set_parameter(bench: RosBench, name: str, value: Any) -> SetParametersResult:
-    request = SetParameters.Request()
-    request.parameters = [Parameter(name, value=value).to_parameter_msg()]
-    return bench.call(SetParameters, "/ground_grid/set_parameters", request).results[0]
+from carla_unet_ros.labels import carla_13
 
 
 def test_a_grid_has_the_labels_time_the_vehicles_frame_and_the_curb(bench: RosBench):
@@ -259,85 +156,6 @@ def test_bad_input_is_counted_and_survived(bench: RosBench):
     scene.legend.publish(String(data=carla_13().to_json()))
     scene.until_curb_at(12.0, curb(), camera_info())
     assert "so far" in node.printed
-
-
-# A tf2_ros of the same names, fed by a topic of one transform instead of by tf2_msgs, which the
-# pip wheels of ROS 2 lack.
-TF2_ROS = """
-from geometry_msgs.msg import TransformStamped
-
-class TransformException(Exception):
-    pass
-
-class Buffer:
-    transform = None
-
-    def lookup_transform(self, target_frame, source_frame, time):
-        known = self.transform
-        if known is None or (known.header.frame_id, known.child_frame_id) != (
-            target_frame, source_frame
-        ):
-            raise TransformException(f'"{source_frame}" does not exist')
-        return known
-
-class TransformListener:
-    def __init__(self, buffer, node):
-        self.node = node
-        self.subscription = node.create_subscription(
-            TransformStamped, "/one_tf", lambda found: setattr(buffer, "transform", found), 1
-        )
-
-    def unregister(self):
-        self.node.destroy_subscription(self.subscription)
-"""
-
-
-@pytest.fixture
-def fake_tf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "tf2_ros.py").write_text(TF2_ROS)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=":")
-
-
-def mounted(height: float, frame: str = "ego_vehicle/rgb_front") -> TransformStamped:
-    """The bridge's transform of a level camera: optical axes, x = 2 m."""
-    transform = TransformStamped(child_frame_id=frame)
-    transform.header.frame_id = "ego_vehicle"
-    place, turn = transform.transform.translation, transform.transform.rotation
-    place.x, place.z = 2.0, height
-    turn.x, turn.y, turn.z, turn.w = -0.5, 0.5, -0.5, 0.5
-    return transform
-
-
-@pytest.mark.usefixtures("fake_tf")
-def test_the_pose_comes_from_tf_as_soon_as_tf_knows_it(bench: RosBench):
-    node = bench.start("ground_grid_node", camera_height=1.0)
-    scene = Scene(bench)
-    scene.want_the_grid()
-    # Half as high, half as far from the camera: 2 + 400 * 1 / 80.
-    scene.until_curb_at(7.0, curb(), camera_info())
-    assert "pose comes from parameters: TF has no ego_vehicle/rgb_front" in node.printed
-    tf = bench.node.create_publisher(TransformStamped, "/one_tf", 1)
-    bench.until(tf.get_subscription_count)
-    tf.publish(mounted(2.0))
-    scene.until_curb_at(12.0, curb(), camera_info())
-    assert "pose comes from TF: ego_vehicle/rgb_front in ego_vehicle, optical" in node.printed
-    tf.publish(mounted(3.0))
-    scene.until_curb_at(17.0, curb(), camera_info())
-
-
-@pytest.mark.usefixtures("fake_tf")
-def test_where_only_tf_will_do_its_shortcomings_are_told(bench: RosBench):
-    bench.start("ground_grid_node", pose_source="tf", camera_axes="body")
-    scene = Scene(bench)
-    scene.want_the_grid()
-    scene.until_problem("TF has no ego_vehicle/rgb_front in ego_vehicle", curb(), camera_info())
-    tf = bench.node.create_publisher(TransformStamped, "/one_tf", 1)
-    bench.until(tf.get_subscription_count)
-    tf.publish(mounted(2.0))
-    scene.until_problem("lies on its side: set camera_axes", curb(), camera_info())
-    assert set_parameter(bench, "camera_axes", "optical").successful
-    scene.until_curb_at(12.0, curb(), camera_info())
 
 
 @pytest.mark.usefixtures("ros_domain")
