@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from small_engine import files, needs_library, put, target_for
 
-from carla_unet_ros.engines import private_files
+from carla_unet_ros.engines import engine_cache, private_files
 from carla_unet_ros.engines.engine_cache import EngineCache, Key, entries
 from carla_unet_ros.engines.tensorrt_build import built_engine, cached_engine
 
@@ -203,6 +203,26 @@ def test_who_comes_second_waits_and_finds_the_engine_built(
     assert results == [small_engine]
     assert len(lines) == 1
     assert "another process builds" in lines[0]
+
+
+def test_waiting_is_told_again_and_again_and_can_be_broken_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that is to end raises from its log, as Ctrl-C makes it do."""
+    monkeypatch.setattr(engine_cache, "_WAIT_SECONDS", 0.001)
+    lines: list[str] = []
+
+    def log(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 3:
+            raise KeyboardInterrupt
+
+    first, second = EngineCache(tmp_path, print), EngineCache(tmp_path, log)
+    with first.lock(), pytest.raises(KeyboardInterrupt), second.lock():
+        pass
+    assert len(lines) == 3
+    with second.lock():
+        assert len(lines) == 3, "the lock of the one who gave up is free, and was not taken twice"
 
 
 def test_what_a_killed_builder_left_is_removed_by_the_next(

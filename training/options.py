@@ -148,7 +148,7 @@ def _net_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-channels", type=int, default=128, help="where the doubling with depth ends")
     add("--no-skips", action="store_true", help="the plain encoder-decoder, for comparison")
     add("--dropout", type=float, default=0.0, help="share of the bottleneck silenced in training")
-    add("--network-size", type=size_argument, default="704x512", help="frames are resized to this")
+    add("--network-size", type=size_argument, default="640x448", help="frames are resized to this")
     add("--init", type=Path, help="start from the weights of this checkpoint or "
         "model file, such as the shipped carla_unet.onnx")  # fmt: skip
 

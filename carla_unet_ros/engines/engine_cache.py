@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -32,6 +33,8 @@ from carla_unet_ros.engines.private_files import (
 DEFAULT_FOLDER = Path("~/.cache/carla_unet_ros")
 
 _LOCK = "lock"
+_WAIT_SECONDS = 0.1
+_WAITS_BETWEEN_LINES = 40
 _OURS = re.compile(r"((engine|timing|kernels)-[0-9a-f]{64})\.(bin|json)(\.tmp)?")
 
 
@@ -158,14 +161,27 @@ class EngineCache:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(self.folder / _LOCK, flags, 0o600)
         stack.callback(os.close, descriptor)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._tell(f"another process builds an engine in {self.folder}; waiting for it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        self._wait_for(descriptor)
         self._remove(every=False)
         self._is_locked = True
         stack.callback(setattr, self, "_is_locked", False)
+
+    def _wait_for(self, descriptor: int) -> None:
+        """Asks again and again: a call that waits in the kernel could not be broken off.
+
+        A log line may raise, where the node is to end.
+        """
+        waits = 0
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if waits % _WAITS_BETWEEN_LINES == 0:
+                    where = f"another process builds an engine in {self.folder}"
+                    self._log(f"{where}; waiting for it for {waits * _WAIT_SECONDS:.0f} s")
+            time.sleep(_WAIT_SECONDS)
+            waits += 1
 
     def _remove(self, every: bool) -> tuple[int, int]:
         """Files of ours: all, or those that a killed builder left unfinished."""
