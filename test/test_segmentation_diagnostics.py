@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tiny_model
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -12,6 +13,7 @@ from ros_bench import Camera, Diagnostics, RosBench, pixels, scene, start_segmen
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
+from carla_unet_ros.engines import tensorrt_engine
 from carla_unet_ros.image_messages import to_image_message
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
@@ -89,6 +91,19 @@ def test_an_engine_that_fails_is_told_and_the_next_frame_works(
     bench.until(lambda: "failed on a 100x60 frame" in bench.processes[0].printed)
     np.testing.assert_array_equal(pixels(camera.answer(frame, labels)), ids)
     bench.until(lambda: diagnostics.value(STATUS, "frames failed") == "1")
+
+
+@pytest.mark.skipif(not tensorrt_engine.missing(), reason="a GPU answers here")
+def test_which_engine_runs_and_why_it_is_no_better_one(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
+    diagnostics = Diagnostics(bench)
+    node = bench.start("segmentation_node", model=tiny_model_path, engine="auto")
+    bench.until(lambda: diagnostics.value("/segmentation", "state") == "active")
+    assert diagnostics.value("/segmentation", "engine").startswith("OpenVINO")
+    reason = diagnostics.value("/segmentation", "why this engine")
+    assert reason.startswith("TensorRT cannot run here: ")
+    assert node.printed.count(reason) == 1
 
 
 def test_ages_count_simulation_time(bench: RosBench, tiny_model_path: Path) -> None:
