@@ -85,13 +85,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def measured(options: argparse.Namespace, folder: Path) -> list[Point]:
     """Every point scored, and then all of them timed in turns."""
-    nets = [read_trained_net(path) for path in options.checkpoints]
+    paths = [*options.checkpoints, *options.as_trained]
+    nets = [read_trained_net(path) for path in paths]
     points: list[Point] = []
     segmenters: list[Segmenter] = []
     work = [
         (net, name, variant)
-        for net, name in zip(nets, net_names(options.checkpoints), strict=True)
-        for variant in _variants(net, options)
+        for place, (net, name) in enumerate(zip(nets, net_names(paths), strict=True))
+        for variant in _variants(net, options)[: None if place < len(options.checkpoints) else 1]
     ]
     for net, name, variant in (bar := tqdm(work, "points")):
         bar.set_postfix_str(f"{name} {variant.network[0]}x{variant.network[1]}")
@@ -119,7 +120,7 @@ def net_names(checkpoints: Sequence[Path]) -> list[str]:
         for path in checkpoints
     ]
     if len(set(names)) < len(names):
-        raise ValueError(f"--checkpoints: two are called the same ({', '.join(names)})")
+        raise ValueError(f"two checkpoints are called the same ({', '.join(names)})")
     return names
 
 
@@ -200,6 +201,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--checkpoints", nargs="+", type=Path, required=True, help="of carla_unet_train; best.pt "
         "and last.pt are called by their run's folder, others by their own name")  # fmt: skip
+    add("--as-trained", nargs="+", type=Path, default=[], metavar="CHECKPOINT", help="others, of "
+        "which nothing is varied")  # fmt: skip
     add("--data", type=Path, required=True, help="folder of pairs, as carla_unet_train takes it")
     add("--tags", required=True, help="CARLA version whose tags the masks hold, such as 0.9.13")
     add("--list", required=True, help="frames to score on; a bare name is looked for in --data")

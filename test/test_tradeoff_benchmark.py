@@ -149,11 +149,15 @@ def test_a_run_measures_every_point_and_writes_it_down(
     document = tmp_path / "docs" / "performance.md"
     document.parent.mkdir()
     out = tmp_path / "tradeoff.json"
+    other = checkpoint.with_name("other.pt")
+    other.write_bytes(checkpoint.read_bytes())
     options = ["--checkpoints", str(checkpoint), "--data", str(data), "--tags", "0.8.x"]
+    options += ["--as-trained", str(other)]
     options += ["--list", "val.txt", "--sizes", "66x40", "--base-precision", "fp32"]
     options += ["--rounds", "1", "--burst", "1", "--calibration", "2", "--out", str(out)]
     assert tradeoff.main([*options, "--document", str(document)]) == 0
     points = json.loads(out.read_text())["points"]
+    assert [point["net"] for point in points].count("other") == 1
     ways = {(*point["network"], point["precision"], point["enlarged"]) for point in points}
     assert ways == {
         (64, 40, "fp32", "labels"),

@@ -5,10 +5,10 @@
 Validation during training, the exported file and the benchmark's torch run are all this module,
 so none of them can normalise or resize in a way of its own.
 
-The class is decided at the net's output size and then enlarged (nearest), or, with `smooth`,
-the logits are enlarged first: edges are finer then, and a frame costs nearly twice as much, for 13
-planes of camera size are moved instead of one. Deciding is two maxima instead of argmax, which
-OpenVINO and TensorRT run through a slow TopK; both give the same ids.
+The class is decided at the network size, before the pixels of a block are laid out, and one plane
+of ids is enlarged (nearest); or, with `smooth`, the logits are enlarged first: edges are finer
+then, and 13 planes of camera size are moved instead of one. Deciding is two maxima instead of
+argmax, which OpenVINO and TensorRT run through a slow TopK; both give the same ids.
 """
 
 import math
