@@ -10,8 +10,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from carla_unet_ros.labels import carla_13
 from carla_unet_ros.training import train
-from carla_unet_ros.training.checkpoints import CheckpointError, read_checkpoint, read_trained_net
+from carla_unet_ros.training.checkpoints import (
+    CheckpointError,
+    read_checkpoint,
+    read_trained_net,
+    write_checkpoint,
+)
+from carla_unet_ros.training.unet import UNet, UNetConfig
 
 pytestmark = pytest.mark.training
 
@@ -124,6 +131,15 @@ def test_wrong_options_are_explained(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--crop", "--network-size"])
+def test_sizes_the_net_cannot_take_are_refused_with_the_nearest(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert train.main(arguments(folder, tmp_path / "out", option, "100x65")) == 1
+    said = capsys.readouterr().err
+    assert f"{option} 100x65: this net needs multiples of 8, such as 96x64" in said
+
+
 def test_bad_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main(arguments(tmp_path, tmp_path / "out")) == 1
     assert "no known layout" in capsys.readouterr().err
@@ -138,3 +154,37 @@ def test_foreign_checkpoints_are_refused(tmp_path: Path, content: bytes | None) 
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"x\.pt"):
         read_checkpoint(path)
+
+
+def test_several_checkpoints_are_the_mean_of_their_weights(tmp_path: Path) -> None:
+    """Weights 1 and 3 are 2; nets of other sizes have no mean."""
+    paths = [tmp_path / f"{value}.pt" for value in (1, 3)]
+    for path, value in zip(paths, (1, 3), strict=True):
+        write_net(path, UNetConfig(channels=2, depth=1), value)
+    (trained,) = {float(weight.mean()) for weight in read_trained_net(*paths).net.parameters()}
+    assert trained == 2
+    write_net(tmp_path / "wide.pt", UNetConfig(channels=4, depth=1), 1)
+    with pytest.raises(CheckpointError, match=r"wide\.pt and .*1\.pt hold different nets"):
+        read_trained_net(paths[0], tmp_path / "wide.pt")
+
+
+def test_a_net_of_another_release_can_still_be_started_from(tmp_path: Path) -> None:
+    write_net(tmp_path / "old.pt", UNetConfig(channels=2, depth=1), 1, lacking="head.bias")
+    with pytest.raises(CheckpointError, match=r"another net than this release.*--init"):
+        read_trained_net(tmp_path / "old.pt")
+
+
+def write_net(path: Path, config: UNetConfig, value: float, lacking: str = "") -> None:
+    """A checkpoint whose weights are all of one value."""
+    weights = UNet(config).state_dict()
+    kept = {name: torch.full_like(weight, value) for name, weight in weights.items()}
+    kept.pop(lacking, None)
+    state = {
+        "net_config": config.as_dict(),
+        "average": kept,
+        "label_set": carla_13().to_json(),
+        "network_size": [96, 64],
+        "training_data": "none",
+        "epoch": 1,
+    }
+    write_checkpoint(path, state)

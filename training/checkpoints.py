@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.training.unet import UNet, UNetConfig
@@ -50,12 +51,22 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def read_trained_net(path: Path) -> TrainedNet:
-    """The averaged weights of a checkpoint, in evaluation mode. Raises CheckpointError."""
-    state = read_checkpoint(path)
+def read_trained_net(path: Path, *others: Path) -> TrainedNet:
+    """The averaged weights of a checkpoint, in evaluation mode; of several, the mean of theirs.
+
+    The mean of nets that were trained one from the other is often better where none of them was
+    trained than each (model soups, Wortsman et al. 2022).
+
+    Raises CheckpointError.
+    """
+    states = [read_checkpoint(one) for one in (path, *others)]
+    state = states[0]
+    for other, found in zip(others, states[1:], strict=True):
+        if found["label_set"] != state["label_set"] or _shapes(found) != _shapes(state):
+            raise CheckpointError(f"{other} and {path} hold different nets: they have no mean")
     try:
         net = UNet(UNetConfig(**state["net_config"]))
-        net.load_state_dict(state["average"])
+        net.load_state_dict(_mean([one["average"] for one in states]))
     except (TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(
@@ -70,3 +81,17 @@ def read_trained_net(path: Path) -> TrainedNet:
         state["training_data"],
         state["epoch"],
     )
+
+
+def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state["average"].items()}
+
+
+def _mean(weights: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """By name; of what is no number with a fraction, such as counters, the last."""
+    return {
+        name: torch.stack([one[name] for one in weights]).mean(0)
+        if value.is_floating_point()
+        else value
+        for name, value in weights[-1].items()
+    }

@@ -185,7 +185,8 @@ def main(argv: list[str] | None = None) -> int:
         description="Write a checkpoint as one self-contained ONNX file, checked against torch.",
     )
     add = parser.add_argument
-    add("--checkpoint", type=Path, required=True, help="RUN/best.pt")
+    add("--checkpoint", type=Path, required=True, nargs="+", help="RUN/best.pt; of several, "
+        "trained one from the other, the mean of their weights is taken")  # fmt: skip
     add("--out", type=Path, required=True, help="the ONNX file")
     add("--half", action="store_true", help="fp16, for TensorRT")
     add("--smooth", action="store_true", help="decide the class at camera resolution: finer "
@@ -201,7 +202,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--tags", help="CARLA version whose tags the masks of --data hold")
     arguments = parser.parse_args(argv)
     try:
-        trained = read_trained_net(arguments.checkpoint)
+        trained = read_trained_net(*arguments.checkpoint)
         if arguments.network_size:
             trained = replace(trained, network_size=arguments.network_size)
         source = held_back_frames(arguments.data, arguments.tags, trained.label_set)

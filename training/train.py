@@ -61,6 +61,7 @@ class Run:
             not options.no_skips,
             options.dropout,
         )
+        _check_sizes(options, self.config.multiple)
         net = UNet(self.config)
         net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if options.init:
@@ -255,6 +256,17 @@ def _precision(options: Options) -> Any:
     if torch.cuda.is_available() and options.accelerator != "cpu":
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
+
+
+def _check_sizes(options: Options, multiple: int) -> None:
+    """OptionError for sizes that the net cannot halve as often as it is deep."""
+    for name, sides in (("--crop", options.crop), ("--network-size", options.network_size)):
+        if any(side < multiple or side % multiple for side in sides):
+            width, height = (max(1, round(side / multiple)) * multiple for side in sides)
+            raise OptionError(
+                f"{name} {sides[0]}x{sides[1]}: this net needs multiples of {multiple}, such as "
+                f"{width}x{height}"
+            )
 
 
 def _moving_average(decay: float) -> Callable[..., None]:
