@@ -32,7 +32,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 _TRAINING = (
     "--channels 8 --depth 4 --stem 1 --max-channels 64 --network-size 480x352 --crop 320x224 "
-    "--epochs 10 --frames 560 --rate 5e-3"
+    "--epochs 10 --frames 560 --rate 5e-3 --mix 0 --relight 0"
 )
 _PICTURES = 2
 
