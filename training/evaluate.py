@@ -126,9 +126,9 @@ def _segmented(
 def _write_pictures(
     segmenter: Segmenter, source: PairFolder, folder: Path, count: int, result: Evaluation
 ) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     from carla_unet_ros.training import plots
 
-    folder.mkdir(parents=True, exist_ok=True)
     labels = segmenter.model.label_set
     for index in np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).astype(int)):
         frame, truth = source.read(int(index))
