@@ -121,3 +121,5 @@ def test_training_goes_on_from_a_model_file_and_from_a_checkpoint(
     assert run(folder, tmp_path / "second", tmp_path / "first" / "best.pt") == 0
     assert run(folder, tmp_path / "third", tmp_path / "first" / "best.pt", channels=8) == 1
     assert "holds another net" in capsys.readouterr().err
+    assert run(folder, tmp_path / "fourth", tmp_path / "gone.onnx") == 1
+    assert "gone.onnx cannot be read" in capsys.readouterr().err

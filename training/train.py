@@ -24,6 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from carla_unet_ros.labels import label_set
+from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.training import loading, losses, plots
 from carla_unet_ros.training.augmentation import Augmentation
 from carla_unet_ros.training.checkpoints import (
@@ -287,7 +288,7 @@ def _moving_average(decay: float) -> Callable[..., None]:
 def main(argv: list[str] | None = None) -> int:
     try:
         train(parse(argv))
-    except (OptionError, DataError, CheckpointError) as error:
+    except (OptionError, DataError, CheckpointError, ModelError) as error:
         print(f"carla_unet_train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
