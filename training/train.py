@@ -115,8 +115,7 @@ class Run:
 
     def some_frames(self) -> Tensor:
         """A batch as trained on: (N, 3, H, W), normalised, on the CPU."""
-        colours, _ = next(iter(self.batches()))
-        return normalise(colours).cpu()
+        return normalise(next(iter(self.batches()))[0]).cpu()
 
     def batches(self) -> Iterable[tuple[Tensor, Tensor]]:
         """This process's share of the epoch's batches, augmented, on its device."""
