@@ -13,8 +13,9 @@ class Pair(NamedTuple):
 class StampPairs:
     """Pairs of two streams by equal stamp; each stream comes in the order of its stamps.
 
-    So once a stream is past a stamp, what the other kept for that stamp has missed its partner:
-    it is counted as unpaired and dropped. At most `limit` items of a stream wait.
+    So once a stream is past a stamp, what the other has for that stamp has missed its partner,
+    whether it waits or is yet to come: it is counted as unpaired and dropped. At most `limit`
+    items of a stream wait.
     """
 
     def __init__(self, limit: int = 20) -> None:
@@ -36,6 +37,9 @@ class StampPairs:
         self.unpaired_truth += _drop_before(self._truth, stamp)
         if truth is not None:
             return Pair(item, truth)
+        if stamp < self._last_truth:
+            self.unpaired_labels += 1
+            return None
         self._labels[stamp] = item
         self.unpaired_labels += _drop_beyond(self._labels, self._limit)
         return None
@@ -50,6 +54,9 @@ class StampPairs:
         self.unpaired_labels += _drop_before(self._labels, stamp)
         if labels is not None:
             return Pair(labels, item)
+        if stamp < self._last_labels:
+            self.unpaired_truth += 1
+            return None
         self._truth[stamp] = item
         self.unpaired_truth += _drop_beyond(self._truth, self._limit)
         return None

@@ -51,6 +51,19 @@ def test_a_stamp_one_nanosecond_off_is_no_pair() -> None:
     assert pairs.unpaired_truth == 1
 
 
+def test_what_comes_after_its_partner_could_have_is_counted_at_once() -> None:
+    pairs = StampPairs()
+    pairs.labels(150, "labels")
+    assert pairs.truth(100, "truth") is None
+    assert pairs.unpaired_truth == 1
+    assert pairs.truth(150, "truth") == Pair("labels", "truth")
+    pairs.truth(250, "truth")
+    assert pairs.labels(200, "labels") is None
+    assert pairs.unpaired_labels == 1
+    assert pairs.labels(250, "labels") == Pair("labels", "truth")
+    assert (pairs.unpaired_labels, pairs.unpaired_truth) == (1, 1)
+
+
 def test_frames_the_node_dropped_are_counted_as_unpaired_truth() -> None:
     pairs = StampPairs()
     for stamp in (100, 150, 200, 250):
