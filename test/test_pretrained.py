@@ -1,5 +1,6 @@
 """Training that starts from what others learned: from checkpoints and from model files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import painted_pairs
@@ -90,9 +91,44 @@ def test_a_head_that_answered_for_whole_blocks_answers_for_each_pixel(tmp_path: 
     assert torch.equal(head[3::4], state["head.weight"][::4])
 
 
-def test_another_net_is_refused_with_the_options_to_give(model: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"another net.*--channels"):
-        started(model, UNetConfig(channels=8, depth=2, stem=2))
+@pytest.mark.parametrize("source", ["model file", "checkpoint"])
+def test_a_wider_net_goes_on_as_the_narrower_one(
+    trained: UNet, model: Path, tmp_path: Path, source: str
+) -> None:
+    if source == "checkpoint":
+        average, labels = trained.state_dict(), carla_13().to_json()
+        model = tmp_path / "last.pt"
+        write_checkpoint(model, {"net_config": {}, "average": average, "label_set": labels})
+    config = replace(trained.config, channels=6, max_channels=20)
+    wider = started(model, config)
+    x = frames()
+    with torch.no_grad():
+        torch.testing.assert_close(wider.eval()(x), trained(x), rtol=1e-3, atol=1e-3)
+    # All of it can learn: no weight is out of the loss's reach for good.
+    optimizer = torch.optim.SGD(wider.train().parameters(), 0.01)
+    for _ in range(4):
+        optimizer.zero_grad()
+        wider(x).square().mean().backward()
+        optimizer.step()
+    for name, weight in wider.named_parameters():
+        assert weight.grad is not None
+        assert bool((weight.grad != 0).flatten(1).any(1).all() if weight.dim() > 1 else True), name
+
+
+def test_another_net_is_refused_with_the_options_to_give(trained: UNet, model: Path) -> None:
+    config = trained.config
+    for other in (
+        replace(config, channels=2),  # narrower
+        replace(config, max_channels=8),
+        replace(config, depth=3),
+        replace(config, depth=1),
+        replace(config, depth=3, max_channels=16),  # its lower levels are as wide
+        replace(config, stem=3 - config.stem),
+        replace(config, skips=False),
+        replace(config, skips=False, channels=8),
+    ):
+        with pytest.raises(CheckpointError, match=r"another net.*--channels"):
+            started(model, other)
 
 
 def test_a_file_without_the_nets_weights_is_refused(tmp_path: Path) -> None:
@@ -121,7 +157,8 @@ def test_training_goes_on_from_a_model_file_and_from_a_checkpoint(
     export.export(first, tmp_path / "net.onnx", DriveFrames(1, carla_13()))
     assert run(folder, tmp_path / "first", tmp_path / "net.onnx") == 0
     assert run(folder, tmp_path / "second", tmp_path / "first" / "best.pt") == 0
-    assert run(folder, tmp_path / "third", tmp_path / "first" / "best.pt", channels=8) == 1
+    assert run(folder, tmp_path / "wider", tmp_path / "first" / "best.pt", channels=6) == 0
+    assert run(folder, tmp_path / "third", tmp_path / "first" / "best.pt", channels=2) == 1
     assert "holds another net" in capsys.readouterr().err
     assert run(folder, tmp_path / "fourth", tmp_path / "gone.onnx") == 1
     assert "gone.onnx cannot be read" in capsys.readouterr().err

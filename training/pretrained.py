@@ -1,10 +1,13 @@
 """Weights to start from: a checkpoint, or a model file such as the shipped one.
 
 A few hundred frames of one's own are enough to teach a net that has seen others a new town; from
-random weights they are not. `carla_unet_train --init carla_unet.onnx` needs no checkpoint.
+random weights they are not. `carla_unet_train --init carla_unet.onnx` needs no checkpoint. A net
+with more channels goes on from a narrower one (Net2Net, Chen et al. 2016), which saves most of its
+training.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +17,7 @@ from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import read_model
 from carla_unet_ros.training.checkpoints import CheckpointError, read_checkpoint
 from carla_unet_ros.training.folding import unfold
-from carla_unet_ros.training.unet import UNet
+from carla_unet_ros.training.unet import UNet, UNetConfig
 
 _PREFIX = "net."  # of the names that export gives a net's weights
 
@@ -26,27 +29,38 @@ def start_from(net: UNet, path: Path, labels: LabelSet, colours: Callable[[], Te
     colours: gives frames to be trained on, (N, 3, H, W), normalised: a model file has no
              statistics of batch normalisation, so they are taken from these
 
-    Raises CheckpointError or ModelError where the file is unusable or of another net.
+    Raises CheckpointError or ModelError where the file is unusable, of another net or of a wider.
     """
-    if path.suffix == ".onnx":
-        model = read_model(path)
-        weights, found = weights_of_model(model.path), model.label_set
-    else:
-        state = read_checkpoint(path)
-        weights, found = state["average"], LabelSet.from_json(state["label_set"])
-    if found.to_json() != labels.to_json():
-        weights = {name: value for name, value in weights.items() if "head." not in name}
-    weights = _for_each_pixel(weights, net)
     try:
         if path.suffix == ".onnx":
-            unfold(net, weights, colours())
+            model = read_model(path)
+            weights, found = _training_weights(model.path, net.config, colours), model.label_set
         else:
-            net.load_state_dict(net.state_dict() | weights)
+            state = read_checkpoint(path)
+            weights, found = state["average"], LabelSet.from_json(state["label_set"])
+        if found.to_json() != labels.to_json():
+            weights = {name: value for name, value in weights.items() if "head." not in name}
+        net.load_state_dict(widened(_for_each_pixel(weights, net), net))
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(
-            f"{path} holds another net than {net.config}: give --channels, --depth, --stem and "
-            f"--max-channels as it was trained ({str(error).splitlines()[-1].strip()})"
+            f"{path} holds another net than {net.config}: give --depth and --stem as it was "
+            "trained, and --channels and --max-channels as it was trained or more "
+            f"({str(error).splitlines()[-1].strip()})"
         ) from error
+
+
+def _training_weights(
+    path: Path, config: UNetConfig, colours: Callable[[], Tensor]
+) -> dict[str, Tensor]:
+    """The state of the net, as wide as it is, that a model file was exported from."""
+    weights = weights_of_model(path)
+    channels = len(weights["first.0.weight"])
+    most = max(len(weight) for name, weight in weights.items() if name.endswith(".0.weight"))
+    narrow = UNet(replace(config, channels=channels, max_channels=most))
+    head = weights.pop("head.weight")  # the last layer may be of other classes
+    bias = weights.pop("head.bias", torch.zeros(len(head)))
+    unfold(narrow, weights, colours())
+    return narrow.state_dict() | {"head.weight": head, "head.bias": bias}
 
 
 def weights_of_model(path: Path) -> dict[str, Tensor]:
@@ -85,3 +99,53 @@ def _for_each_pixel(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:
         if name in weights
     }
     return weights | grown
+
+
+def widened(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:
+    """The state of `net` that computes what a net of as many or fewer channels computed.
+
+    The channels that it has more keep their random weights, and what the others read of them is 0:
+    they change nothing yet, and learn from the first step on.
+
+    Raises RuntimeError where `weights` are those of a net of another depth or stem, or wider, or
+    where one has skips.
+    """
+    state = net.state_dict()
+    missing = [name for name in state if name not in weights and "head." not in name]
+    if missing:
+        raise RuntimeError(f"it has no {missing[0]}")
+    outputs, inputs, *_ = weights["expand.0.convolve.0.weight"].shape
+    if (inputs == 2 * outputs) != net.config.skips:
+        raise RuntimeError("one of them has skips, the other none")
+    return state | {
+        name: _widened(weight, state[name], *_layout(name, net.config.skips))
+        if name in state
+        else weight  # load_state_dict says that it has no place
+        for name, weight in weights.items()
+    }
+
+
+def _layout(name: str, skips: bool) -> tuple[int, int, int]:
+    """Of a weight: the dimension of its outputs, that of its inputs, and of how many parts these
+    are: behind a skip of two, and each grows at its own end."""
+    if name.endswith("enlarge.weight"):
+        return 1, 0, 1
+    return 0, 1, 2 if skips and name.endswith("convolve.0.weight") else 1
+
+
+def _widened(narrow: Tensor, wide: Tensor, outputs: int, inputs: int, parts: int) -> Tensor:
+    """`wide` with `narrow` in its corner, and no way from new inputs to old outputs."""
+    if narrow.shape == wide.shape or narrow.dim() == 0:
+        return narrow
+    if any(old > new for old, new in zip(narrow.shape, wide.shape, strict=True)):
+        raise RuntimeError(f"a weight is {list(narrow.shape)} there, {list(wide.shape)} here")
+    grown = wide.clone()
+    kept = grown.narrow(outputs, 0, narrow.shape[outputs])
+    if narrow.dim() == 1:
+        kept.copy_(narrow)
+        return grown
+    kept.zero_()
+    for part, weights in enumerate(narrow.chunk(parts, inputs)):
+        start = part * wide.shape[inputs] // parts
+        kept.narrow(inputs, start, weights.shape[inputs]).copy_(weights)
+    return grown
