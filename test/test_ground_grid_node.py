@@ -146,8 +146,9 @@ def test_bad_input_is_counted_and_survived(bench: RosBench):
     distorted = camera_info()
     distorted.d = [0.1, 0.0, 0.0, 0.0, 0.0]
     scene.until_problem("has the distortion [0.1", curb(), distorted)
-    scene.until_problem("expected a calibrated camera", curb(), CameraInfo(width=800, height=600))
-    scene.until_problem("labels are 400x300, the camera is", curb(150, 300, 400), camera_info())
+    small = curb(150, 300, 400)  # none on its way may fit the calibration that comes next
+    scene.until_problem("expected a calibrated camera", small, CameraInfo(width=800, height=600))
+    scene.until_problem("labels are 400x300, the camera is", small, camera_info())
     colours = np.zeros((600, 800, 3), np.uint8)
     values = scene.until_problem("expected mono8", colours, camera_info(), encoding="bgr8")
     assert int(values["label images skipped"]) > 0 and values["grids out"] == "0"

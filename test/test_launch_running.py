@@ -139,12 +139,11 @@ def test_the_bridge_is_started_with_our_sensors_and_arguments(
 
 
 STAND_IN = """#!/usr/bin/env python3
-import sys, time
+import signal, sys
+ends = {{signal.SIGINT, signal.SIGTERM}}
+signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # launch may send one twice
 print("{name}", *sys.argv[1:], flush=True)
-try:
-    time.sleep(600)
-except KeyboardInterrupt:
-    pass
+signal.sigwait(ends)
 """
 
 

@@ -66,10 +66,11 @@ def test_a_recorded_drive_scores_as_it_did_live(
     bench: RosBench, tiny_model_path: Path, tmp_path: Path, truth: str, tags: str
 ):
     bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
-    bench.start("evaluation_node", tags=tags, window=WINDOW)
+    evaluation = bench.start("evaluation_node", tags=tags, window=WINDOW)
     recorder = Recorder(bench, RGB, LABELS)
     labels = bench.collect(Image, "/carla/ego_vehicle/rgb_front/segmentation/labels", 100)
     figures = bench.collect(DiagnosticArray, "/evaluation/iou")
+    bench.until(lambda: "scoring tiny" in evaluation.printed)
     camera = bench.start(
         "camera_node",
         source=_painted_drive(tmp_path / "drive", tags),

@@ -88,7 +88,9 @@ def test_an_overloaded_node_drops_old_frames_and_stays_near_the_newest(
         simulation.tick()
         simulation.tick()
         bench.until(lambda before=before: len(simulation.labels) > before)
-        assert simulation.periods_old(simulation.labels[before][1]) <= 2
+        # Two, and two more where a frame was late on its way; a node that queued them would fall
+        # behind by one in each of these rounds.
+        assert simulation.periods_old(simulation.labels[before][1]) <= 4
     bench.until(lambda: simulation.caught_up)
 
     status = "/segmentation: /front/image"
