@@ -38,7 +38,12 @@ from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet, read_trained_net
+from carla_unet_ros.training.checkpoints import (
+    CheckpointError,
+    TrainedNet,
+    read_checkpoint,
+    read_trained_net,
+)
 from carla_unet_ros.training.datasets import (
     DataError,
     PairFolder,
@@ -67,14 +72,17 @@ def main(argv: list[str] | None = None) -> int:
         print(f"tradeoff: {error}; pip install '.[training]'", file=sys.stderr)
         return 1
     data = f"{options.data.name} ({len(_list(options))} frames of {Path(options.list).name})"
+    paths = [*options.checkpoints, *options.as_trained]
+    training = dict(zip(net_names(paths), map(training_of, paths), strict=True))
     results = {
         **report.conditions("tradeoff", argv),
         "data": data,
+        "training": training,
         "points": [asdict(point) | {"pareto": on_front(point, points)} for point in points],
     }
     options.out.write_text(json.dumps(results, indent=1) + "\n")
     if options.document:
-        text = section(points, report.origin(results), data)
+        text = section(points, report.origin(results), data, training)
         report.write_section("tradeoff", text, options.document)
         plot(points, options.document.with_name("tradeoff.png"))
     else:
@@ -122,6 +130,14 @@ def net_names(checkpoints: Sequence[Path]) -> list[str]:
     if len(set(names)) < len(names):
         raise ValueError(f"two checkpoints are called the same ({', '.join(names)})")
     return names
+
+
+def training_of(checkpoint: Path) -> str:
+    """What a net's last training run was, for people: points of unlike training differ by it."""
+    state = read_checkpoint(checkpoint)
+    options = state["options"]
+    start = Path(options["init"]).name if options["init"] else "random weights"
+    return f"{state['epoch']} epochs of {options['frames']} frames, from {start}"
 
 
 def calibration_names(options: argparse.Namespace) -> list[str]:

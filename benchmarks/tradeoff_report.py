@@ -1,6 +1,6 @@
 """What benchmarks/tradeoff.py found, for people: table, plot, section of docs/performance.md."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,10 +66,12 @@ def table(points: Sequence[Point]) -> str:
     return report.table(_HEADS, rows)
 
 
-def section(points: Sequence[Point], origin: str, data: str) -> str:
+def section(points: Sequence[Point], origin: str, data: str, training: Mapping[str, str]) -> str:
     """The section of docs/performance.md.
 
-    origin: of the figures, as report.origin writes it; data: what the points were scored on
+    origin:   of the figures, as report.origin writes it
+    data:     what the points were scored on
+    training: of each net, in words
     """
     best = max(points, key=lambda point: point.mean_iou)
     fast = [point for point in points if point.per_second >= REAL_TIME]
@@ -79,6 +81,7 @@ def section(points: Sequence[Point], origin: str, data: str) -> str:
         lines += [f"Most accurate at {REAL_TIME} frames/s or more: {_sentence(quickest)}."]
     else:
         lines += [f"No point reaches {REAL_TIME} frames/s on this machine."]
+    trained = "; ".join(f"{net} for {story}" for net, story in training.items())
     return f"""## Accuracy against time
 
 {origin}. Scored on {data}, at camera resolution, through the Segmenter;
@@ -91,6 +94,9 @@ faster and more accurate.
 {table(points)}
 
 {" ".join(lines)}
+
+Trained, in the last run: {trained}. Accuracy can be compared
+only among nets that were trained alike.
 
 ![mean IoU against milliseconds](tradeoff.png)"""
 

@@ -32,7 +32,8 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 _TRAINING = (
     "--channels 8 --depth 4 --stem 1 --max-channels 64 --network-size 480x352 --crop 320x224 "
-    "--epochs 10 --frames 560 --rate 5e-3 --mix 0 --relight 0"
+    "--epochs 16 --frames 960 --rate 5e-3 --mix 0 --relight 0 --class-weight 0.7 "
+    "--rare Pedestrians Poles TrafficSigns"
 )
 _PICTURES = 2
 
@@ -91,9 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, help="folder of pairs as carla_unet_train takes it, instead of the "
         "drive; its val.txt, or last 15 %%, is what is scored")  # fmt: skip
     add("--tags", help="CARLA version whose tags the masks of --data hold")
-    add("--drive-frames", nargs=2, type=int, default=(480, 96), metavar=("TRAIN", "TEST"),
+    add("--drive-frames", nargs=2, type=int, default=(960, 96), metavar=("TRAIN", "TEST"),
         help="frames of the drive, 8 of each street; 96 are 12 streets, one of each kind in each "
-        "weather (default: 480 96)")  # fmt: skip
+        "weather (default: 960 96)")  # fmt: skip
     add("--boundary", nargs="+", default=["2%", "3"], metavar="DISTANCE", help="of boundary IoU: "
         "pixels, or per cent of the diagonal (default: 2%% and 3)")  # fmt: skip
     add("--out", type=Path, default=Path("runs/unet_vs_cnn"), help="runs, drawn frames and "

@@ -81,10 +81,12 @@ def test_the_table_begins_with_the_fastest() -> None:
 
 
 def test_the_section_names_the_best_and_the_best_in_real_time() -> None:
-    text = tradeoff_report.section([at(40, 0.6), at(20, 0.5), at(10, 0.4)], "a machine", "data")
+    points, training = [at(40, 0.6), at(20, 0.5), at(10, 0.4)], {"net": "1 epoch"}
+    text = tradeoff_report.section(points, "a machine", "data", training)
     assert "Most accurate of all: net at 96x64, fp32, labels enlarged, mean IoU 0.600" in text
     assert "30 frames/s or more: net at 96x64, fp32, labels enlarged, mean IoU 0.500" in text
-    slow = tradeoff_report.section([at(40, 0.6)], "a machine", "data")
+    assert "Trained, in the last run: net for 1 epoch." in text
+    slow = tradeoff_report.section([at(40, 0.6)], "a machine", "data", training)
     assert "No point reaches 30 frames/s" in slow
 
 
@@ -136,7 +138,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "label_set": carla_13().to_json(),
         "network_size": [96, 64],
         "training_data": "none",
-        "epoch": 1,
+        "epoch": 3,
+        "options": {"frames": 40, "init": "runs/first.pt"},
     }
     path = tmp_path_factory.mktemp("run") / "random.pt"
     write_checkpoint(path, state)
@@ -169,6 +172,7 @@ def test_a_run_measures_every_point_and_writes_it_down(
     assert {point["weights"] for point in points} == {sum_of_weights(checkpoint)}
     assert (tmp_path / "docs" / "tradeoff.png").stat().st_size > 1000
     assert "| random | 4 | 2 | 2 | 64x40 |" in document.read_text()
+    assert "random for 3 epochs of 40 frames, from first.pt; other for" in document.read_text()
 
 
 def sum_of_weights(checkpoint: Path) -> int:
