@@ -31,9 +31,9 @@ from carla_unet_ros.training.options import OptionError
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 _TRAINING = (
-    "--channels 8 --depth 4 --stem 1 --max-channels 64 --network-size 480x352 --crop 320x224 "
-    "--epochs 16 --frames 960 --rate 5e-3 --mix 0 --relight 0 --class-weight 0.7 "
-    "--rare Pedestrians Poles TrafficSigns"
+    "--channels 16 --depth 4 --stem 2 --max-channels 128 --network-size 480x352 --crop 320x224 "
+    "--batch 4 --epochs 9 --frames 960 --rate 3e-3 --mix 0 --relight 0 --class-weight 0.7 "
+    "--rare Pedestrians Poles TrafficSigns --rare-crops 0.3"
 )
 _PICTURES = 2
 

@@ -10,11 +10,12 @@ a few degrees, never upside down.
 import warnings
 from typing import cast
 
+import cv2
 import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import IGNORE, Uint8
-from carla_unet_ros.training.mixing import happens
+from carla_unet_ros.training.mixing import are_of, happens
 from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses
 
 with warnings.catch_warnings():
@@ -90,7 +91,7 @@ class Augmentation:
         ]
         if len(draws) == 1:
             return draws[0]
-        rare = torch.isin(labels, torch.tensor(self._rare.ids, dtype=labels.dtype))
+        rare = torch.from_numpy(are_of(labels.numpy(), self._rare.ids))
         return max(draws, key=lambda draw: int(rare[_rows_and_columns(draw)].sum()))
 
 
@@ -123,5 +124,5 @@ def _rows_and_columns(draw: list[ParamItem]) -> tuple[slice, slice]:
 
 def to_tensors(frame: Uint8, labels: Uint8) -> tuple[Tensor, Tensor]:
     """A pair as read, B, G, R -> frame float [3, H, W] in R, G, B, 0..1, and labels [H, W]."""
-    colours = torch.from_numpy(frame[..., ::-1].copy()).permute(2, 0, 1)
-    return colours.float() / 255, torch.from_numpy(labels)
+    colours = torch.from_numpy(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)).permute(2, 0, 1)
+    return colours.float().div_(255), torch.from_numpy(labels)

@@ -104,7 +104,7 @@ class PairFolder:
                 f"{mask_path} is {tags.shape[1]}x{tags.shape[0]}, but {frame_path} is "
                 f"{frame.shape[1]}x{frame.shape[0]}; a pair must have one size"
             )
-        return Pair(frame, self._table[tags])
+        return Pair(frame, np.asarray(cv2.LUT(tags, self._table), np.uint8))
 
     def _tags(self, path: Path) -> Uint8:
         """Raw tags uint8 [H, W] of a mask file, whichever way it holds them."""

@@ -6,11 +6,13 @@ through the other's here, so that a wall is what many surfaces have in common; a
 of one are put into the other, so that a thing is known without the street around it.
 """
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 import torch
 
-from carla_unet_ros.labels import IGNORE
+from carla_unet_ros.labels import IGNORE, Uint8
 from carla_unet_ros.training.datasets import Pair
 
 _MOST = 0.7
@@ -47,11 +49,18 @@ def pasted(pair: Pair, other: Pair, ids: tuple[int, ...]) -> Pair:
     pedestrians where they may well be in another frame, too. With half of a frame's classes it
     is ClassMix (Olsson et al. 2021).
     """
-    objects = np.isin(other.labels, ids)
+    objects = are_of(other.labels, ids)
     frame, labels = pair.frame.copy(), pair.labels.copy()
-    frame[objects] = other.frame[objects]
-    labels[objects] = other.labels[objects]
+    cv2.copyTo(other.frame, objects, frame)
+    cv2.copyTo(other.labels, objects, labels)
     return Pair(frame, labels)
+
+
+def are_of(labels: Uint8, ids: Iterable[int]) -> Uint8:
+    """1 where labels, uint8 [H, W], are among these ids, 0 elsewhere."""
+    table = np.zeros(256, np.uint8)
+    table[list(ids)] = 1
+    return np.asarray(cv2.LUT(labels, table), np.uint8)  # many times as fast as np.isin
 
 
 def half_of_the_classes(pair: Pair) -> tuple[int, ...]:
@@ -61,7 +70,8 @@ def half_of_the_classes(pair: Pair) -> tuple[int, ...]:
 
 
 def mirrored(pair: Pair) -> Pair:
-    return Pair(pair.frame[:, ::-1].copy(), pair.labels[:, ::-1].copy())
+    frame, labels = cv2.flip(pair.frame, 1), cv2.flip(pair.labels, 1)
+    return Pair(np.asarray(frame, np.uint8), np.asarray(labels, np.uint8))
 
 
 def resized(pair: Pair, like: Pair) -> Pair:
