@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", type=Path, default=SHIPPED_MODEL, help="default: the shipped one")
     add("--checkpoint", type=Path, help="what the model was exported from: torch runs its "
         "weights, and the four options below are not needed")  # fmt: skip
-    add("--channels", type=int, default=16, help="of the model's net (%(default)s)")
+    add("--channels", type=int, default=24, help="of the model's net (%(default)s)")
     add("--depth", type=int, default=5, help="of the model's net (%(default)s)")
     add("--stem", type=int, default=2, help="of the model's net (%(default)s)")
     add("--max-channels", type=int, default=128, help="of the model's net (%(default)s)")

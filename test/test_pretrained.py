@@ -12,12 +12,13 @@ torch = pytest.importorskip("torch")
 from torch import Tensor
 
 from carla_unet_ros.labels import LabelSet, carla_13, carla_label_set
-from carla_unet_ros.model_file import ModelError
+from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
 from carla_unet_ros.training import export, train
 from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet, write_checkpoint
 from carla_unet_ros.training.datasets import DriveFrames
 from carla_unet_ros.training.frame_graph import normalise
-from carla_unet_ros.training.pretrained import start_from
+from carla_unet_ros.training.options import parse
+from carla_unet_ros.training.pretrained import start_from, weights_of_model
 from carla_unet_ros.training.unet import UNet, UNetConfig
 
 pytestmark = pytest.mark.training
@@ -89,6 +90,15 @@ def test_a_head_that_answered_for_whole_blocks_answers_for_each_pixel(tmp_path: 
     head = started(tmp_path / "coarse.pt", config).state_dict()["head.weight"]
     assert torch.equal(head[::4], state["head.weight"][::4])
     assert torch.equal(head[3::4], state["head.weight"][::4])
+
+
+def test_training_without_options_of_the_net_can_start_from_the_shipped_model() -> None:
+    options = parse(["--data", "my_town", "--tags", "0.9.16", "--out", "run"])
+    net = options.channels, options.depth, options.stem, options.max_channels
+    kept = weights_of_model(SHIPPED_MODEL)["head.weight"]
+    own = UNet(UNetConfig(len(carla_13()), *net))
+    start_from(own, SHIPPED_MODEL, carla_13(), lambda: normalise(torch.rand(2, 3, 64, 128)))
+    assert torch.equal(own.head.weight, kept)  # as wide, or it would have grown
 
 
 @pytest.mark.parametrize("source", ["model file", "checkpoint"])

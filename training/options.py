@@ -142,15 +142,15 @@ def _data_arguments(parser: argparse.ArgumentParser) -> None:
 def _net_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("net")
     add = group.add_argument
-    add("--channels", type=int, default=16, help="of the first level; the paper has 64")
+    add("--channels", type=int, default=24, help="of the first level; the paper has 64")
     add("--depth", type=int, default=5, help="how often the picture is halved")
     add("--stem", type=int, default=2, help="2: fold 2x2 pixels into channels first; 1: do not")
     add("--max-channels", type=int, default=128, help="where the doubling with depth ends")
     add("--no-skips", action="store_true", help="the plain encoder-decoder, for comparison")
     add("--dropout", type=float, default=0.0, help="share of the bottleneck silenced in training")
-    add("--network-size", type=size_argument, default="640x448", help="frames are resized to this")
+    add("--network-size", type=size_argument, default="576x448", help="frames are resized to this")
     add("--init", type=Path, help="start from the weights of this checkpoint or "
-        "model file, such as the shipped carla_unet.onnx")  # fmt: skip
+        "model file, such as the shipped carla_unet.onnx; it may have fewer channels")  # fmt: skip
 
 
 def _schedule_arguments(parser: argparse.ArgumentParser) -> None:
