@@ -42,6 +42,14 @@ def model(trained: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def checkpoint(trained: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "last.pt"
+    average, labels = trained.state_dict(), carla_13().to_json()
+    write_checkpoint(path, {"net_config": {}, "average": average, "label_set": labels})
+    return path
+
+
 def frames() -> Tensor:
     return normalise(torch.rand(4, 3, 64, 96))
 
@@ -103,14 +111,10 @@ def test_training_without_options_of_the_net_can_start_from_the_shipped_model() 
 
 @pytest.mark.parametrize("source", ["model file", "checkpoint"])
 def test_a_wider_net_goes_on_as_the_narrower_one(
-    trained: UNet, model: Path, tmp_path: Path, source: str
+    trained: UNet, model: Path, checkpoint: Path, source: str
 ) -> None:
-    if source == "checkpoint":
-        average, labels = trained.state_dict(), carla_13().to_json()
-        model = tmp_path / "last.pt"
-        write_checkpoint(model, {"net_config": {}, "average": average, "label_set": labels})
     config = replace(trained.config, channels=6, max_channels=20)
-    wider = started(model, config)
+    wider = started(model if source == "model file" else checkpoint, config)
     x = frames()
     with torch.no_grad():
         torch.testing.assert_close(wider.eval()(x), trained(x), rtol=1e-3, atol=1e-3)
@@ -125,7 +129,9 @@ def test_a_wider_net_goes_on_as_the_narrower_one(
         assert bool((weight.grad != 0).flatten(1).any(1).all() if weight.dim() > 1 else True), name
 
 
-def test_another_net_is_refused_with_the_options_to_give(trained: UNet, model: Path) -> None:
+def test_another_net_is_refused_with_the_options_to_give(
+    trained: UNet, model: Path, checkpoint: Path
+) -> None:
     config = trained.config
     for other in (
         replace(config, channels=2),  # narrower
@@ -137,8 +143,9 @@ def test_another_net_is_refused_with_the_options_to_give(trained: UNet, model: P
         replace(config, skips=False),
         replace(config, skips=False, channels=8),
     ):
-        with pytest.raises(CheckpointError, match=r"another net.*--channels"):
-            started(model, other)
+        for path in (model, checkpoint):
+            with pytest.raises(CheckpointError, match=r"another net.*--channels"):
+                started(path, other)
 
 
 def test_a_file_without_the_nets_weights_is_refused(tmp_path: Path) -> None:

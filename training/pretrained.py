@@ -117,6 +117,8 @@ def widened(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:
     outputs, inputs, *_ = weights["expand.0.convolve.0.weight"].shape
     if (inputs == 2 * outputs) != net.config.skips:
         raise RuntimeError("one of them has skips, the other none")
+    if weights["first.0.weight"].shape[1] != state["first.0.weight"].shape[1]:
+        raise RuntimeError("one of them has another stem")
     return state | {
         name: _widened(weight, state[name], *_layout(name, net.config.skips))
         if name in state
