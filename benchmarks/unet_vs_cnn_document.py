@@ -156,22 +156,22 @@ def _summary(figures: Figures) -> str:
 
 
 def _thin_classes(figures: Figures) -> str:
-    """The thinnest classes against the others, in IoU and in points of difference."""
+    """The thinnest classes against the others: IoU, and what is left of it without skips."""
     thin = thin_classes(figures.thinness)
     others = [label for label in _by_thinness(figures.thinness) if label not in thin]
     names = ", ".join(figures.classes[label] for label in thin)
     rows = []
     for title, labels in ((f"thinnest: {names}", thin), ("all others", others)):
         means = [_mean([net.iou[label] for label in labels]) for net in figures.nets]
-        gains = [_points(means[0] - mean) for mean in means[1:]]
-        rows.append([title, *(f"{mean:.3f}" for mean in means), *gains])
+        kept = [f"{100 * mean / means[0]:.0f} %" if means[0] else "-" for mean in means[1:]]
+        rows.append([title, *(f"{mean:.3f}" for mean in means), *kept])
     heads = ["classes", *(net.title for net in figures.nets)]
-    heads += [f"points over {net.title}" for net in figures.nets[1:]]
+    heads += [f"kept {net.title}" for net in figures.nets[1:]]
     story = (
         "How thin a class is, was measured, too: the share of its pixels within "
         f"{min(figures.distances)} pixels of its contour in the truth. Here are the mean IoU of "
-        "the thinnest third of the classes and of the others, and what the U-Net has more (+) or "
-        "less (-), in points of a hundred:"
+        "the thinnest third of the classes and of the others, and how much of the U-Net's is kept "
+        "without skips:"
     )
     return f"""### Thin classes and the others
 
@@ -179,9 +179,9 @@ def _thin_classes(figures: Figures) -> str:
 
 {report.table(heads, rows)}
 
-If the skips carry position, the difference is larger in the first row than in the second. If all
-they brought were more to compute with, the wider net would have no less than the U-Net. Each net
-was trained once: small differences may be chance.
+If the skips carry position, less is kept in the first row than in the second: thin classes are
+nothing but position. If all they brought were more to compute with, the wider net would have no
+less than the U-Net. Each net was trained once: small differences may be chance.
 """
 
 

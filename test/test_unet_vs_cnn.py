@@ -155,8 +155,8 @@ def test_the_document_holds_the_figures() -> None:
     assert "    the command\n" in text
     assert "one place of the bottleneck stands for 32x48 pixels" in " ".join(text.split())
     assert "| U-Net | 8, 16 | 0.12 | 2.00 | 0.700 | 0.550 | 0.950 |" in text
-    assert "| thinnest: Poles | 0.500 | 0.100 | 0.250 | +40.0 | +25.0 |" in text
-    assert "| all others | 0.900 | 0.850 | 0.910 | +5.0 | -1.0 |" in text
+    assert "| thinnest: Poles | 0.500 | 0.100 | 0.250 | 20 % | 50 % |" in text
+    assert "| all others | 0.900 | 0.850 | 0.910 | 94 % | 101 % |" in text
     assert "| Roads | 20 % | 0.900 | 0.850 | 0.910 | -1.0 |" in text
     assert text.index("| Poles | 90 % |") < text.index("| Roads | 20 % |")
     assert "| Signs |" not in text
