@@ -7,6 +7,7 @@ the machine is makes no difference.
 
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -83,14 +84,16 @@ def test_an_overloaded_node_drops_old_frames_and_stays_near_the_newest(
     simulation = Simulation(bench, {"front": LARGE})
     simulation.tick()
     bench.until(lambda: simulation.labels)  # from here on the node counts what it misses
+    ages: list[int] = []
     for _ in range(15):
         before = len(simulation.labels)
         simulation.tick()
         simulation.tick()
         bench.until(lambda before=before: len(simulation.labels) > before)
-        # Two, and two more where a frame was late on its way; a node that queued them would fall
-        # behind by one in each of these rounds.
-        assert simulation.periods_old(simulation.labels[before][1]) <= 4
+        ages.append(simulation.periods_old(simulation.labels[before][1]))
+    # Two, but where a frame was late on its way; a node that queued them would fall behind by one
+    # in each of these rounds.
+    assert median(ages) <= 2 and max(ages) <= 4, ages
     bench.until(lambda: simulation.caught_up)
 
     status = "/segmentation: /front/image"
