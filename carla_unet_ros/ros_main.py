@@ -3,17 +3,19 @@
 Ctrl-C under `ros2 launch` delivers SIGINT twice, to a process that may be in the middle of a
 callback or of its own shutdown. And rclpy's own handlers wake the executor before they shut its
 context down, so that one which looks in between goes to sleep for good. So the signals are ours:
-they write to a pipe, a thread that reads it shuts the context down and then wakes the executor,
-and they are ignored once the node is being destroyed.
+they write to a pipe, and a thread that reads it shuts the context down and then wakes the
+executor. The node is destroyed when that thread has ended, with the signals ignored: nothing is
+shut down from two sides. A node that does not end all the same says where it stands and is killed.
 """
 
 import argparse
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -26,6 +28,7 @@ from rclpy.utilities import remove_ros_args
 from carla_unet_ros.frame_memory import keep_freed_memory
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SECONDS_TO_END = 10  # enough for a report; then stacks are printed, later it is killed
 _RCL_ERRORS = (
     rclpy_implementation.RCLError,
     rclpy_implementation.InvalidHandle,
@@ -61,33 +64,49 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
 
 def _run(make_node: Callable[[], Node], arguments: list[str]) -> int:
     keep_freed_memory()
-    signals = _pipe_of_signals()
     try:
-        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-        threading.Thread(target=_shut_down_on_signal, args=[signals], daemon=True).start()
-        return _spin(make_node)
+        with _ros(arguments) as shut_down:
+            return _spin(make_node, shut_down)
     except ExternalShutdownException:
         return 0
-    finally:
-        _ignore_signals()
-        rclpy.try_shutdown()
 
 
-def _pipe_of_signals() -> int:
-    """A file descriptor with a byte for each signal from now on, in whichever thread it came."""
-    signals, written = os.pipe()
-    os.set_blocking(written, False)
-    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+@contextlib.contextmanager
+def _ros(arguments: list[str]) -> Iterator[Callable[[], None]]:
+    """ROS until a signal or the end of the block; gives what shuts it down before either."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    # A byte for each signal from now on, in whichever thread it comes.
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
-    return signals
+    thread = threading.Thread(target=_shut_down_at_a_byte, args=[read_end], daemon=True)
+
+    def shut_down() -> None:
+        _ignore_signals()
+        os.write(write_end, b"0")
+        thread.join()
+
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+        thread.start()
+        try:
+            yield shut_down
+        finally:
+            shut_down()
+    finally:
+        _ignore_signals()
+        signal.set_wakeup_fd(-1)
+        os.close(read_end)
+        os.close(write_end)
 
 
-def _shut_down_on_signal(signals: int) -> None:
-    os.read(signals, 1)
-    # The executor may end, its guard condition with it, in the moment it is to be woken.
-    with contextlib.suppress(rclpy_implementation.InvalidHandle):
-        rclpy.try_shutdown()
+def _shut_down_at_a_byte(read_end: int) -> None:
+    os.read(read_end, 1)
+    # Both act even where a thread holds Python's lock and waits inside DDS.
+    faulthandler.dump_traceback_later(_SECONDS_TO_END)
+    signal.alarm(2 * _SECONDS_TO_END)
+    rclpy.try_shutdown()
 
 
 def _ignore_signals() -> None:
@@ -96,7 +115,7 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _spin(make_node: Callable[[], Node]) -> int:
+def _spin(make_node: Callable[[], Node], shut_down: Callable[[], None]) -> int:
     try:
         node = make_node()
         executor = SingleThreadedExecutor()
@@ -113,7 +132,7 @@ def _spin(make_node: Callable[[], Node]) -> int:
         if rclpy.ok():
             raise
     finally:
-        _ignore_signals()
+        shut_down()
         executor.shutdown()
         node.destroy_node()
     return 0

@@ -76,6 +76,41 @@ def test_a_node_with_nothing_to_do_wakes_up_to_end() -> None:
     assert [node.wait(timeout=30) for node in nodes] == [0] * len(nodes)
 
 
+STUCK_NODE = """
+import ctypes, sys
+from rclpy.node import Node
+from carla_unet_ros import ros_main
+
+class Stuck(Node):
+    def destroy_node(self):
+        ctypes.PyDLL(None).pause()  # as a library that never returns, Python's lock held
+
+def make_node():
+    node = Stuck("stuck")
+    node.create_timer(0.001, lambda: print("spins", flush=True))
+    return node
+
+ros_main._SECONDS_TO_END = 1
+sys.exit(ros_main.run(make_node))
+"""
+
+
+@pytest.mark.usefixtures("ros_domain")
+def test_a_node_that_does_not_end_says_where_and_is_killed() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK_NODE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "spins\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGALRM
+    assert "in destroy_node" in errors
+
+
 @pytest.mark.usefixtures("ros_domain")
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
