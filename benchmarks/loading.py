@@ -1,10 +1,11 @@
 """Does loading keep up with training? Frames/s of each, by the number of worker processes.
 
-    python benchmarks/loading.py --data DIR... --tags V... [--workers 0 1 2 4]
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/loading.py --data DIR... --tags V... --workers 0 1
 
 The loader alone reads, decodes and augments frames as training does; the training step alone gets
 one batch over and over; then both work together, as in training, and share the cores. Loading is
-the bottleneck where the loader alone is slower than the step alone. Without --data it is the
+the bottleneck where the loader alone is slower than the step alone. The variable makes torch's
+threads sleep while they wait, as in carla_unet_train; else they spin. Without --data it is the
 procedural drive, drawn into files first. What is not known here is handed to carla_unet_train:
 --batch, --crop, --channels, --accelerator, ...
 """

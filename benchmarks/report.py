@@ -17,6 +17,9 @@ from typing import Any
 
 PERFORMANCE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
+# The one variable of the environment that changes what is measured: how torch's threads wait.
+WAITING = "OMP_WAIT_POLICY"
+
 
 def machine() -> str:
     """Processor, number of cores this process may use, and Python."""
@@ -31,10 +34,11 @@ def conditions(name: str, argv: Sequence[str] | None) -> dict[str, str]:
 
     name, argv: the benchmark's, and the arguments it was called with; None takes sys.argv's
     """
+    settings = [f"{WAITING}={os.environ[WAITING]}"] if WAITING in os.environ else []
     # Of paths the last part alone: where things lie concerns one machine.
     words = [re.sub("[^=]*/", "", word) for word in (sys.argv[1:] if argv is None else argv)]
     return {
-        "command": shlex.join(["python", f"benchmarks/{name}.py", *words]),
+        "command": shlex.join([*settings, "python", f"benchmarks/{name}.py", *words]),
         "machine": machine(),
         "date": datetime.date.today().isoformat(),
     }

@@ -1,10 +1,14 @@
 """The commands of training: what is missing is told with what to install, by every one of them."""
 
 import importlib.metadata
+import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from carla_unet_ros.training import commands
 
 COMMANDS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
 
@@ -43,3 +47,21 @@ def test_every_command_is_installed() -> None:
     installed = {script.name: script.value for script in scripts}
     for command in COMMANDS:
         assert installed[f"carla_unet_{command}"].endswith(f"commands:{command}")
+
+
+@pytest.mark.parametrize(("set_before", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_training_tells_openmp_to_wait_asleep_before_torch_reads_it(
+    set_before: str | None, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+
+    def imported(_: str) -> SimpleNamespace:
+        seen.append(os.environ.get("OMP_WAIT_POLICY"))
+        return SimpleNamespace(main=lambda: 0)
+
+    monkeypatch.setenv("OMP_WAIT_POLICY", set_before or "")
+    if set_before is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setattr(commands, "import_module", imported)
+    assert commands.train() == 0
+    assert seen == [found]

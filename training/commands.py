@@ -4,6 +4,7 @@ They are installed in the vehicle, too, where nothing of this folder but evaluat
 and the readers of bags come with an extra.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -34,7 +35,13 @@ def _command(tool: str) -> Callable[[], int]:
     return main
 
 
-train = _command("train")
+def train() -> int:
+    # OpenMP's threads spin while they wait, on the cores that the loader's workers need. It reads
+    # this once, when torch is imported (`benchmarks/loading.py` measures what it is worth).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return _command("train")()
+
+
 export = _command("export")
 quantize = _command("quantize")
 from_bag = _command("from_bag")
