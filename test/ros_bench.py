@@ -125,11 +125,11 @@ class RosBench:
     def close(self) -> None:
         """Ends every process as Ctrl-C does; each must end with status 0 and no traceback."""
         with ExitStack() as stack:  # each is ended, whatever becomes of the others
-            for process in self.processes:
-                stack.callback(process.end_cleanly)
             stack.callback(self.context.try_shutdown)
             stack.callback(self.node.destroy_node)
             stack.callback(self.executor.shutdown)
+            for process in self.processes:
+                stack.callback(process.end_cleanly)
 
 
 class Camera:
