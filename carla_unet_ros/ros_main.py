@@ -25,10 +25,12 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from carla_unet_ros.exit_timer import exit_after
 from carla_unet_ros.frame_memory import keep_freed_memory
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_TO_END = 10  # enough for a report; then stacks are printed, later it is killed
+_SECONDS_FOR_DDS = 3  # to destroy the participant; all else is done then
 _RCL_ERRORS = (
     rclpy_implementation.RCLError,
     rclpy_implementation.InvalidHandle,
@@ -134,5 +136,8 @@ def _spin(make_node: Callable[[], Node], shut_down: Callable[[], None]) -> int:
     finally:
         shut_down()
         executor.shutdown()
-        node.destroy_node()
+        with node.handle:  # holds on to the participant, which goes last
+            node.destroy_node()
+            sys.stdout.flush()
+            exit_after(_SECONDS_FOR_DDS)
     return 0

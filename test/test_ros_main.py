@@ -143,3 +143,12 @@ def test_an_error_in_the_code_is_not_hidden() -> None:
 
 def test_malloc_takes_the_settings() -> None:
     assert keep_freed_memory() is sys.platform.startswith("linux")
+
+
+def test_a_process_whose_python_is_held_up_leaves_by_the_timer() -> None:
+    code = (
+        "import ctypes; from carla_unet_ros.exit_timer import exit_after;"
+        "assert exit_after(1); ctypes.PyDLL(None).pause(); assert False"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=30, check=False)
+    assert done.returncode == 0
