@@ -1,4 +1,4 @@
-"""Ends this process after a while with status 0, whatever its threads wait for.
+"""Ends this process after a while, whatever its threads wait for.
 
 Fast DDS 2.14 never returns from destroying a participant in the moment in which another one is
 discovered or leaves: DomainParticipantImpl::set_listener waits until the end of time, the sum
@@ -32,13 +32,13 @@ class _TimerSpec(ctypes.Structure):
     _fields_ = (("interval", ctypes.c_long * 2), ("value", ctypes.c_long * 2))
 
 
-def exit_after(seconds: int) -> bool:
+def exit_after(seconds: int, status: int) -> bool:
     """Starts the timer; says whether this C library has such timers (glibc from 2.34 on does)."""
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "timer_create"):
         return False
-    leave = ctypes.cast(libc._exit, ctypes.c_void_p)  # called with `value`: _exit(0)
-    event = _SigEvent(notify=_SIGEV_THREAD, function=leave)
+    leave = ctypes.cast(libc._exit, ctypes.c_void_p)  # called with `value`
+    event = _SigEvent(value=status, notify=_SIGEV_THREAD, function=leave)
     timer = ctypes.c_void_p()
     if libc.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
         return False

@@ -139,5 +139,6 @@ def _spin(make_node: Callable[[], Node], shut_down: Callable[[], None]) -> int:
         with node.handle:  # holds on to the participant, which goes last
             node.destroy_node()
             sys.stdout.flush()
-            exit_after(_SECONDS_FOR_DDS)
+            failed = sys.exc_info()[0] not in (None, ExternalShutdownException)
+            exit_after(_SECONDS_FOR_DDS, status=int(failed))
     return 0

@@ -145,10 +145,11 @@ def test_malloc_takes_the_settings() -> None:
     assert keep_freed_memory() is sys.platform.startswith("linux")
 
 
-def test_a_process_whose_python_is_held_up_leaves_by_the_timer() -> None:
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_process_whose_python_is_held_up_leaves_by_the_timer(status: int) -> None:
     code = (
-        "import ctypes; from carla_unet_ros.exit_timer import exit_after;"
-        "assert exit_after(1); ctypes.PyDLL(None).pause(); assert False"
+        "import ctypes, sys; from carla_unet_ros.exit_timer import exit_after;"
+        f"assert exit_after(1, {status}); ctypes.PyDLL(None).pause(); sys.exit(9)"
     )
     done = subprocess.run([sys.executable, "-c", code], timeout=30, check=False)
-    assert done.returncode == 0
+    assert done.returncode == status
