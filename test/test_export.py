@@ -20,7 +20,7 @@ from carla_unet_ros.training.datasets import DriveFrames, Pair, PairFolder
 from carla_unet_ros.training.folding import fold
 from carla_unet_ros.training.frame_graph import FrameGraph, _argmax, _argmax_by_planes
 from carla_unet_ros.training.unet import UNet, UNetConfig
-from carla_unet_ros.training.views import ManyViews, Views
+from carla_unet_ros.training.views import Views
 
 pytestmark = pytest.mark.training
 
@@ -104,17 +104,20 @@ def test_without_a_labelled_pixel_nothing_is_written(trained: TrainedNet, tmp_pa
     assert not (tmp_path / "net.onnx").exists()
 
 
-def test_smooth_edges_follow_enlarged_logits(trained: TrainedNet, tmp_path: Path) -> None:
-    """The file with finer edges, against argmax over logits enlarged by torch."""
+def test_smooth_edges_follow_enlarged_probabilities(trained: TrainedNet, tmp_path: Path) -> None:
+    """The file with finer edges, against argmax over probabilities enlarged by torch."""
     path = tmp_path / "smooth.onnx"
     export.export(trained, path, DriveFrames(2, carla_13()), smooth=True)
     frame = np.random.default_rng(1).integers(0, 256, (120, 200, 4), np.uint8)
-    labels, _ = OpenVINOEngine(read_model(path), precision="f32").infer(frame)
+    labels, confidence = OpenVINOEngine(read_model(path), precision="f32").infer(frame)
     colours = torch.from_numpy(frame[..., 2::-1].copy()).permute(2, 0, 1)[None] / 255
     small = torch.nn.functional.interpolate((colours - 0.45) / 0.25, (64, 96), mode="bilinear")
     with torch.no_grad():
-        logits = torch.nn.functional.interpolate(trained.net(small), (120, 200), mode="bilinear")
-    assert (labels != logits.argmax(1)[0].numpy()).mean() <= 0.001
+        shares = trained.net(small).softmax(dim=1)
+        shares = torch.nn.functional.interpolate(shares, (120, 200), mode="bilinear")
+    winners, labels_of_torch = (values[0].numpy() for values in shares.max(dim=1))
+    assert (labels != labels_of_torch).mean() <= 0.001
+    assert abs(confidence - np.floor(255 * winners)).max() <= 1
 
 
 def test_half_has_fp16_weights_and_says_so(trained: TrainedNet, tmp_path: Path) -> None:
@@ -176,8 +179,8 @@ def test_many_views_are_the_mean_of_what_each_would_say(trained: TrainedNet) -> 
     frames = torch.randn(1, 3, 64, 96)
     views = Views(also=((48, 32),), flips=True)
     with torch.no_grad():
-        found = ManyViews(trained.net, views)(frames).softmax(dim=1)
-        mirrored = ManyViews(trained.net, views)(frames.flip(-1)).softmax(dim=1).flip(-1)
+        found = views.of(trained.net)(frames).softmax(dim=1)
+        mirrored = views.of(trained.net)(frames.flip(-1)).softmax(dim=1).flip(-1)
         expected = torch.zeros(())
         for size in ((64, 96), (32, 48)):
             view = F.interpolate(frames, size, mode="bilinear")

@@ -20,6 +20,7 @@ from carla_unet_ros.training.frame_graph import normalise
 from carla_unet_ros.training.options import parse
 from carla_unet_ros.training.pretrained import start_from, weights_of_model
 from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.views import ONE_VIEW, Views
 
 pytestmark = pytest.mark.training
 
@@ -34,11 +35,15 @@ def trained(request: pytest.FixtureRequest) -> UNet:
     return net.eval()
 
 
-@pytest.fixture(scope="module")
-def model(trained: UNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(
+    params=[ONE_VIEW, Views(((48, 32),), flips=True)], scope="module", ids=["one view", "views"]
+)
+def model(
+    request: pytest.FixtureRequest, trained: UNet, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     path = tmp_path_factory.mktemp("model") / "net.onnx"
-    source = DriveFrames(1, carla_13())
-    export.export(TrainedNet(trained, carla_13(), (96, 64), "random weights", 1), path, source)
+    net = TrainedNet(trained, carla_13(), (96, 64), "random weights", 1)
+    export.export(net, path, DriveFrames(1, carla_13()), views=request.param)
     return path
 
 

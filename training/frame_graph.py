@@ -6,20 +6,19 @@ Validation during training, the exported file and the benchmark's torch run are 
 so none of them can normalise or resize in a way of its own.
 
 The class is decided at the network size, before the pixels of a block are laid out, and one plane
-of ids is enlarged (nearest); or, with `smooth`, the logits are enlarged first: edges are finer
-then, and 13 planes of camera size are moved instead of one. Deciding is two maxima instead of
-argmax, which OpenVINO and TensorRT run through a slow TopK; both give the same ids.
+of ids is enlarged (nearest); or, with `smooth`, the probabilities are enlarged first: edges are
+finer then, and 13 planes of camera size are moved instead of one. Deciding is two maxima instead
+of argmax, which OpenVINO and TensorRT run through a slow TopK; both give the same ids.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carla_unet_ros.training.unet import UNet
-from carla_unet_ros.training.views import ManyViews
+from carla_unet_ros.training.views import ManySizes, Mirrored
 
 MEAN = 0.45
 STD = 0.25
@@ -38,7 +37,7 @@ class FrameGraph(nn.Module):
 
     def __init__(
         self,
-        net: UNet | ManyViews,
+        net: UNet | Mirrored | ManySizes,
         network_size: tuple[int, int],
         smooth: bool = False,
         folded: bool = False,
@@ -64,11 +63,12 @@ class FrameGraph(nn.Module):
         )
         colours = planes if self.folded else planes[:, [2, 1, 0]]
         if self.smooth:
-            logits = self.net(colours)
-            logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)
-            labels, confidence = decide(logits[0][:, None], _argmax_by_planes)
+            shares = self.net(colours).softmax(dim=1)
+            shares = F.interpolate(shares, (height, width), mode="bilinear", align_corners=False)
+            labels, best = _argmax_by_planes(shares[0][:, None])
+            confidence = 255 * best
         else:
-            labels, confidence = decide(self._by_class(colours), _argmax)
+            labels, confidence = decide(self._by_class(colours))
             # Pixel centres meet pixel centres. ONNX has no such operator for torch, which would
             # spell it out in index arithmetic; `export.to_onnx` sets the one Resize instead.
             mode = "nearest" if torch.compiler.is_exporting() else "nearest-exact"
@@ -79,16 +79,14 @@ class FrameGraph(nn.Module):
     def _by_class(self, colours: Tensor) -> Tensor:
         """Logits (classes, s * s, h, w): s x s pixels at each of h x w places; s: 1 or stem."""
         net = self.net
-        logits = net(colours) if isinstance(net, ManyViews) else net.blocks(colours)
+        logits = net(colours) if isinstance(net, ManySizes) else net.blocks(colours)
         return logits.view(net.config.classes, -1, *logits.shape[-2:])
 
 
-def decide(
-    logits: Tensor, argmax: Callable[[Tensor], tuple[Tensor, Tensor]]
-) -> tuple[Tensor, Tensor]:
+def decide(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Logits (classes, s * s, h, w) -> winning id and 255 x its probability, (1, 1, s h, s w)."""
     side = math.isqrt(logits.shape[1])
-    labels, best = argmax(logits)
+    labels, best = _argmax(logits)
     confidence = 255 / torch.exp(logits - best).sum(dim=0, keepdim=True)
     if side > 1:
         labels, confidence = F.pixel_shuffle(labels, side), F.pixel_shuffle(confidence, side)

@@ -6,6 +6,7 @@ with more channels goes on from a narrower one (Net2Net, Chen et al. 2016), whic
 training.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,8 @@ from carla_unet_ros.training.checkpoints import CheckpointError, read_checkpoint
 from carla_unet_ros.training.folding import unfold
 from carla_unet_ros.training.unet import UNet, UNetConfig
 
-_PREFIX = "net."  # of the names that export gives a net's weights
+_OUTER = re.compile(r"^(net\.)+")
+"""What export puts before the names of a net's weights, once for each module around the net."""
 
 
 def start_from(net: UNet, path: Path, labels: LabelSet, colours: Callable[[], Tensor]) -> None:
@@ -72,11 +74,11 @@ def weights_of_model(path: Path) -> dict[str, Tensor]:
     from onnx import numpy_helper
 
     weights = {
-        tensor.name.removeprefix(_PREFIX): torch.tensor(
+        _OUTER.sub("", tensor.name): torch.tensor(
             numpy_helper.to_array(tensor), dtype=torch.float32
         )
         for tensor in onnx.load(path).graph.initializer
-        if tensor.name.startswith(_PREFIX) and tensor.name.endswith(("weight", "bias"))
+        if _OUTER.match(tensor.name) and tensor.name.endswith(("weight", "bias"))
     }
     if "first.0.weight" not in weights:
         raise CheckpointError(

@@ -1,10 +1,9 @@
 """A net that looks at a frame more than once: at other sizes, and at its mirror image.
 
-    frames (N, C, H, W)  ->  log of the summed probabilities of all views (N, classes, H, W)
+    frames (N, C, H, W)  ->  logits of the mean of all views (N, classes, H, W)
 
 What it is sure of it says in every view, what it guesses it does not: the mean is right more often
-than one look, and costs as many times more. It is for files that need not be fast, such as a
-teacher's or a limit to compare with (`carla_unet_export --also 448x320 --flips`).
+than one look, and costs as many times more (`carla_unet_export --also 448x320 --flips`).
 """
 
 from dataclasses import dataclass
@@ -32,19 +31,48 @@ class Views:
         """How often the net runs for a frame."""
         return (1 + len(self.also)) * (1 + self.flips)
 
-    def of(self, net: UNet) -> "UNet | ManyViews":
-        return ManyViews(net, self) if self.also or self.flips else net
+    def of(self, net: UNet) -> "UNet | Mirrored | ManySizes":
+        seen = Mirrored(net) if self.flips else net
+        return ManySizes(seen, self.also) if self.also else seen
 
 
 ONE_VIEW = Views()
 
 
-class ManyViews(nn.Module):
-    """See the module's text; takes the place of `net` in a FrameGraph."""
+class Mirrored(nn.Module):
+    """The mean of a U-Net's logits for a frame and for its mirror image; takes its place."""
 
-    def __init__(self, net: UNet, views: Views) -> None:
+    def __init__(self, net: UNet) -> None:
         super().__init__()
-        for width, height in views.also:
+        self.net = net
+        self.config = net.config
+        side = net.config.stem
+        scores = torch.arange(net.config.classes * side**2).view(-1, side, side)
+        self.register_buffer("_mirrored_blocks", scores.flip(2).flatten(), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Frames (N, C, H, W) -> logits (N, classes, H, W)."""
+        return self.net.unfold(self.blocks(frames))
+
+    def blocks(self, frames: Tensor) -> Tensor:
+        """The same before depth to space, as `UNet.blocks`; both looks are one batch."""
+        straight, mirrored = self.net.blocks(torch.cat((frames, _mirror(frames)))).chunk(2)
+        mirrored = mirrored.index_select(1, self.get_buffer("_mirrored_blocks"))
+        return (straight + _mirror(mirrored)) / 2
+
+
+def _mirror(pictures: Tensor) -> Tensor:
+    """(..., W) -> the same from right to left. OpenVINO has no fast `flip`."""
+    columns = torch.arange(pictures.shape[-1] - 1, -1, -1, device=pictures.device)
+    return pictures.index_select(-1, columns)
+
+
+class ManySizes(nn.Module):
+    """Looks at a frame in other sizes, too; takes the place of `net` in a FrameGraph."""
+
+    def __init__(self, net: UNet | Mirrored, also: tuple[tuple[int, int], ...]) -> None:
+        super().__init__()
+        for width, height in also:
             if width % net.config.multiple or height % net.config.multiple:
                 raise ValueError(
                     f"a view is {width}x{height}; this U-Net needs multiples of "
@@ -52,19 +80,14 @@ class ManyViews(nn.Module):
                 )
         self.net = net
         self.config = net.config
-        self.views = views
+        self.also = also
 
     def forward(self, frames: Tensor) -> Tensor:
-        looks = [self._logits(frames)]
-        for width, height in self.views.also:
+        """Frames (N, C, H, W) -> log of the summed probabilities (N, classes, H, W)."""
+        looks = [self.net(frames)]
+        for width, height in self.also:
             small = F.interpolate(frames, (height, width), mode="bilinear", align_corners=False)
-            looks.append(self._logits(small))
+            looks.append(self.net(small))
         size = looks[0].shape[-2:]
         large = (F.interpolate(look, size, mode="bilinear", align_corners=False) for look in looks)
         return torch.log(sum((look.softmax(dim=1) for look in large), torch.zeros(())))
-
-    def _logits(self, frames: Tensor) -> Tensor:
-        logits = self.net(frames)
-        if self.views.flips:
-            logits = (logits + self.net(frames.flip(-1)).flip(-1)) / 2
-        return logits
