@@ -3,10 +3,11 @@
     python benchmarks/tradeoff.py --checkpoints RUN/best.pt --data DIR --tags V --list val.txt
 
 Each checkpoint is a point as it was trained, and then one thing is varied at a time: the size
-frames are resized to, whether labels or logits are enlarged to camera size, the arithmetic, and
-how often the net looks at a frame. Every point is scored on the whole list at camera resolution,
-through the Segmenter that drives. Then all are timed in turns, a few frames of each in every
-round, so that whatever else the machine does falls on all alike.
+frames are resized to, whether labels or probabilities are enlarged to camera size, the arithmetic,
+and how often the net looks at a frame; --ways names combinations of these. Every point is scored
+on the whole list at camera resolution, through the Segmenter that drives. Then all are timed in
+turns, a few frames of each in every round, so that whatever else the machine does falls on all
+alike.
 
 A point is on the Pareto front, and marked *, where none is both faster and more accurate.
 """
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from tradeoff_points import (
     open_variant,
     precisions_here,
     variants,
+    way_argument,
 )
 from tradeoff_report import Point, on_front, plot, section, table
 
@@ -179,7 +181,9 @@ def _variants(net: TrainedNet, options: argparse.Namespace) -> list[Variant]:
         raise ValueError(f"this CPU has no {base}; it has {', '.join(here)}: --base-precision")
     precisions = [name for name in options.precisions if name in here]
     sizes = [fitted(size, net.net.config.multiple) for size in options.sizes]
-    return variants(Variant(net.network_size, False, base), options.axes, sizes, precisions)
+    found = variants(Variant(net.network_size, False, base), options.axes, sizes, precisions)
+    ways = [replace(way, precision=base) for way in options.ways]
+    return list(dict.fromkeys((*found, *ways)))
 
 
 def _scored(
@@ -228,6 +232,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[size_argument(size) for size in _SIZES], help="network sizes beside the one "
         "trained for, each moved to the nearest that the net can take (default: "
         f"{' '.join(_SIZES)})")  # fmt: skip
+    add("--ways", nargs="+", type=way_argument, default=[], metavar="WIDTHxHEIGHT[,flips][,smooth]"
+        "[,WIDTHxHEIGHT...]", help="combinations to measure, too: a network size, and what "
+        "carla_unet_export takes as --flips, --smooth and --also")  # fmt: skip
     add("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="arithmetics; "
         "those the CPU has not are left out (default: all)")  # fmt: skip
     add("--base-precision", choices=PRECISIONS, help="in which sizes and enlarging are varied "

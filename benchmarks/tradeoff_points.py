@@ -14,6 +14,7 @@ from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.checkpoints import TrainedNet
 from carla_unet_ros.training.datasets import Pair, PairSource
 from carla_unet_ros.training.export import export
+from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.quantize import to_int8
 from carla_unet_ros.training.views import ONE_VIEW, Views
 
@@ -21,6 +22,7 @@ AXES = ("size", "enlarging", "precision", "views")
 PRECISIONS = ("fp32", "bf16", "int8")
 
 _COMPARED = 2
+_WORDS = ("flips", "smooth")
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -29,7 +31,7 @@ class Variant:
     """One way to run a net.
 
     network: (width, height) that frames are resized to
-    smooth:  False enlarges the labels to camera size, True the logits
+    smooth:  False enlarges the labels to camera size, True the probabilities
     views:   other looks at the frame that the mean is taken of
     """
 
@@ -40,7 +42,7 @@ class Variant:
 
     @property
     def enlarged(self) -> str:
-        return "logits" if self.smooth else "labels"
+        return "probabilities" if self.smooth else "labels"
 
 
 def variants(
@@ -63,6 +65,16 @@ def variants(
         ends = tuple(dict.fromkeys((*smaller[:1], *smaller[-1:])))
         found += [replace(base, views=Views(also, flips=True)) for also in ((), ends)]
     return list(dict.fromkeys(found))
+
+
+def way_argument(text: str) -> Variant:
+    """`448x320,flips,smooth` -> that variant, its arithmetic left open ("").
+
+    Further sizes are views, too. Raises argparse.ArgumentTypeError.
+    """
+    size, *rest = text.split(",")
+    also = tuple(size_argument(part) for part in rest if part not in _WORDS)
+    return Variant(size_argument(size), "smooth" in rest, "", Views(also, "flips" in rest))
 
 
 def fitted(size: tuple[int, int], multiple: int) -> tuple[int, int]:

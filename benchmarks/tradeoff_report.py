@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import report
 
@@ -13,6 +14,9 @@ _HEADS = (
     *("", "net", "channels", "depth", "stem", "network size", "precision", "enlarged"),
     *("views", "weights (M)", "mean IoU", "pixel accuracy", "ms", "frames/s"),
 )
+_NEAR = 0.06
+"""Mean IoU below the best point's down to which the plot shows all points together."""
+
 _MARKERS = {"fp32": "o", "bf16": "s", "int8": "^"}
 
 
@@ -86,7 +90,8 @@ def section(points: Sequence[Point], origin: str, data: str, training: Mapping[s
 
 {origin}. Scored on {data}, at camera resolution, through the Segmenter;
 median from frame bytes to label bytes, all points timed in turns in one run. `enlarged`: whether
-labels are enlarged to camera size or, finer and dearer, logits (`carla_unet_export --smooth`).
+labels are enlarged to camera size or, finer and dearer, the probabilities of all classes
+(`carla_unet_export --smooth`).
 `views`: how often the net looks at a frame: mirrored, and in smaller sizes (`--flips`, `--also`).
 int8 is post-training and kept here whatever it loses. `*`: on the Pareto front, none is both
 faster and more accurate.
@@ -110,11 +115,48 @@ def _sentence(point: Point) -> str:
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
-    """Colour: the net. Marker: the arithmetic, hollow where logits are enlarged."""
+    """Colour: the net. Marker: the arithmetic, hollow where probabilities are enlarged.
+
+    Nets far below the best (`_NEAR`) get a panel of their own: they would flatten the others.
+    """
     from carla_unet_ros.training import plots
 
-    figure, axes = plots.pyplot.subplots(figsize=(9, 5.5), layout="constrained")
     nets = list(dict.fromkeys(point.net for point in points))
+    least = max(point.mean_iou for point in points) - _NEAR
+    groups = [
+        [p for p in points if p.mean_iou >= least],
+        [p for p in points if p.mean_iou < least],
+    ]
+    groups = [group for group in groups if group]
+    figure, panels = plots.pyplot.subplots(
+        *(len(groups), 1),
+        **{"figsize": (9, 6.5), "layout": "constrained", "sharex": True, "squeeze": False},
+        height_ratios=(3, 1)[: len(groups)],
+    )
+    for axes, group in zip(panels[:, 0], groups, strict=True):
+        _draw(axes, group, nets)
+        axes.set(ylabel="mean IoU")
+    upper, lower = panels[0, 0], panels[-1, 0]
+    front = sorted((p.median_ms, p.mean_iou) for p in groups[0] if on_front(p, points))
+    upper.plot(*zip(*front, strict=True), "--", color="0.6", zorder=0, label="Pareto front")
+    for net in nets:
+        upper.plot([], [], "o", color=f"C{nets.index(net)}", label=net)
+    for precision, marker in _MARKERS.items():
+        upper.plot([], [], marker, color="0.3", label=precision)
+    upper.plot([], [], "o", color="0.3", fillstyle="none", label="hollow: probabilities enlarged")
+    ticks = [10, 15, 20, 30, 50, 70, 100, 150, 200, 300]
+    lower.set(xlabel="ms from frame bytes to label bytes (median)", xscale="log")
+    lower.set_xticks(ticks, map(str, ticks), minor=False)
+    lower.set_xticks([], minor=True)
+    times = [point.median_ms for point in points]
+    lower.set_xlim(min(times) / 1.1, max(*times, 1000 / REAL_TIME) * 1.3)
+    upper.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path)
+    plots.pyplot.close(figure)
+
+
+def _draw(axes: Any, points: Sequence[Point], nets: list[str]) -> None:
+    """The points and what each was run at; `x2` is two views."""
     for point in points:
         colour = f"C{nets.index(point.net)}"
         axes.plot(
@@ -129,15 +171,5 @@ def plot(points: Sequence[Point], path: Path) -> None:
             (point.median_ms, point.mean_iou),
             **{"xytext": (5, 4), "textcoords": "offset points", "fontsize": 7, "color": colour},
         )
-    front = sorted((p.median_ms, p.mean_iou) for p in points if on_front(p, points))
-    axes.plot(*zip(*front, strict=True), "--", color="0.6", zorder=0, label="Pareto front")
-    for net in nets:
-        axes.plot([], [], "o", color=f"C{nets.index(net)}", label=net)
-    for precision, marker in _MARKERS.items():
-        axes.plot([], [], marker, color="0.3", label=precision)
-    axes.plot([], [], "o", color="0.3", fillstyle="none", label="hollow: logits enlarged")
     axes.axvline(1000 / REAL_TIME, color="0.85", zorder=0, label=f"{REAL_TIME} frames/s")
-    axes.set(xlabel="ms from frame bytes to label bytes (median)", ylabel="mean IoU")
-    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(path)
-    plots.pyplot.close(figure)
+    axes.margins(y=0.12)

@@ -15,7 +15,7 @@ pytest.importorskip("nncf")
 
 import tradeoff
 import tradeoff_report
-from tradeoff_points import Variant, fitted, precisions_here, variants
+from tradeoff_points import Variant, fitted, precisions_here, variants, way_argument
 from tradeoff_report import Point
 
 from carla_unet_ros.labels import carla_13
@@ -54,6 +54,14 @@ def test_views_are_the_mirrored_frame_and_then_smaller_ones_too() -> None:
     assert mirrored == replace(BASE, views=Views(flips=True))
     assert all_views == replace(BASE, views=Views(((448, 320), (640, 448)), flips=True))
     assert [variant.views.count for variant in (BASE, mirrored, all_views)] == [1, 2, 6]
+
+
+def test_a_way_is_named_as_export_would_take_it() -> None:
+    assert way_argument("448x320") == Variant((448, 320), smooth=False, precision="")
+    views = Views(((320, 256),), flips=True)
+    assert way_argument("448x320,flips,320x256,smooth") == Variant((448, 320), True, "", views)
+    with pytest.raises(argparse.ArgumentTypeError):
+        way_argument("448x320,flip")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +163,7 @@ def test_a_run_measures_every_point_and_writes_it_down(
     other = checkpoint.with_name("other.pt")
     other.write_bytes(checkpoint.read_bytes())
     options = ["--checkpoints", str(checkpoint), "--data", str(data), "--tags", "0.8.x"]
-    options += ["--as-trained", str(other)]
+    options += ["--as-trained", str(other), "--ways", "64x32,flips,smooth"]
     options += ["--list", "val.txt", "--sizes", "66x40", "--base-precision", "fp32"]
     options += ["--rounds", "1", "--burst", "1", "--calibration", "2", "--out", str(out)]
     assert tradeoff.main([*options, "--document", str(document)]) == 0
@@ -164,7 +172,8 @@ def test_a_run_measures_every_point_and_writes_it_down(
     ways = {(*point["network"], point["precision"], point["enlarged"]) for point in points}
     assert ways == {
         (64, 40, "fp32", "labels"),
-        (96, 64, "fp32", "logits"),
+        (64, 32, "fp32", "probabilities"),
+        (96, 64, "fp32", "probabilities"),
         *((96, 64, precision, "labels") for precision in precisions_here()),
     }
     assert sorted({point["views"] for point in points}) == [1, 2, 4]
