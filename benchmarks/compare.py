@@ -76,6 +76,9 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             net=config.as_dict(),
             checkpoint=str(options.checkpoint.absolute()) if options.checkpoint else None,
             folder=folder,
+            flips=model.metadata.flips,
+            also=model.metadata.also,
+            smooth=model.metadata.smooth,
         )
         np.save(work.frames, frames)
         contenders, skipped = compared(chosen, work, options)
@@ -83,6 +86,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         "model": model.name,
         "precision": model.metadata.precision,
         "network_size": model.metadata.network_size,
+        "views": (1 + len(model.metadata.also)) * (1 + model.metadata.flips),
         "net": config.as_dict(),
         "weights": f"torch runs the weights of {options.checkpoint.name}"
         if options.checkpoint

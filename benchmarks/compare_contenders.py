@@ -46,6 +46,8 @@ class Work:
     """What every process is told.
 
     network_size: width and height all nets run at, the model's own
+    flips, also, smooth: how else it looks at a frame, see `ModelMetadata`; so does the same net
+                  where torch runs it, and the plain node mirrors, too
     net:          the fields of `UNetConfig` of the net that torch runs
     checkpoint:   its weights; random ones where it is None, which are as fast
     folder:       holds frames.npy uint8 [n, H, W, 4], BGRA; each contender leaves in it
@@ -57,6 +59,9 @@ class Work:
     net: dict[str, Any]
     checkpoint: str | None
     folder: str
+    flips: bool = False
+    also: tuple[tuple[int, int], ...] = ()
+    smooth: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -65,7 +70,8 @@ class Work:
     def from_json(text: str) -> "Work":
         fields = json.loads(text)
         width, height = fields.pop("network_size")
-        return Work(network_size=(width, height), **fields)
+        also = tuple((width, height) for width, height in fields.pop("also"))
+        return Work(network_size=(width, height), also=also, **fields)
 
     @property
     def frames(self) -> Path:

@@ -51,13 +51,7 @@ def net_config(options: argparse.Namespace, model: Model) -> UNetConfig:
     Raises CheckpointError.
     """
     if options.checkpoint:
-        trained = read_trained_net(options.checkpoint)
-        if trained.network_size != model.metadata.network_size:
-            raise NotTheSameNet(
-                f"{options.checkpoint} runs at {trained.network_size}, {model.path} at "
-                f"{model.metadata.network_size} (width, height); expected one size"
-            )
-        config = trained.net.config
+        config = read_trained_net(options.checkpoint).net.config
     else:
         config = UNetConfig(
             classes=len(model.label_set),

@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image
 
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.training.frame_graph import MEAN, STD
+from carla_unet_ros.training.views import Views
 
 
 class PlainNode(MessagePath):
@@ -25,7 +26,7 @@ class PlainNode(MessagePath):
 
         use_all_cores()
         self._bridge: Any = CvBridge()
-        self._net = net_of(work)
+        self._net = Views(flips=work.flips).of(net_of(work))
         self._size = work.network_size
         self._palette = carla_13().palette_bgr
         self.software = f"torch {torch.__version__}"

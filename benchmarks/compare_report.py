@@ -105,7 +105,8 @@ def write_document(results: Figures, document: Path) -> None:
 
 def section(results: Figures) -> str:
     width, height = results["network_size"]
-    rounds, frames = results["rounds"], results["frames"]
+    rounds, frames, views = results["rounds"], results["frames"], results["views"]
+    looks = f" The shipped net looks {views} times at a frame, also in torch." if views > 1 else ""
     return f"""## Beside torch, another U-Net and a plain node
 
 {origin(results)}; on the CPU alone. Frames of {results["frame_size"]} from
@@ -113,7 +114,7 @@ def section(results: Figures) -> str:
 process of its own with all cores, and they took turns: {rounds} rounds of {frames} frames each,
 {results["warm_up"]} more to warm up. Frames/s are of the mean time. Memory is the most each
 process has held, its start included; a torch built for GPUs (+cu) takes more of it by itself.
-Same labels: share of the first frame's pixels with the label that torch eager gives.
+Same labels: share of the first frame's pixels with the label that torch eager gives.{looks}
 
 {tables(results)}
 

@@ -20,6 +20,7 @@ from carla_unet_ros.labels import Uint8
 from carla_unet_ros.training.checkpoints import read_trained_net
 from carla_unet_ros.training.frame_graph import FrameGraph
 from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.views import Views
 
 
 class TorchPath(FramePath):
@@ -84,19 +85,25 @@ def net_of(work: Work) -> UNet:
     return UNet(UNetConfig(**work.net)).eval()
 
 
+def graph_of(work: Work) -> FrameGraph:
+    """What the model file holds, for torch to run."""
+    seen = Views(work.also, work.flips).of(net_of(work))
+    return FrameGraph(seen, work.network_size, work.smooth).eval()
+
+
 def eager(work: Work) -> FramePath:
     use_all_cores()
-    return TorchPath(FrameGraph(net_of(work), work.network_size).eval())
+    return TorchPath(graph_of(work))
 
 
 def autocast(work: Work) -> FramePath:
     use_all_cores()
-    return TorchPath(FrameGraph(net_of(work), work.network_size).eval(), autocast=True)
+    return TorchPath(graph_of(work), autocast=True)
 
 
 def compiled(work: Work) -> FramePath:
     use_all_cores()
-    return CompiledPath(FrameGraph(net_of(work), work.network_size).eval())
+    return CompiledPath(graph_of(work))
 
 
 def smp(work: Work) -> FramePath:

@@ -128,7 +128,7 @@ def _graph(net: "UNet", metadata: ModelMetadata) -> "FrameGraph":
     net = copy.deepcopy(net)
     if metadata.precision == "fp16":
         net = net.half()
-    return FrameGraph(net, metadata.network_size, folded=True).eval()
+    return FrameGraph.of(net, metadata, folded=True)
 
 
 def _exported(

@@ -41,6 +41,8 @@ class ModelMetadata:
     network_size: width and height the frame is resized to inside the graph
     precision:    "fp32", "fp16" or "int8"
     iou:          IoU by class name, measured on `iou_data`; may be empty
+    flips, also:  further looks at the frame: mirrored, and in smaller sizes
+    smooth:       classes are decided at the camera's size, not at the network's
     """
 
     label_set: LabelSet
@@ -51,6 +53,9 @@ class ModelMetadata:
     project_version: str
     iou_data: str = ""
     iou: dict[str, float] = field(default_factory=dict)
+    flips: bool = False
+    also: tuple[tuple[int, int], ...] = ()
+    smooth: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,9 @@ def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
         "project_version": metadata.project_version,
         "iou_data": metadata.iou_data,
         "iou": metadata.iou,
+        "flips": metadata.flips,
+        "also": [list(size) for size in metadata.also],
+        "smooth": metadata.smooth,
     }
     kept = [(prop.key, prop.value) for prop in proto.metadata_props if prop.key != _METADATA_KEY]
     del proto.metadata_props[:]
@@ -198,6 +206,9 @@ def _read_metadata(path: Path, proto: "onnx.ModelProto") -> ModelMetadata:
             project_version=str(entry["project_version"]),
             iou_data=str(entry.get("iou_data", "")),
             iou={str(name): float(value) for name, value in entry.get("iou", {}).items()},
+            flips=bool(entry.get("flips", False)),
+            also=tuple((int(width), int(height)) for width, height in entry.get("also", ())),
+            smooth=bool(entry.get("smooth", False)),
         )
     except KeyError as error:
         raise ModelError(f"model {path}: its metadata lacks {error}") from error

@@ -47,8 +47,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
     net = UNet(CONFIG)
     net(torch.randn(4, 3, 64, 96))  # batch norms that have seen something
-    graph = FrameGraph(fold(net), SIZE, folded=True).eval()
-    metadata = ModelMetadata(carla_13(), SIZE, "fp32", "none", "2026-01-01", "0.0.0")
+    metadata = ModelMetadata(carla_13(), SIZE, "fp32", "none", "2026-01-01", "0.0.0", flips=True)
+    graph = FrameGraph.of(fold(net), metadata, folded=True)
     export.save(export.to_onnx(graph), metadata, folder / "net.onnx")
     state = {
         "net_config": CONFIG.as_dict(),
@@ -92,7 +92,7 @@ def test_every_contender_does_the_same_work_and_one_that_cannot_says_why(
     assert found["eager"]["ratio"] == pytest.approx(
         found["eager"]["median_ms"] / found["shipped"]["median_ms"]
     )
-    assert results["frame_size"] == "96x64"
+    assert (results["frame_size"], results["views"]) == ("96x64", 2)
     assert results["command"].endswith("--checkpoint=net.pt --no-smp --out=compare.json")
     assert out.with_suffix(".png").stat().st_size > 1000
 
@@ -177,7 +177,7 @@ def results(**medians: float) -> dict[str, Any]:
         "source": "s",
         "weights": "w",
     }
-    sizes = {"network_size": (704, 512), "frame_size": "800x600"}
+    sizes = {"network_size": (704, 512), "frame_size": "800x600", "views": 2}
     counts = {"rounds": 1, "frames": 1, "warm_up": 0}
     skipped = {"Unet": "pip said: no"}
     return {**run, **sizes, **counts, "contenders": contenders, "skipped": skipped}

@@ -196,7 +196,9 @@ def test_a_file_of_many_views_is_exported_and_checked_like_any(
 ) -> None:
     views = Views(also=((48, 32),), flips=True)
     export.export(trained, tmp_path / "views.onnx", DriveFrames(1, carla_13()), views=views)
-    assert read_model(tmp_path / "views.onnx").metadata.network_size == (96, 64)
+    metadata = read_model(tmp_path / "views.onnx").metadata
+    assert (metadata.network_size, metadata.flips, metadata.smooth) == ((96, 64), True, False)
+    assert metadata.also == ((48, 32),)
 
 
 def test_a_view_of_a_size_the_net_cannot_take_is_refused(trained: TrainedNet) -> None:

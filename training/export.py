@@ -69,15 +69,6 @@ def export(
     smooth: finer edges for more milliseconds, see `FrameGraph`
     views:  more looks at a frame, for as many times the milliseconds
     """
-    reference, exported = (
-        FrameGraph(views.of(net), trained.network_size, smooth, folded).eval()
-        for net, folded in ((trained.net, False), (fold(trained.net), True))
-    )
-    if half:
-        exported.half()
-        # What is compared is the conversion, not fp16's own rounding of the weights.
-        reference = copy.deepcopy(exported).float()
-    proto = to_onnx(exported)
     metadata = ModelMetadata(
         label_set=trained.label_set,
         network_size=trained.network_size,
@@ -85,7 +76,17 @@ def export(
         training_data=f"{trained.training_data}; epoch {trained.epoch}",
         created=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         project_version=__version__,
+        flips=views.flips,
+        also=views.also,
+        smooth=smooth,
     )
+    reference = FrameGraph.of(trained.net, metadata)
+    exported = FrameGraph.of(fold(trained.net), metadata, folded=True)
+    if half:
+        exported.half()
+        # What is compared is the conversion, not fp16's own rounding of the weights.
+        reference = copy.deepcopy(exported).float()
+    proto = to_onnx(exported)
     with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
         draft = Path(folder) / "draft.onnx"
         save(proto, metadata, draft)

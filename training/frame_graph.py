@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carla_unet_ros.model_file import ModelMetadata
 from carla_unet_ros.training.unet import UNet
-from carla_unet_ros.training.views import ManySizes, Mirrored
+from carla_unet_ros.training.views import ManySizes, Mirrored, Views
 
 MEAN = 0.45
 STD = 0.25
@@ -53,6 +54,12 @@ class FrameGraph(nn.Module):
         self.folded = folded
         self.network_size = network_size
         self.smooth = smooth
+
+    @classmethod
+    def of(cls, net: UNet, metadata: ModelMetadata, folded: bool = False) -> "FrameGraph":
+        """What a model file with this metadata holds, at rest."""
+        seen = Views(metadata.also, metadata.flips).of(net)
+        return cls(seen, metadata.network_size, metadata.smooth, folded).eval()
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         height, width = frame.shape[0], frame.shape[1]
