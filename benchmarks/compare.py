@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError, read_model
 from carla_unet_ros.training.checkpoints import CheckpointError
+from carla_unet_ros.training.views import Views
 
 _INTERRUPTED = 130
 
@@ -86,7 +87,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         "model": model.name,
         "precision": model.metadata.precision,
         "network_size": model.metadata.network_size,
-        "views": (1 + len(model.metadata.also)) * (1 + model.metadata.flips),
+        "views": Views(model.metadata.also, model.metadata.flips).count,
         "net": config.as_dict(),
         "weights": f"torch runs the weights of {options.checkpoint.name}"
         if options.checkpoint
