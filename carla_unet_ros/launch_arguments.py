@@ -4,7 +4,7 @@ An argument left empty says nothing, so `params_file` can; one that is given is 
 before any process starts. No launch is imported: it comes with a ROS installation alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,24 @@ def node(
         "parameters": [*files, fixed | given(table, texts)],
         "output": "screen",
     }
+
+
+def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
+    """Where `role_name` is given: the topics and the frame of that car, for all that is empty."""
+    role = arguments.get("role_name")
+    if not role:
+        return
+    camera = f"/carla/{role}/rgb_front"
+    of_this_car = {
+        "image_topics": f"{camera}/image",
+        "image_topic": f"{camera}/image",
+        "labels_topic": f"{camera}/segmentation/labels",
+        "truth_topic": f"/carla/{role}/semantic_segmentation_front/image",
+        "camera": camera,
+        "vehicle_frame": role,
+    }
+    for name, value in of_this_car.items():
+        arguments[name] = arguments.get(name) or value
 
 
 def boolean(name: str, text: str) -> bool:

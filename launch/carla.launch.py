@@ -23,7 +23,7 @@ from launch.actions import (
     TimerAction,
 )
 
-from carla_unet_ros.launch_arguments import boolean
+from carla_unet_ros.launch_arguments import boolean, name_topics_after_car
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "config"
@@ -52,6 +52,7 @@ NATIVE_PARAMETERS = {"tags": "0.9.16", "camera_axes": "body"}
 def simulator(context: LaunchContext) -> list[TimerAction]:
     """What starts the bridge; nothing where CARLA speaks ROS 2 itself."""
     arguments = context.launch_configurations
+    name_topics_after_car(arguments)
     if boolean("native", arguments["native"]):
         for name, value in NATIVE_PARAMETERS.items():
             arguments[name] = arguments.get(name) or value
@@ -85,6 +86,12 @@ def generate_launch_description() -> LaunchDescription:
             *(
                 DeclareLaunchArgument(name, default_value=default, description=text)
                 for name, default, text in BRIDGE_ARGUMENTS
+            ),
+            DeclareLaunchArgument(
+                "role_name",
+                default_value="",
+                description="the vehicle's name in its topics, its id in the objects file. Left "
+                "empty: ego_vehicle",
             ),
             DeclareLaunchArgument(
                 "use_sim_time", default_value="true", description="count in CARLA's time (/clock)"

@@ -21,7 +21,13 @@ from launch_ros.actions import Node
 
 from carla_unet_ros.camera_node import PARAMETERS
 from carla_unet_ros.drive import Drive
-from carla_unet_ros.launch_arguments import boolean, description, given, node
+from carla_unet_ros.launch_arguments import (
+    boolean,
+    description,
+    given,
+    name_topics_after_car,
+    node,
+)
 
 HERE = Path(__file__).parent
 
@@ -30,21 +36,7 @@ OPTICAL_AXES = ("--qx", "-0.5", "--qy", "0.5", "--qz", "-0.5", "--qw", "0.5")
 
 def follow_the_car(context: LaunchContext) -> None:
     """Tells the other nodes where a car of another name has its topics."""
-    arguments = context.launch_configurations
-    role = arguments.get("role_name")
-    if not role:
-        return
-    camera = f"/carla/{role}/rgb_front"
-    of_this_car = {
-        "image_topics": f"{camera}/image",
-        "image_topic": f"{camera}/image",
-        "labels_topic": f"{camera}/segmentation/labels",
-        "truth_topic": f"/carla/{role}/semantic_segmentation_front/image",
-        "camera": camera,
-        "vehicle_frame": role,
-    }
-    for name, value in of_this_car.items():
-        arguments[name] = arguments.get(name) or value
+    name_topics_after_car(context.launch_configurations)
 
 
 def place_camera(context: LaunchContext) -> None:

@@ -6,15 +6,17 @@ carla.launch.py and demo.launch.py include this file; all its nodes count in sim
 # launch comes with a ROS installation, not from pip.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from launch_ros.actions import Node
 
-from carla_unet_ros import evaluation_node, ground_grid_node
-from carla_unet_ros.launch_arguments import boolean, description, node
+from carla_unet_ros import evaluation_node, ground_grid_node, segmentation_node
+from carla_unet_ros.launch_arguments import boolean, description, given, node
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -39,9 +41,31 @@ def start(context: LaunchContext) -> list[TimerAction]:
         if switch in wanted
     ]
     if "rviz" in wanted:
-        nodes.append(rviz(arguments["rviz_config"]))
+        nodes.append(rviz(arguments["rviz_config"] or what_is_shown(arguments)))
     # When all files are read, as in segmentation.launch.py.
     return [TimerAction(period=0.0, actions=nodes)]
+
+
+def what_is_shown(arguments: Mapping[str, str]) -> str:
+    """segmentation.rviz, or the path of a copy for the topics and the frame of the nodes."""
+    default = CONFIG / "segmentation.rviz"
+    tables = segmentation_node.PARAMETERS, *(table for _, table in NODES.values())
+    values = given([parameter for table in tables for parameter in table], arguments)
+    images = values.get("image_topics")
+    first_image = str(images[0]) if isinstance(images, list) else ""
+    names = {
+        "/carla/ego_vehicle/rgb_front": values.get("camera") or first_image.rpartition("/")[0],
+        "/carla/ego_vehicle/semantic_segmentation_front/image": values.get("truth_topic"),
+        "Frame: ego_vehicle": f"Frame: {values.get('vehicle_frame', 'ego_vehicle')}",
+    }
+    text = before = default.read_text()
+    for name, now in names.items():
+        text = text.replace(name, now or name)
+    if text == before:
+        return str(default)
+    with NamedTemporaryFile("w", prefix="segmentation_", suffix=".rviz", delete=False) as copy:
+        copy.write(text)
+    return copy.name
 
 
 def rviz(config: str) -> Node:
@@ -69,8 +93,9 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "rviz_config",
-                default_value=str(CONFIG / "segmentation.rviz"),
-                description="what RViz shows",
+                default_value="",
+                description="what RViz shows. Left empty: config/segmentation.rviz, with the "
+                "topics and the frame of the nodes",
             ),
             *(
                 DeclareLaunchArgument(

@@ -17,7 +17,7 @@ EXTRAS |= {parameter.name for parameter in ground_grid_node.PARAMETERS}
 EXTRAS |= {"evaluate", "grid", "rviz", "rviz_config"}
 CAMERA = {parameter.name for parameter in camera_node.PARAMETERS}
 BRIDGE = {"native", "host", "port", "timeout", "town", "passive", "fixed_delta_seconds"}
-BRIDGE |= {"objects_definition_file", "spawn_point_ego_vehicle"}
+BRIDGE |= {"objects_definition_file", "spawn_point_ego_vehicle", "role_name"}
 
 
 @pytest.mark.parametrize(

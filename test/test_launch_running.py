@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ament_index_python.packages import get_package_prefix
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
@@ -147,6 +148,16 @@ signal.sigwait(ends)
 """
 
 
+def stand_in(package: str, name: str, prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An executable of a package that is not installed here: it prints its arguments and waits."""
+    ament_package(prefix, package)
+    executable = prefix / "lib" / package / name
+    executable.parent.mkdir(parents=True)
+    executable.write_text(STAND_IN.format(name=name))
+    executable.chmod(0o755)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{prefix}:{os.environ['AMENT_PREFIX_PATH']}")
+
+
 def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
     launch: Start,
     bench: RosBench,
@@ -155,13 +166,8 @@ def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Stand-ins of RViz and of the transform's publisher print their arguments."""
-    for package, name in (("rviz2", "rviz2"), ("tf2_ros", "static_transform_publisher")):
-        ament_package(tmp_path, package)
-        executable = tmp_path / "lib" / package / name
-        executable.parent.mkdir(parents=True)
-        executable.write_text(STAND_IN.format(name=name))
-        executable.chmod(0o755)
-    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{os.environ['AMENT_PREFIX_PATH']}")
+    stand_in("rviz2", "rviz2", tmp_path, monkeypatch)
+    stand_in("tf2_ros", "static_transform_publisher", tmp_path, monkeypatch)
     arguments = "rviz:=true", "grid:=true", "seed:=4", "width:=64", "height:=48"
     demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
     height = Drive(64, 48, seed=4).camera_height
@@ -192,3 +198,43 @@ def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
     assert parameters(bench, "/segmentation", "use_sim_time") == [True]
     assert carla.control_c() == 0
     assert carla.printed.count("process started with pid") == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "camera", "truth", "frame"),
+    [
+        (["role_name:=hero"], "/carla/hero/rgb_front", "/carla/hero/", "hero"),
+        (
+            ["image_topics:=/car/front/image,/car/rear/image", "vehicle_frame:=base_link"],
+            "/car/front",
+            "/carla/ego_vehicle/",
+            "base_link",
+        ),
+    ],
+)
+def test_rviz_shows_the_topics_that_the_nodes_were_given(
+    launch: Start,
+    bench: RosBench,
+    tiny_model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: list[str],
+    camera: str,
+    truth: str,
+    frame: str,
+) -> None:
+    stand_in("rviz2", "rviz2", tmp_path, monkeypatch)
+    arguments = "native:=true", "rviz:=true", f"model:={tiny_model_path}", *given
+    carla = launch("carla.launch.py", *arguments)
+    bench.until(lambda: "rviz2 -d" in carla.printed and "ready; " in carla.printed)
+    (config,) = re.findall(r"rviz2 -d (\S+)", carla.printed)
+    manager = yaml.safe_load(Path(config).read_text())["Visualization Manager"]
+    Path(config).unlink()
+    topics = {entry["Topic"]["Value"] for entry in manager["Displays"] if "Topic" in entry}
+    outputs = "image", "segmentation/overlay", "segmentation/ground_grid"
+    assert topics == {
+        *(f"{camera}/{output}" for output in outputs),
+        f"{truth}semantic_segmentation_front/image",
+    }
+    assert manager["Global Options"]["Fixed Frame"] == frame
+    assert carla.control_c() == 0
