@@ -50,7 +50,10 @@ NATIVE_PARAMETERS = {"tags": "0.9.16", "camera_axes": "body"}
 
 
 def simulator(context: LaunchContext) -> list[TimerAction]:
-    """What starts the bridge; nothing where CARLA speaks ROS 2 itself."""
+    """What starts the bridge; nothing where CARLA speaks ROS 2 itself.
+
+    The nodes learn here, too, which car and whose tags they will see.
+    """
     arguments = context.launch_configurations
     name_topics_after_car(arguments)
     if boolean("native", arguments["native"]):

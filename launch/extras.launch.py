@@ -16,6 +16,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from launch_ros.actions import Node
 
 from carla_unet_ros import evaluation_node, ground_grid_node, segmentation_node
+from carla_unet_ros.camera_topics import CameraTopics
 from carla_unet_ros.launch_arguments import boolean, description, given, node
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -52,9 +53,10 @@ def what_is_shown(arguments: Mapping[str, str]) -> str:
     tables = segmentation_node.PARAMETERS, *(table for _, table in NODES.values())
     values = given([parameter for table in tables for parameter in table], arguments)
     images = values.get("image_topics")
-    first_image = str(images[0]) if isinstance(images, list) else ""
+    image = CameraTopics(str(images[0]) if isinstance(images, list) else "")
+    camera = values.get("camera") or image.camera_info.removesuffix("camera_info").rstrip("/")
     names = {
-        "/carla/ego_vehicle/rgb_front": values.get("camera") or first_image.rpartition("/")[0],
+        "/carla/ego_vehicle/rgb_front": camera,
         "/carla/ego_vehicle/semantic_segmentation_front/image": values.get("truth_topic"),
         "Frame: ego_vehicle": f"Frame: {values.get('vehicle_frame', 'ego_vehicle')}",
     }

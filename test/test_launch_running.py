@@ -205,10 +205,10 @@ def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
     [
         (["role_name:=hero"], "/carla/hero/rgb_front", "/carla/hero/", "hero"),
         (
-            ["image_topics:=/car/front/image,/car/rear/image", "vehicle_frame:=base_link"],
+            ["image_topics:=/car/front/image/compressed,/car/rear/image", "vehicle_frame:=base"],
             "/car/front",
             "/carla/ego_vehicle/",
-            "base_link",
+            "base",
         ),
     ],
 )
