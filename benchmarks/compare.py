@@ -28,7 +28,7 @@ from compare_report import add_ratios, figures, plot, tables, write_document
 from report import add_options, conditions
 from tqdm import tqdm
 
-from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError, read_model
+from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, ModelError, read_model
 from carla_unet_ros.training.checkpoints import CheckpointError
 from carla_unet_ros.training.views import Views
 
@@ -79,7 +79,6 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             folder=folder,
             flips=model.metadata.flips,
             also=model.metadata.also,
-            smooth=model.metadata.smooth,
         )
         np.save(work.frames, frames)
         contenders, skipped = compared(chosen, work, options)
@@ -161,7 +160,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--frames", type=_positive, default=10, help="of each contender a round (%(default)s)")
     add("--rounds", type=_positive, default=10, help="that are counted (%(default)s)")
     add("--warm-up", type=int, default=1, metavar="ROUNDS", help="not counted (%(default)s)")
-    add("--model", type=Path, default=SHIPPED_MODEL, help="default: the shipped one")
+    add(
+        "--model",
+        type=Path,
+        default=SHIPPED_INT8_MODEL,
+        help="default: the shipped one that OpenVINO takes, int8",
+    )
     add("--checkpoint", type=Path, help="what the model was exported from: torch runs its "
         "weights, and the four options below are not needed")  # fmt: skip
     add("--channels", type=int, default=24, help="of the model's net (%(default)s)")

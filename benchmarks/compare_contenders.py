@@ -46,7 +46,7 @@ class Work:
     """What every process is told.
 
     network_size: width and height all nets run at, the model's own
-    flips, also, smooth: how else it looks at a frame, see `ModelMetadata`; so does the same net
+    flips, also: how else it looks at a frame, see `ModelMetadata`; so does the same net
                   where torch runs it, and the plain node mirrors, too
     net:          the fields of `UNetConfig` of the net that torch runs
     checkpoint:   its weights; random ones where it is None, which are as fast
@@ -61,7 +61,6 @@ class Work:
     folder: str
     flips: bool = False
     also: tuple[tuple[int, int], ...] = ()
-    smooth: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

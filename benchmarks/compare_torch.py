@@ -88,7 +88,7 @@ def net_of(work: Work) -> UNet:
 def graph_of(work: Work) -> FrameGraph:
     """What the model file holds, for torch to run."""
     seen = Views(work.also, work.flips).of(net_of(work))
-    return FrameGraph(seen, work.network_size, work.smooth).eval()
+    return FrameGraph(seen, work.network_size).eval()
 
 
 def eager(work: Work) -> FramePath:

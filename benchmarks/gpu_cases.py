@@ -125,10 +125,8 @@ def _config(weights: "Mapping[str, Tensor]") -> "UNetConfig":
 def _graph(net: "UNet", metadata: ModelMetadata) -> "FrameGraph":
     from carla_unet_ros.training.frame_graph import FrameGraph
 
-    net = copy.deepcopy(net)
-    if metadata.precision == "fp16":
-        net = net.half()
-    return FrameGraph.of(net, metadata, folded=True)
+    graph = FrameGraph.of(copy.deepcopy(net), metadata, folded=True)
+    return graph.half() if metadata.precision == "fp16" else graph
 
 
 def _exported(

@@ -3,11 +3,10 @@
     python benchmarks/tradeoff.py --checkpoints RUN/best.pt --data DIR --tags V --list val.txt
 
 Each checkpoint is a point as it was trained, and then one thing is varied at a time: the size
-frames are resized to, whether labels or probabilities are enlarged to camera size, the arithmetic,
-and how often the net looks at a frame; --ways names combinations of these. Every point is scored
-on the whole list at camera resolution, through the Segmenter that drives. Then all are timed in
-turns, a few frames of each in every round, so that whatever else the machine does falls on all
-alike.
+frames are resized to, how labels come to camera size, the arithmetic, and how often the net looks
+at a frame; --ways names combinations of these. Every point is scored on the whole list at camera
+resolution, through the Segmenter that drives. Then all are timed in turns, a few frames of each in
+every round, so that whatever else the machine does falls on all alike.
 
 A point is on the Pareto front, and marked *, where none is both faster and more accurate.
 """
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import report
 from tqdm import tqdm
+from tradeoff_enlarging import GRAPHS
 from tradeoff_points import (
     AXES,
     PRECISIONS,
@@ -54,7 +54,6 @@ from carla_unet_ros.training.datasets import (
     split_names,
 )
 from carla_unet_ros.training.evaluate import evaluate
-from carla_unet_ros.training.export import ExportError
 from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.unet import parameter_count
 
@@ -67,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
             points = measured(options, Path(folder))
-    except (CheckpointError, DataError, ModelError, EngineError, ExportError, ValueError) as error:
+    except (CheckpointError, DataError, ModelError, EngineError, ValueError) as error:
         print(f"tradeoff: {error}", file=sys.stderr)
         return 1
     except ImportError as error:
@@ -181,8 +180,8 @@ def _variants(net: TrainedNet, options: argparse.Namespace) -> list[Variant]:
         raise ValueError(f"this CPU has no {base}; it has {', '.join(here)}: --base-precision")
     precisions = [name for name in options.precisions if name in here]
     sizes = [fitted(size, net.net.config.multiple) for size in options.sizes]
-    found = variants(Variant(net.network_size, False, base), options.axes, sizes, precisions)
-    ways = [replace(way, precision=base) for way in options.ways]
+    found = variants(Variant(net.network_size, base), options.axes, sizes, precisions)
+    ways = [replace(way, precision=way.precision or base) for way in options.ways]
     return list(dict.fromkeys((*found, *ways)))
 
 
@@ -198,7 +197,7 @@ def _scored(
     config = net.net.config
     return Point(
         *(name, config.channels, config.depth, config.stem),
-        *(variant.network, variant.precision, variant.enlarged, variant.views.count),
+        *(variant.network, variant.precision, variant.enlarging, variant.views.count),
         *(parameter_count(net.net), matrix.mean_iou(), matrix.pixel_accuracy()),
     )
 
@@ -232,9 +231,10 @@ def _parser() -> argparse.ArgumentParser:
         default=[size_argument(size) for size in _SIZES], help="network sizes beside the one "
         "trained for, each moved to the nearest that the net can take (default: "
         f"{' '.join(_SIZES)})")  # fmt: skip
-    add("--ways", nargs="+", type=way_argument, default=[], metavar="WIDTHxHEIGHT[,flips][,smooth]"
-        "[,WIDTHxHEIGHT...]", help="combinations to measure, too: a network size, and what "
-        "carla_unet_export takes as --flips, --smooth and --also")  # fmt: skip
+    add("--ways", nargs="+", type=way_argument, default=[], metavar="WIDTHxHEIGHT[,flips]"
+        "[,WIDTHxHEIGHT...][,WORD...]", help="combinations to measure, too: a network size, what "
+        "carla_unet_export takes as --flips and --also, a precision, a way of enlarging "
+        f"({', '.join(GRAPHS)})")  # fmt: skip
     add("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="arithmetics; "
         "those the CPU has not are left out (default: all)")  # fmt: skip
     add("--base-precision", choices=PRECISIONS, help="in which sizes and enlarging are varied "

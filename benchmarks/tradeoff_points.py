@@ -1,19 +1,22 @@
 """What benchmarks/tradeoff.py measures: variants of a trained net, each as a Segmenter of its own.
 
-One ONNX file for each network size and way of enlarging; fp32 and bf16 are two arithmetics of the
-same file, int8 is made from it.
+One ONNX file for each network size, way of enlarging and number of views; fp32 and bf16 are two
+arithmetics of the same file, int8 is made from it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tradeoff_enlarging import GRAPHS
+
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine, openvino_core
 from carla_unet_ros.model_file import read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.checkpoints import TrainedNet
-from carla_unet_ros.training.datasets import Pair, PairSource
-from carla_unet_ros.training.export import export
+from carla_unet_ros.training.datasets import PairSource
+from carla_unet_ros.training.export import described, save, to_onnx
+from carla_unet_ros.training.folding import fold
 from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.quantize import to_int8
 from carla_unet_ros.training.views import ONE_VIEW, Views
@@ -21,8 +24,6 @@ from carla_unet_ros.training.views import ONE_VIEW, Views
 AXES = ("size", "enlarging", "precision", "views")
 PRECISIONS = ("fp32", "bf16", "int8")
 
-_COMPARED = 2
-_WORDS = ("flips", "smooth")
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -30,19 +31,16 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 class Variant:
     """One way to run a net.
 
-    network: (width, height) that frames are resized to
-    smooth:  False enlarges the labels to camera size, True the probabilities
-    views:   other looks at the frame that the mean is taken of
+    network:   (width, height) that frames are resized to
+    precision: one of PRECISIONS
+    enlarging: how labels come to camera size, one of `tradeoff_enlarging.GRAPHS`
+    views:     other looks at the frame that the mean is taken of
     """
 
     network: tuple[int, int]
-    smooth: bool
     precision: str
+    enlarging: str = "margins"
     views: Views = ONE_VIEW
-
-    @property
-    def enlarged(self) -> str:
-        return "probabilities" if self.smooth else "labels"
 
 
 def variants(
@@ -56,7 +54,7 @@ def variants(
     if "size" in axes:
         found += [replace(base, network=size) for size in sizes]
     if "enlarging" in axes:
-        found.append(replace(base, smooth=not base.smooth))
+        found += [replace(base, enlarging=way) for way in GRAPHS]
     if "precision" in axes:
         found += [replace(base, precision=precision) for precision in precisions]
     if "views" in axes:
@@ -68,13 +66,23 @@ def variants(
 
 
 def way_argument(text: str) -> Variant:
-    """`448x320,flips,smooth` -> that variant, its arithmetic left open ("").
+    """`448x320,flips,int8` -> that variant; where no arithmetic is named, it is left open ("").
 
     Further sizes are views, too. Raises argparse.ArgumentTypeError.
     """
-    size, *rest = text.split(",")
-    also = tuple(size_argument(part) for part in rest if part not in _WORDS)
-    return Variant(size_argument(size), "smooth" in rest, "", Views(also, "flips" in rest))
+    size, *words = text.split(",")
+    way = Variant(size_argument(size), "")
+    for word in words:
+        if word in PRECISIONS:
+            way = replace(way, precision=word)
+        elif word in GRAPHS:
+            way = replace(way, enlarging=word)
+        elif word == "flips":
+            way = replace(way, views=replace(way.views, flips=True))
+        else:
+            also = (*way.views.also, size_argument(word))
+            way = replace(way, views=replace(way.views, also=also))
+    return way
 
 
 def fitted(size: tuple[int, int], multiple: int) -> tuple[int, int]:
@@ -95,17 +103,15 @@ def open_variant(
     """The net as a model file in `folder`, opened on the CPU in the variant's arithmetic.
 
     folder:      of this net alone; a file that two variants share is exported once
-    calibration: training frames, on which the file is compared with torch, and from `frames` of
-                 which int8 reads its scales
-
-    Raises ExportError where the file does not do what torch does.
+    calibration: training frames, from `frames` of which int8 reads its scales
     """
     width, height = variant.network
-    path = folder / f"{width}x{height}_{variant.enlarged}_{variant.views.count}.onnx"
+    path = folder / f"{width}x{height}_{variant.enlarging}_{variant.views.count}.onnx"
     if not path.exists():
-        resized = replace(trained, network_size=variant.network)
-        source = _Some(calibration, _COMPARED)
-        export(resized, path, source, smooth=variant.smooth, views=variant.views)
+        folder.mkdir(parents=True, exist_ok=True)
+        metadata = described(replace(trained, network_size=variant.network), variant.views)
+        graph = GRAPHS[variant.enlarging].of(fold(trained.net), metadata, folded=True)
+        save(to_onnx(graph), metadata, path)
     if variant.precision == "int8":
         path = _as_int8(path, calibration, frames)
     segmenter = Segmenter(path, "openvino")
@@ -113,21 +119,6 @@ def open_variant(
         segmenter.engine.close()
         segmenter.engine = OpenVINOEngine(segmenter.model, precision=_HINTS[variant.precision])
     return segmenter
-
-
-class _Some:
-    """The first frames of a source."""
-
-    def __init__(self, source: PairSource, count: int) -> None:
-        self.name = source.name
-        self._source = source
-        self._count = min(count, len(source))
-
-    def __len__(self) -> int:
-        return self._count
-
-    def read(self, index: int) -> Pair:
-        return self._source.read(index)
 
 
 def _as_int8(path: Path, calibration: PairSource, frames: int) -> Path:

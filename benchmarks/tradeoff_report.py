@@ -89,9 +89,9 @@ def section(points: Sequence[Point], origin: str, data: str, training: Mapping[s
     return f"""## Accuracy against time
 
 {origin}. Scored on {data}, at camera resolution, through the Segmenter;
-median from frame bytes to label bytes, all points timed in turns in one run. `enlarged`: whether
-labels are enlarged to camera size or, finer and dearer, the probabilities of all classes
-(`carla_unet_export --smooth`).
+median from frame bytes to label bytes, all points timed in turns in one run. `enlarged`: what of
+a pixel at the network's size makes the labels at the camera's: the `nearest` label, the winners'
+`margins` (what `carla_unet_export` writes), or the `probabilities` of all classes.
 `views`: how often the net looks at a frame: mirrored, and in smaller sizes (`--flips`, `--also`).
 int8 is post-training and kept here whatever it loses. `*`: on the Pareto front, none is both
 faster and more accurate.
@@ -110,12 +110,12 @@ def _sentence(point: Point) -> str:
     looks = f"{point.views} views, " if point.views > 1 else ""
     return (
         f"{point.net} at {point.network[0]}x{point.network[1]}, {point.precision}, {looks}"
-        f"{point.enlarged} enlarged, mean IoU {point.mean_iou:.3f} in {point.median_ms:.1f} ms"
+        f"{point.enlarged}, mean IoU {point.mean_iou:.3f} in {point.median_ms:.1f} ms"
     )
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
-    """Colour: the net. Marker: the arithmetic, hollow where probabilities are enlarged.
+    """Colour: the net. Marker: the arithmetic, hollow where it is not margins that are enlarged.
 
     Nets far below the best (`_NEAR`) get a panel of their own: they would flatten the others.
     """
@@ -143,7 +143,7 @@ def plot(points: Sequence[Point], path: Path) -> None:
         upper.plot([], [], "o", color=f"C{nets.index(net)}", label=net)
     for precision, marker in _MARKERS.items():
         upper.plot([], [], marker, color="0.3", label=precision)
-    upper.plot([], [], "o", color="0.3", fillstyle="none", label="hollow: probabilities enlarged")
+    upper.plot([], [], "o", color="0.3", fillstyle="none", label="hollow: not margins")
     ticks = [10, 15, 20, 30, 50, 70, 100, 150, 200, 300]
     lower.set(xlabel="ms from frame bytes to label bytes (median)", xscale="log")
     lower.set_xticks(ticks, map(str, ticks), minor=False)
@@ -164,7 +164,7 @@ def _draw(axes: Any, points: Sequence[Point], nets: list[str]) -> None:
             point.mean_iou,
             _MARKERS[point.precision],
             color=colour,
-            fillstyle="full" if point.enlarged == "labels" else "none",
+            fillstyle="full" if point.enlarged == "margins" else "none",
         )
         axes.annotate(
             f"{point.network[0]}x{point.network[1]}" + (f" x{point.views}" * (point.views > 1)),

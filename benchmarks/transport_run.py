@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from carla_unet_ros.camera_topics import CameraTopics
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
-from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
+from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.node_processes import free_domain
 from carla_unet_ros.segmenter import Segmenter
 
@@ -62,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     add("--warm-up", type=float, default=2.0, help="seconds before, not counted (%(default)s)")
     add("--width", type=int, default=800, help="of the frames (%(default)s)")
     add("--height", type=int, default=600, help="of the frames (%(default)s)")
-    add("--model", type=Path, default=SHIPPED_MODEL, help="default: the shipped one")
+    add("--model", type=Path, help="default: the one the node takes by itself")
     add("--engine", choices=ENGINE_KINDS, default="auto", help="what runs it (%(default)s)")
 
 
@@ -135,7 +135,7 @@ def _node(images: list[str], reliability: str, options: argparse.Namespace) -> l
     parameters = {
         "image_topics": f"[{', '.join(images)}]",
         "reliability": reliability,
-        "model": str(options.model.absolute()),
+        "model": str(options.model.absolute()) if options.model else "",
         "engine": options.engine,
     }
     command = ["-m", "carla_unet_ros.segmentation_node", "--ros-args", "--log-level", "warn"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from carla_unet_ros.demo_recording import Video, write_picture
 from carla_unet_ros.engines import ENGINE_KINDS
-from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError, read_model
+from carla_unet_ros.model_file import ModelError, read_model
 from carla_unet_ros.node_processes import NodeDied, NodeProcesses, free_domain
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
             f"ROS 2 cannot be imported ({error}); install it with pip install '.[ros]', "
             "or source /opt/ros/jazzy/setup.bash"
         ) from error
-    model = read_model(arguments.model).path.absolute()
+    model = str(read_model(arguments.model).path.absolute()) if arguments.model else ""
     arguments.out.mkdir(parents=True, exist_ok=True)
     domain = arguments.domain or free_domain()
     os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -93,9 +93,9 @@ def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
         _say(f"Wrote {picture} (camera | segmentation | truth) and {video.path}.")
 
 
-def _start(nodes: NodeProcesses, model: Path, engine: str, seed: int) -> None:
+def _start(nodes: NodeProcesses, model: str, engine: str, seed: int) -> None:
     nodes.start("camera_node", seed=str(seed))
-    nodes.start("segmentation_node", model=str(model), engine=engine, use_sim_time="true")
+    nodes.start("segmentation_node", model=model, engine=engine, use_sim_time="true")
     nodes.start("evaluation_node", use_sim_time="true")
     # Those who are watched come before the one who watches, where cores are few.
     os.nice(_POLITENESS)
@@ -161,7 +161,6 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--model",
         type=Path,
-        default=SHIPPED_MODEL,
         metavar="FILE.onnx",
         help="another model than the one that comes with the package",
     )

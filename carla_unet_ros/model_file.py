@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SHIPPED_MODEL = Path(__file__).parent / "models" / "carla_unet.onnx"
 """The model that comes with the package."""
 
+SHIPPED_INT8_MODEL = SHIPPED_MODEL.with_name("carla_unet_int8.onnx")
+"""Its int8 form."""
+
 _MINIMUM_OPSET = 18
 _METADATA_KEY = "carla_unet_ros"
 _LARGEST_FILE = 2**31
@@ -42,7 +45,6 @@ class ModelMetadata:
     precision:    "fp32", "fp16" or "int8"
     iou:          IoU by class name, measured on `iou_data`; may be empty
     flips, also:  further looks at the frame: mirrored, and in smaller sizes
-    smooth:       classes are decided at the camera's size, not at the network's
     """
 
     label_set: LabelSet
@@ -55,7 +57,6 @@ class ModelMetadata:
     iou: dict[str, float] = field(default_factory=dict)
     flips: bool = False
     also: tuple[tuple[int, int], ...] = ()
-    smooth: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,6 @@ def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
         "iou": metadata.iou,
         "flips": metadata.flips,
         "also": [list(size) for size in metadata.also],
-        "smooth": metadata.smooth,
     }
     kept = [(prop.key, prop.value) for prop in proto.metadata_props if prop.key != _METADATA_KEY]
     del proto.metadata_props[:]
@@ -208,7 +208,6 @@ def _read_metadata(path: Path, proto: "onnx.ModelProto") -> ModelMetadata:
             iou={str(name): float(value) for name, value in entry.get("iou", {}).items()},
             flips=bool(entry.get("flips", False)),
             also=tuple((int(width), int(height)) for width, height in entry.get("also", ())),
-            smooth=bool(entry.get("smooth", False)),
         )
     except KeyError as error:
         raise ModelError(f"model {path}: its metadata lacks {error}") from error

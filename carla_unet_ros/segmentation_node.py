@@ -28,7 +28,7 @@ from carla_unet_ros.frame_clock import FrameClock
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.legend import Legend, labels_to_publish
 from carla_unet_ros.managed_node import STEADY, ManagedNode, RefusedError
-from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
+from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros_main import run
 from carla_unet_ros.segmenter import Segmenter
@@ -37,8 +37,8 @@ PARAMETERS = (
     NodeParameter(
         "model",
         "",
-        "ONNX file of the model; '' is the one that comes with the package, "
-        "carla_unet_int8.onnx its int8 form",
+        "ONNX file of the model; '' is the one that comes with the package: carla_unet.onnx for "
+        "tensorrt, its int8 form carla_unet_int8.onnx for openvino",
     ),
     NodeParameter(
         "engine",
@@ -148,7 +148,7 @@ class SegmentationNode(ManagedNode):
         check_apart(self.resolve_topic_name(topic) for topic in topics)
         cache = self._value("engine_cache")
         segmenter = Segmenter(
-            model=self._value("model") or SHIPPED_MODEL,
+            model=self._value("model") or None,
             engine=self._value("engine"),
             engine_cache=Path(cache).expanduser() if cache else None,
             log=self._log,

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from carla_unet_ros import segmenter as segmenter_module
+from carla_unet_ros.drive import Drive
 from carla_unet_ros.engines import SIZES_KEPT, EngineError, open_engine
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import Uint8, carla_13
-from carla_unet_ros.model_file import read_model
+from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, read_model
 from carla_unet_ros.segmenter import Segmenter
 
 
@@ -122,3 +124,22 @@ def test_a_signal_after_two_engines_ended_is_handled(tiny_model_path: Path) -> N
     command = [sys.executable, "-c", TWO_ENGINES, str(tiny_model_path)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "handled\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("tensorrt", SHIPPED_MODEL), ("openvino", SHIPPED_INT8_MODEL)]
+)
+def test_each_engine_has_its_form_of_the_shipped_model(
+    monkeypatch: pytest.MonkeyPatch, kind: str, expected: Path
+) -> None:
+    monkeypatch.setattr(segmenter_module, "choose_engine", lambda engine: (kind, engine))
+    assert segmenter_module.shipped_model() == expected
+
+
+def test_without_a_model_the_shipped_one_drives() -> None:
+    segmenter = Segmenter(engine="openvino")
+    assert segmenter.model.path == SHIPPED_INT8_MODEL
+    assert segmenter.engine.name.endswith("int8")
+    scene = Drive(seed=1).frame(0)
+    assert (segmenter.segment(scene.frame).labels == scene.labels).mean() > 0.8
+    segmenter.close()

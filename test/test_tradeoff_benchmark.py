@@ -27,8 +27,8 @@ from carla_unet_ros.training.views import Views
 
 pytestmark = pytest.mark.training
 
-BASE = Variant((704, 512), smooth=False, precision="bf16")
-POINT = Point("net", 8, 4, 1, (96, 64), "fp32", "labels", 1, 1_500_000, 0.5, 0.9, 40.0, 50.0)
+BASE = Variant((704, 512), "bf16")
+POINT = Point("net", 8, 4, 1, (96, 64), "fp32", "margins", 1, 1_500_000, 0.5, 0.9, 40.0, 50.0)
 
 
 def at(milliseconds: float, mean_iou: float) -> Point:
@@ -42,7 +42,8 @@ def test_one_axis_is_varied_at_a_time_and_nothing_measured_twice() -> None:
     assert found == [
         BASE,
         replace(BASE, network=(448, 320)),
-        replace(BASE, smooth=True),
+        replace(BASE, enlarging="nearest"),
+        replace(BASE, enlarging="probabilities"),
         replace(BASE, precision="int8"),
     ]
     assert variants(BASE, (), [(448, 320)], ["int8"]) == [BASE]
@@ -57,9 +58,10 @@ def test_views_are_the_mirrored_frame_and_then_smaller_ones_too() -> None:
 
 
 def test_a_way_is_named_as_export_would_take_it() -> None:
-    assert way_argument("448x320") == Variant((448, 320), smooth=False, precision="")
+    assert way_argument("448x320") == Variant((448, 320), "")
     views = Views(((320, 256),), flips=True)
-    assert way_argument("448x320,flips,320x256,smooth") == Variant((448, 320), True, "", views)
+    expected = Variant((448, 320), "int8", "nearest", views)
+    assert way_argument("448x320,flips,320x256,nearest,int8") == expected
     with pytest.raises(argparse.ArgumentTypeError):
         way_argument("448x320,flip")
 
@@ -81,18 +83,19 @@ def test_the_front_is_what_nothing_beats() -> None:
 
 
 def test_the_table_begins_with_the_fastest() -> None:
-    rows = tradeoff_report.table([at(40, 0.5), at(20, 0.4)]).splitlines()
+    points = [replace(point, net="n") for point in (at(40, 0.5), at(20, 0.4))]
+    rows = tradeoff_report.table(points).splitlines()
     assert rows[2:] == [
-        "| * | net | 8 | 4 | 1 | 96x64 | fp32 | labels | 1 | 1.50 | 0.400 | 0.900 | 20.0 | 50.0 |",
-        "| * | net | 8 | 4 | 1 | 96x64 | fp32 | labels | 1 | 1.50 | 0.500 | 0.900 | 40.0 | 25.0 |",
+        "| * | n | 8 | 4 | 1 | 96x64 | fp32 | margins | 1 | 1.50 | 0.400 | 0.900 | 20.0 | 50.0 |",
+        "| * | n | 8 | 4 | 1 | 96x64 | fp32 | margins | 1 | 1.50 | 0.500 | 0.900 | 40.0 | 25.0 |",
     ]
 
 
 def test_the_section_names_the_best_and_the_best_in_real_time() -> None:
     points, training = [at(40, 0.6), at(20, 0.5), at(10, 0.4)], {"net": "1 epoch"}
     text = tradeoff_report.section(points, "a machine", "data", training)
-    assert "Most accurate of all: net at 96x64, fp32, labels enlarged, mean IoU 0.600" in text
-    assert "30 frames/s or more: net at 96x64, fp32, labels enlarged, mean IoU 0.500" in text
+    assert "Most accurate of all: net at 96x64, fp32, margins, mean IoU 0.600" in text
+    assert "30 frames/s or more: net at 96x64, fp32, margins, mean IoU 0.500" in text
     assert "Trained, in the last run: net for 1 epoch." in text
     slow = tradeoff_report.section([at(40, 0.6)], "a machine", "data", training)
     assert "No point reaches 30 frames/s" in slow
@@ -163,7 +166,7 @@ def test_a_run_measures_every_point_and_writes_it_down(
     other = checkpoint.with_name("other.pt")
     other.write_bytes(checkpoint.read_bytes())
     options = ["--checkpoints", str(checkpoint), "--data", str(data), "--tags", "0.8.x"]
-    options += ["--as-trained", str(other), "--ways", "64x32,flips,smooth"]
+    options += ["--as-trained", str(other), "--ways", "64x32,flips,int8"]
     options += ["--list", "val.txt", "--sizes", "66x40", "--base-precision", "fp32"]
     options += ["--rounds", "1", "--burst", "1", "--calibration", "2", "--out", str(out)]
     assert tradeoff.main([*options, "--document", str(document)]) == 0
@@ -171,10 +174,10 @@ def test_a_run_measures_every_point_and_writes_it_down(
     assert [point["net"] for point in points].count("other") == 1
     ways = {(*point["network"], point["precision"], point["enlarged"]) for point in points}
     assert ways == {
-        (64, 40, "fp32", "labels"),
-        (64, 32, "fp32", "probabilities"),
-        (96, 64, "fp32", "probabilities"),
-        *((96, 64, precision, "labels") for precision in precisions_here()),
+        (64, 40, "fp32", "margins"),
+        (64, 32, "int8", "margins"),
+        *((96, 64, "fp32", enlarged) for enlarged in ("nearest", "probabilities")),
+        *((96, 64, precision, "margins") for precision in precisions_here()),
     }
     assert sorted({point["views"] for point in points}) == [1, 2, 4]
     assert all(point["median_ms"] > 0 and 0 <= point["mean_iou"] < 1 for point in points)

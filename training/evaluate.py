@@ -21,7 +21,7 @@ from tqdm import tqdm
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
 from carla_unet_ros.metrics import ConfusionMatrix
-from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
+from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.datasets import (
     DataError,
@@ -164,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         "are it or were called it. Mean IoU is over the classes that occur in the truth.",
     )
     add = parser.add_argument
-    add("--model", type=Path, default=SHIPPED_MODEL, help="ONNX file (default: the shipped one)")
+    add("--model", type=Path, help="ONNX file (default: the shipped one)")
     add("--data", type=Path, required=True, help="folder of pairs, as carla_unet_train takes it")
     add("--tags", required=True, help="CARLA version whose tags the masks hold, such as 0.9.13")
     add("--list", help="file of frame names; a bare name is looked for in --data (val.txt)")

@@ -59,27 +59,15 @@ def export(
     out: Path,
     source: PairSource,
     half: bool = False,
-    smooth: bool = False,
     views: Views = ONE_VIEW,
 ) -> ModelMetadata:
     """Writes `out` and returns its metadata; ExportError if it does not do what torch does.
 
     source: frames with labels that the file is compared with torch and scored on
     half:   weights and arithmetic in fp16, which GPUs run faster
-    smooth: finer edges for more milliseconds, see `FrameGraph`
     views:  more looks at a frame, for as many times the milliseconds
     """
-    metadata = ModelMetadata(
-        label_set=trained.label_set,
-        network_size=trained.network_size,
-        precision="fp16" if half else "fp32",
-        training_data=f"{trained.training_data}; epoch {trained.epoch}",
-        created=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        project_version=__version__,
-        flips=views.flips,
-        also=views.also,
-        smooth=smooth,
-    )
+    metadata = described(trained, views, half)
     reference = FrameGraph.of(trained.net, metadata)
     exported = FrameGraph.of(fold(trained.net), metadata, folded=True)
     if half:
@@ -107,6 +95,20 @@ def export(
     return metadata
 
 
+def described(trained: TrainedNet, views: Views = ONE_VIEW, half: bool = False) -> ModelMetadata:
+    """What a model file of this net says of itself before it is scored."""
+    return ModelMetadata(
+        label_set=trained.label_set,
+        network_size=trained.network_size,
+        precision="fp16" if half else "fp32",
+        training_data=f"{trained.training_data}; epoch {trained.epoch}",
+        created=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        project_version=__version__,
+        flips=views.flips,
+        also=views.also,
+    )
+
+
 def to_onnx(graph: FrameGraph) -> "onnx.ModelProto":
     """The graph as ONNX, height and width of the frame left open."""
     sizes = {
@@ -132,17 +134,14 @@ def to_onnx(graph: FrameGraph) -> "onnx.ModelProto":
     if program is None:
         raise ExportError("torch.onnx.export returned no program")
     proto = program.model_proto
-    _align_pixel_centres(proto)
+    _forget_the_exporter(proto.graph)
     return proto
 
 
-def _align_pixel_centres(proto: "onnx.ModelProto") -> None:
-    """Gives the nearest-neighbour Resize the meaning of torch's nearest-exact."""
-    for node in proto.graph.node:
-        values = {attribute.name: attribute for attribute in node.attribute}
-        if node.op_type == "Resize" and values["mode"].s == b"nearest":
-            values["coordinate_transformation_mode"].s = b"half_pixel"
-            values["nearest_mode"].s = b"round_prefer_ceil"
+def _forget_the_exporter(graph: "onnx.GraphProto") -> None:
+    """Takes off each node the lines of source it came from: paths of this machine."""
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]
 
 
 def save(proto: "onnx.ModelProto", metadata: ModelMetadata, path: Path) -> None:
@@ -190,8 +189,6 @@ def main(argv: list[str] | None = None) -> int:
         "trained one from the other, the mean of their weights is taken")  # fmt: skip
     add("--out", type=Path, required=True, help="the ONNX file")
     add("--half", action="store_true", help="fp16, for TensorRT")
-    add("--smooth", action="store_true", help="decide the class at camera resolution: finer "
-        "edges, nearly twice the milliseconds")  # fmt: skip
     add("--flips", action="store_true", help="look at the mirrored frame, too, and take the mean: "
         "a little more accurate, twice the milliseconds")  # fmt: skip
     add("--also", nargs="+", type=size_argument, default=[], metavar="WIDTHxHEIGHT", help="look "
@@ -208,7 +205,7 @@ def main(argv: list[str] | None = None) -> int:
             trained = replace(trained, network_size=arguments.network_size)
         source = held_back_frames(arguments.data, arguments.tags, trained.label_set)
         views = Views(tuple(arguments.also), arguments.flips)
-        metadata = export(trained, arguments.out, source, arguments.half, arguments.smooth, views)
+        metadata = export(trained, arguments.out, source, arguments.half, views)
     except (CheckpointError, DataError, ExportError, ValueError, OSError) as error:
         print(f"carla_unet_export: {error}", file=sys.stderr)
         return 1

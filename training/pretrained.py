@@ -19,6 +19,7 @@ from carla_unet_ros.model_file import read_model
 from carla_unet_ros.training.checkpoints import CheckpointError, read_checkpoint
 from carla_unet_ros.training.folding import unfold
 from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.views import head_of_one
 
 _OUTER = re.compile(r"^(net\.)+")
 """What export puts before the names of a net's weights, once for each module around the net."""
@@ -85,6 +86,10 @@ def weights_of_model(path: Path) -> dict[str, Tensor]:
             f"{path} holds no weights to start from; take a file of carla_unet_export, not one of "
             "carla_unet_quantize"
         )
+    # The bias of a mirrored file stays what it is, the mean of itself and its mirror image.
+    if "head.weight" in weights:
+        features = len(weights["first.0.weight"])
+        weights["head.weight"] = head_of_one(weights["head.weight"], features)
     return weights
 
 

@@ -145,6 +145,10 @@ class UNet(nn.Module):
         Class by class, the pixels of a block row by row. Deciding here moves one plane of ids to
         full resolution instead of a plane of logits for each class.
         """
+        return self.head(self.features(frames))
+
+    def features(self, frames: Tensor) -> Tensor:
+        """What the head reads: (N, channels, H / stem, W / stem)."""
         height, width = frames.shape[-2:]
         multiple = self.config.multiple
         if not torch.compiler.is_exporting() and (height % multiple or width % multiple):
@@ -159,7 +163,7 @@ class UNet(nn.Module):
         result = self.dropout(features.pop())
         for up in self.expand:
             result = up(result, features.pop())
-        return self.head(result)
+        return result
 
 
 def _initialise(module: nn.Module) -> None:

@@ -40,15 +40,17 @@ ONE_VIEW = Views()
 
 
 class Mirrored(nn.Module):
-    """The mean of a U-Net's logits for a frame and for its mirror image; takes its place."""
+    """The mean of a finished U-Net's logits for a frame and for its mirror image.
+
+    Takes the net's place. The head is linear, so that the mean is one convolution of the features
+    of both looks: what is mirrored back are those, a few channels, and not all classes' logits.
+    """
 
     def __init__(self, net: UNet) -> None:
         super().__init__()
         self.net = net
         self.config = net.config
-        side = net.config.stem
-        scores = torch.arange(net.config.classes * side**2).view(-1, side, side)
-        self.register_buffer("_mirrored_blocks", scores.flip(2).flatten(), persistent=False)
+        self.head = _head_of_both(net.head, net.config.stem)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Frames (N, C, H, W) -> logits (N, classes, H, W)."""
@@ -56,9 +58,34 @@ class Mirrored(nn.Module):
 
     def blocks(self, frames: Tensor) -> Tensor:
         """The same before depth to space, as `UNet.blocks`; both looks are one batch."""
-        straight, mirrored = self.net.blocks(torch.cat((frames, _mirror(frames)))).chunk(2)
-        mirrored = mirrored.index_select(1, self.get_buffer("_mirrored_blocks"))
-        return (straight + _mirror(mirrored)) / 2
+        both = torch.cat((frames, _mirror(frames)))
+        straight, mirrored = self.net.features(both).chunk(2)
+        return self.head(torch.cat((straight, _mirror(mirrored)), dim=1))
+
+
+@torch.no_grad()
+def _head_of_both(head: nn.Conv2d, stem: int) -> nn.Conv2d:
+    """Reads the features of both looks, the second ones mirrored back, and gives the mean logits.
+
+    In a mirrored block the pixels of a row change places: the weights of the second look do, too.
+    """
+
+    def mirrored(weights: Tensor) -> Tensor:
+        return weights.unflatten(0, (-1, stem, stem)).flip(2).flatten(0, 2)
+
+    result = nn.Conv2d(2 * head.in_channels, head.out_channels, 1)
+    result.weight.copy_(torch.cat((head.weight, mirrored(head.weight)), dim=1) / 2)
+    assert head.bias is not None and result.bias is not None
+    result.bias.copy_((head.bias + mirrored(head.bias)) / 2)
+    return result
+
+
+def head_of_one(weights: Tensor, channels: int) -> Tensor:
+    """The weights of a U-Net's own head, from those that also read a mirrored look, or its own.
+
+    channels: how many features a look has
+    """
+    return weights if weights.shape[1] == channels else 2 * weights[:, :channels]
 
 
 def _mirror(pictures: Tensor) -> Tensor:

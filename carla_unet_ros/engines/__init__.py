@@ -53,39 +53,52 @@ class Engine(Protocol):
         ...
 
 
+def choose_engine(kind: str = "auto") -> tuple[str, str]:
+    """Which engine runs here, "tensorrt" or "openvino", and why, in a sentence.
+
+    kind: one of ENGINE_KINDS; "auto" is TensorRT where a GPU and a library answer, else OpenVINO
+
+    Raises EngineError where the engine asked for is not to be had, and says what is missing.
+    """
+    if kind not in ENGINE_KINDS:
+        raise EngineError(f"engine {kind!r} is unknown; expected one of {', '.join(ENGINE_KINDS)}")
+    if kind == "openvino":
+        return kind, "asked for"
+    from carla_unet_ros.engines import tensorrt_engine
+
+    missing = tensorrt_engine.missing()
+    if kind == "tensorrt":
+        if missing:
+            raise EngineError(f"engine tensorrt cannot run here: {missing}")
+        # Asked for by name, a library is tried also on a GPU it does not list.
+        return kind, "asked for"
+    missing = missing or tensorrt_engine.unsupported()
+    if missing:
+        return "openvino", f"TensorRT cannot run here: {missing}"
+    return "tensorrt", "a GPU and TensorRT are there"
+
+
 def open_engine(
     model: Model,
     kind: str = "auto",
     cache: Path | None = None,
     log: Log = _LOG.info,
 ) -> Engine:
-    """Opens an engine for a model.
+    """Opens the engine of `choose_engine(kind)` for a model.
 
-    kind:  one of ENGINE_KINDS; "auto" is TensorRT where a GPU and a library answer, else OpenVINO
     cache: folder for built TensorRT engines; None is ~/.cache/carla_unet_ros
     log:   takes one line of text: the choice, and the progress of a build
 
-    Raises EngineError where the engine asked for is not to be had, and says what is missing.
+    Raises EngineError where it is not to be had, and says what is missing.
     """
-    if kind not in ENGINE_KINDS:
-        raise EngineError(f"engine {kind!r} is unknown; expected one of {', '.join(ENGINE_KINDS)}")
-    reason = "asked for"
-    if kind != "openvino":
-        from carla_unet_ros.engines import tensorrt_engine
+    kind, reason = choose_engine(kind)
+    if kind == "tensorrt":
+        from carla_unet_ros.engines.tensorrt_engine import TensorRTEngine
 
-        missing = tensorrt_engine.missing()
-        if missing and kind == "tensorrt":
-            raise EngineError(f"engine tensorrt cannot run here: {missing}")
-        # Asked for by name, a library is tried also on a GPU it does not list.
-        missing = missing or (kind == "auto" and tensorrt_engine.unsupported()) or ""
-        if not missing:
-            reason = reason if kind == "tensorrt" else "a GPU and TensorRT are there"
-            gpu_engine = tensorrt_engine.TensorRTEngine(model, reason, cache, log)
-            log(f"engine {gpu_engine.name} ({reason})")
-            return gpu_engine
-        reason = f"TensorRT cannot run here: {missing}"
-    from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
+        engine: Engine = TensorRTEngine(model, reason, cache, log)
+    else:
+        from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 
-    engine = OpenVINOEngine(model, reason)
+        engine = OpenVINOEngine(model, reason)
     log(f"engine {engine.name} ({reason})")
     return engine
