@@ -135,9 +135,10 @@ def _node(images: list[str], reliability: str, options: argparse.Namespace) -> l
     parameters = {
         "image_topics": f"[{', '.join(images)}]",
         "reliability": reliability,
-        "model": str(options.model.absolute()) if options.model else "",
         "engine": options.engine,
     }
+    if options.model:
+        parameters["model"] = str(options.model.absolute())
     command = ["-m", "carla_unet_ros.segmentation_node", "--ros-args", "--log-level", "warn"]
     for name, value in parameters.items():
         command += ["-p", f"{name}:={value}"]

@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
             f"ROS 2 cannot be imported ({error}); install it with pip install '.[ros]', "
             "or source /opt/ros/jazzy/setup.bash"
         ) from error
-    model = str(read_model(arguments.model).path.absolute()) if arguments.model else ""
+    model = read_model(arguments.model).path.absolute() if arguments.model else None
     arguments.out.mkdir(parents=True, exist_ok=True)
     domain = arguments.domain or free_domain()
     os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -93,9 +93,10 @@ def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
         _say(f"Wrote {picture} (camera | segmentation | truth) and {video.path}.")
 
 
-def _start(nodes: NodeProcesses, model: str, engine: str, seed: int) -> None:
+def _start(nodes: NodeProcesses, model: Path | None, engine: str, seed: int) -> None:
     nodes.start("camera_node", seed=str(seed))
-    nodes.start("segmentation_node", model=model, engine=engine, use_sim_time="true")
+    chosen = {"model": str(model)} if model else {}
+    nodes.start("segmentation_node", **chosen, engine=engine, use_sim_time="true")
     nodes.start("evaluation_node", use_sim_time="true")
     # Those who are watched come before the one who watches, where cores are few.
     os.nice(_POLITENESS)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from carla_unet_ros.labels import UNKNOWN_TAG, carla_label_set
-from carla_unet_ros.model_file import SHIPPED_MODEL
 
 # Rates of 0.0 are those of the first second, before there are two frames.
 # Rates are of the last five seconds: by the seventh, the first frame is not among them, for which
@@ -164,7 +163,7 @@ def test_the_demo_says_what_to_install_where_ros_is_missing() -> None:
 
 
 def test_the_shipped_model_knows_the_scenes_of_the_drive(demo: Demo) -> None:
-    demo.start("--duration", "12", "--model", SHIPPED_MODEL)
+    demo.start("--duration", "12")
     status, printed, errors = demo.wait()
     assert status == 0, errors
     assert float(re.findall(r"mean IoU ([\d.]+)", printed)[-1]) > 0.5

@@ -56,9 +56,13 @@ class FrameGraph(nn.Module):
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         height, width = frame.shape[0], frame.shape[1]
         dtype = next(self.net.parameters()).dtype
-        planes = frame.to(dtype).permute(2, 0, 1)[None]  # B, G, R, alpha
-        planes = F.interpolate(
-            normalise(planes / 255), self.network_size[::-1], mode="bilinear", align_corners=False
+        # Pixel by pixel as the bytes come: OpenVINO then never lays out planes of camera size.
+        pixels = normalise(frame.to(dtype) / 255)
+        planes = F.interpolate(  # B, G, R, alpha
+            pixels.permute(2, 0, 1)[None],
+            self.network_size[::-1],
+            mode="bilinear",
+            align_corners=False,
         )
         colours = planes if self.folded else planes[:, [2, 1, 0]]
         labels, confidence, _ = self._answer(self._by_class(colours).float(), height, width)
