@@ -54,6 +54,7 @@ from carla_unet_ros.training.datasets import (
     split_names,
 )
 from carla_unet_ros.training.evaluate import evaluate
+from carla_unet_ros.training.export import ExportError
 from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.unet import parameter_count
 
@@ -66,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
             points = measured(options, Path(folder))
-    except (CheckpointError, DataError, ModelError, EngineError, ValueError) as error:
+    except (CheckpointError, DataError, ModelError, EngineError, ExportError, ValueError) as error:
         print(f"tradeoff: {error}", file=sys.stderr)
         return 1
     except ImportError as error:

@@ -15,7 +15,7 @@ from carla_unet_ros.model_file import read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.checkpoints import TrainedNet
 from carla_unet_ros.training.datasets import PairSource
-from carla_unet_ros.training.export import described, save, to_onnx
+from carla_unet_ros.training.export import check_labels, described, save, to_onnx
 from carla_unet_ros.training.folding import fold
 from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.quantize import to_int8
@@ -103,15 +103,19 @@ def open_variant(
     """The net as a model file in `folder`, opened on the CPU in the variant's arithmetic.
 
     folder:      of this net alone; a file that two variants share is exported once
-    calibration: training frames, from `frames` of which int8 reads its scales
+    calibration: training frames, on which the file is compared with torch, and from `frames` of
+                 which int8 reads its scales
+
+    Raises ExportError where the file does not do what torch does.
     """
     width, height = variant.network
     path = folder / f"{width}x{height}_{variant.enlarging}_{variant.views.count}.onnx"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         metadata = described(replace(trained, network_size=variant.network), variant.views)
-        graph = GRAPHS[variant.enlarging].of(fold(trained.net), metadata, folded=True)
-        save(to_onnx(graph), metadata, path)
+        graph = GRAPHS[variant.enlarging]
+        save(to_onnx(graph.of(fold(trained.net), metadata, folded=True)), metadata, path)
+        check_labels(graph.of(trained.net, metadata), path, calibration, path)
     if variant.precision == "int8":
         path = _as_int8(path, calibration, frames)
     segmenter = Segmenter(path, "openvino")

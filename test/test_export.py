@@ -109,7 +109,7 @@ def test_the_file_knows_nothing_of_the_machine_it_was_made_on(model_path: Path) 
 
 
 def test_half_has_fp16_weights_and_says_so(trained: TrainedNet, tmp_path: Path) -> None:
-    export.export(trained, tmp_path / "half.onnx", OneClass(7), half=True)
+    export.export(trained, tmp_path / "half.onnx", DriveFrames(2, carla_13()), half=True)
     model = read_model(tmp_path / "half.onnx")
     assert model.metadata.precision == "fp16"
     kernels = [w for w in onnx.load(model.path).graph.initializer if len(w.dims) == 4]

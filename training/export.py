@@ -78,12 +78,7 @@ def export(
     with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
         draft = Path(folder) / "draft.onnx"
         save(proto, metadata, draft)
-        difference = label_difference(reference, draft, source)
-        if difference > LARGEST_DIFFERENCE:
-            raise ExportError(
-                f"{difference:.4%} of the labels differ from torch's on {source.name}; at most "
-                f"{LARGEST_DIFFERENCE:.2%} may: {out} is not written"
-            )
+        check_labels(reference, draft, source, out)
         segmenter = Segmenter(draft, "openvino")
         iou = evaluate(segmenter, source).iou_in_truth()
         segmenter.close()
@@ -153,6 +148,16 @@ def save(proto: "onnx.ModelProto", metadata: ModelMetadata, path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(proto.SerializeToString())
     partial.replace(path)
+
+
+def check_labels(graph: FrameGraph, path: Path, source: PairSource, out: Path) -> None:
+    """ExportError, which names `out`, where the file labels frames otherwise than torch does."""
+    difference = label_difference(graph, path, source)
+    if difference > LARGEST_DIFFERENCE:
+        raise ExportError(
+            f"{difference:.4%} of the labels differ from torch's on {source.name}; at most "
+            f"{LARGEST_DIFFERENCE:.2%} may: {out} is not written"
+        )
 
 
 @torch.no_grad()

@@ -57,9 +57,10 @@ class FrameGraph(nn.Module):
         height, width = frame.shape[0], frame.shape[1]
         dtype = next(self.net.parameters()).dtype
         # Pixel by pixel as the bytes come: OpenVINO then never lays out planes of camera size.
-        pixels = normalise(frame.to(dtype) / 255)
+        # In fp32 also where the net is in fp16, which would round the mean.
+        pixels = normalise(frame.float() / 255)
         planes = F.interpolate(  # B, G, R, alpha
-            pixels.permute(2, 0, 1)[None],
+            pixels.to(dtype).permute(2, 0, 1)[None],
             self.network_size[::-1],
             mode="bilinear",
             align_corners=False,
