@@ -6,7 +6,7 @@ without ROS, `pip install '.[ros]'` brings real ROS 2 Jazzy as wheels, and that 
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 NAME = "carla_unet_ros"
 NODES = ("segmentation_node", "camera_node", "evaluation_node", "ground_grid_node")
@@ -82,8 +82,8 @@ setup(
     author="carla_unet_ros maintainers",
     maintainer="carla_unet_ros maintainers",
     maintainer_email="carla_unet_ros@example.com",
-    # carla_unet_ros/training is a link to training/: find_packages() would list it twice.
-    packages=[NAME, *(f"{NAME}.{part.parent.name}" for part in Path(NAME).glob("*/__init__.py"))],
+    # carla_unet_ros/training is a link to training/, which is no package of that name by itself.
+    packages=find_packages(include=[f"{NAME}*"]),
     package_data={NAME: ["models/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

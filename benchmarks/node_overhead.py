@@ -32,7 +32,7 @@ from carla_unet_ros.frame_clock import FrameClock
 from carla_unet_ros.frame_memory import keep_freed_memory
 from carla_unet_ros.image_messages import to_image_message
 from carla_unet_ros.labels import Uint8, carla_13
-from carla_unet_ros.legend import Legend
+from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.node_processes import free_domain
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 

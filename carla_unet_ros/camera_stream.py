@@ -41,10 +41,10 @@ from carla_unet_ros.engines import EngineError
 from carla_unet_ros.frame_clock import FrameClock
 from carla_unet_ros.frame_statistics import FrameStatistics
 from carla_unet_ros.image_messages import BadFrame, to_bgra, to_image_message
-from carla_unet_ros.label_info import label_info, label_info_type
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.legend import Legend
-from carla_unet_ros.overlay import draw_overlay
+from carla_unet_ros.labels.label_info import label_info, label_info_type
+from carla_unet_ros.labels.legend import Legend
+from carla_unet_ros.labels.overlay import draw_overlay
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 
 _OUTPUT = QoSProfile(depth=5)

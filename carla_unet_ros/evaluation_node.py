@@ -28,7 +28,7 @@ from carla_unet_ros.camera_topics import CameraTopics, check_image_topics
 from carla_unet_ros.evaluation_report import LiveFigures, statuses, write_report
 from carla_unet_ros.image_messages import BadFrame, label_ids, to_bgra
 from carla_unet_ros.labels import carla_label_set
-from carla_unet_ros.legend import Legend
+from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.live_evaluation import LiveScores
 from carla_unet_ros.managed_node import STEADY
 from carla_unet_ros.node_parameters import NodeParameter, declare, help_text

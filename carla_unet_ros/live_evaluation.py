@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, mapping
-from carla_unet_ros.legend import Legend
+from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.metrics import ConfusionMatrix
 
 

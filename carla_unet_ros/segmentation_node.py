@@ -26,7 +26,7 @@ from carla_unet_ros.diagnostics import ERROR, OK, camera_status, number, status
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
 from carla_unet_ros.frame_clock import FrameClock
 from carla_unet_ros.labels import carla_label_set
-from carla_unet_ros.legend import Legend, labels_to_publish
+from carla_unet_ros.labels.legend import Legend, labels_to_publish
 from carla_unet_ros.managed_node import STEADY, ManagedNode, RefusedError
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.node_parameters import NodeParameter, declare, help_text

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from carla_unet_ros.carla_tags import TAG_TABLES
 from carla_unet_ros.labels import (
     IGNORE,
     UNKNOWN_TAG,
@@ -13,6 +12,7 @@ from carla_unet_ros.labels import (
     label_set,
     mapping,
 )
+from carla_unet_ros.labels.carla_tags import TAG_TABLES
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
-from carla_unet_ros.label_info import label_info, label_info_type
 from carla_unet_ros.labels import LabelClass, LabelSet, carla_13
-from carla_unet_ros.legend import Legend, labels_to_publish
+from carla_unet_ros.labels.label_info import label_info, label_info_type
+from carla_unet_ros.labels.legend import Legend, labels_to_publish
 
 ROADS_8, VEHICLES_8 = 7, 10
 ROADS_15, CAR_15 = 1, 14

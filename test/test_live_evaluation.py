@@ -8,7 +8,7 @@ import pytest
 from pytest import approx
 
 from carla_unet_ros.labels import IGNORE, LabelClass, LabelSet, Uint8, carla_13, carla_label_set
-from carla_unet_ros.legend import Legend, labels_to_publish
+from carla_unet_ros.labels.legend import Legend, labels_to_publish
 from carla_unet_ros.live_evaluation import LiveScores
 from carla_unet_ros.stamp_pairs import Pair, StampPairs
 from carla_unet_ros.truth_reader import TruthReader

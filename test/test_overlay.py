@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from carla_unet_ros.labels import carla_13
-from carla_unet_ros.overlay import draw_overlay
+from carla_unet_ros.labels.overlay import draw_overlay
 
 ROAD = 7  # (128, 64, 128)
 

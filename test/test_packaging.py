@@ -182,10 +182,9 @@ def test_the_vehicle_side_imports_without_torch() -> None:
 import importlib, pkgutil, sys
 sys.modules["torch"] = None
 import {NAME}
-for package in ({NAME}, importlib.import_module("{NAME}.engines")):
-    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        if module.name != "{NAME}.training":
-            importlib.import_module(module.name)
+for module in pkgutil.walk_packages({NAME}.__path__, "{NAME}."):
+    if not module.name.startswith("{NAME}.training"):
+        importlib.import_module(module.name)
 print(len([name for name in sys.modules if name.startswith("{NAME}.")]))
 """
     assert int(run([sys.executable, "-c", code], ROOT)) > 8

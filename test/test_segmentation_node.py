@@ -11,7 +11,7 @@ from std_msgs.msg import Header, String
 
 from carla_unet_ros.image_messages import to_image_message
 from carla_unet_ros.labels import Uint8, carla_13, carla_label_set, mapping
-from carla_unet_ros.legend import Legend
+from carla_unet_ros.labels.legend import Legend
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
 LABELS = f"{CAMERA}/segmentation/labels"

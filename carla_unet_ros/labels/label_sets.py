@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from carla_unet_ros.carla_tags import BROADER, TAG_TABLES, Colour
+from carla_unet_ros.labels.carla_tags import BROADER, TAG_TABLES, Colour
 
 Uint8 = npt.NDArray[np.uint8]
 

@@ -1,0 +1,25 @@
+"""What ids mean: CARLA's tags, label sets with their palettes, the legend, LabelInfo, the overlay."""
+
+from carla_unet_ros.labels.label_sets import (
+    IGNORE,
+    UNKNOWN_TAG,
+    LabelClass,
+    LabelSet,
+    Uint8,
+    carla_13,
+    carla_label_set,
+    label_set,
+    mapping,
+)
+
+__all__ = [
+    "IGNORE",
+    "UNKNOWN_TAG",
+    "LabelClass",
+    "LabelSet",
+    "Uint8",
+    "carla_13",
+    "carla_label_set",
+    "label_set",
+    "mapping",
+]
