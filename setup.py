@@ -99,7 +99,7 @@ setup(
         "console_scripts": [
             *(f"{node} = {NAME}.{node}:main" for node in NODES),
             f"carla_unet_demo = {NAME}.demo:main",
-            f"carla_unet_build_engine = {NAME}.build_engine:main",
+            f"carla_unet_build_engine = {NAME}.engines.build_engine:main",
             *(f"carla_unet_{tool} = {NAME}.training.commands:{tool}" for tool in TRAINING_TOOLS),
         ]
     },

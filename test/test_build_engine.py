@@ -7,8 +7,7 @@ import pytest
 from gpu_double import FakeCuda, FakeTensorRT
 from small_engine import needs_library, put, target_for
 
-from carla_unet_ros import build_engine
-from carla_unet_ros.engines import cuda, tensorrt_build, tensorrt_run
+from carla_unet_ros.engines import build_engine, cuda, tensorrt_build, tensorrt_run
 from carla_unet_ros.engines.engine_cache import EngineCache, entries
 from carla_unet_ros.engines.tensorrt_library import tensorrt_module
 

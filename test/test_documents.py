@@ -14,7 +14,7 @@ from carla_unet_ros.labels.carla_tags import TAG_TABLES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("README.md"))
-TRAINING = {"train", "evaluate", "export", "quantize", "from_bag", "record"}
+ROOMS = {"demo": "", "build_engine": ".engines"}  # of the commands that are not of training
 NODES = (segmentation_node, camera_node, evaluation_node, ground_grid_node)
 CAMERA = CameraTopics("/carla/ego_vehicle/rgb_front/image")
 
@@ -38,9 +38,9 @@ def test_commands_and_their_options_exist(tool: str, capsys: pytest.CaptureFixtu
     name = tool.removeprefix("carla_unet_")
     if name in ("train", "export"):
         pytest.importorskip("torch")
-    folder = "carla_unet_ros.training" if name in TRAINING else "carla_unet_ros"
+    folder = ROOMS.get(name, ".training")
     with pytest.raises(SystemExit):
-        importlib.import_module(f"{folder}.{name}").main(["--help"])
+        importlib.import_module(f"carla_unet_ros{folder}.{name}").main(["--help"])
     known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
     used = {word for words in commands(tool) for word in words if word.startswith("--")}
     assert used <= known, f"{tool} has no {used - known}"

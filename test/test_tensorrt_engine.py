@@ -114,7 +114,7 @@ def test_the_modules_import_without_tensorrt_and_cuda() -> None:
         "import sys\n"
         "libraries = 'tensorrt', 'tensorrt_bindings', 'tensorrt_rtx', 'tensorrt_rtx_bindings'\n"
         "sys.modules.update(dict.fromkeys((*libraries, 'cuda', 'cuda.bindings.runtime')))\n"
-        "import carla_unet_ros.build_engine\n"
+        "import carla_unet_ros.engines.build_engine\n"
         "from carla_unet_ros.engines import cuda, tensorrt_engine\n"
         "cuda._DRIVER = None\n"
         "print(tensorrt_engine.missing())\n"
