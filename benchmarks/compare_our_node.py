@@ -8,10 +8,10 @@ from compare_contenders import FramePath, Work
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from carla_unet_ros.frame_memory import keep_freed_memory
-from carla_unet_ros.image_messages import label_ids, to_bgra, to_image_message
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.labels.overlay import draw_overlay
+from carla_unet_ros.ros.frame_memory import keep_freed_memory
+from carla_unet_ros.ros.image_messages import label_ids, to_bgra, to_image_message
 from carla_unet_ros.segmenter import Segmenter
 
 OPACITY = 0.5

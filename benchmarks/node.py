@@ -19,7 +19,7 @@ import report
 from node_plot import plot
 from transport_run import Case, add_options, origin, run
 
-from carla_unet_ros.camera_topics import MOST_CAMERAS
+from carla_unet_ros.ros.camera_topics import MOST_CAMERAS
 
 _HEADS = ("cameras", "frames/s asked of each", "frames/s sent by each", "labels/s of each",
           "labels of a camera: least", "most", "age, ms: median", "95 %", "node: % of one core",

@@ -19,7 +19,7 @@ from typing import Any
 import report
 from transport_run import RELIABILITIES, SIDES, WAYS, Case, add_options, origin, run
 
-from carla_unet_ros.camera_topics import MOST_CAMERAS
+from carla_unet_ros.ros.camera_topics import MOST_CAMERAS
 
 _HEADS = ("what arrives", "cameras", "subscribed", "fastdds_shm.xml on", "received of sent",
           "median, ms", "95 %, ms")  # fmt: skip

@@ -14,8 +14,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from carla_unet_ros.image_messages import to_image_message
-from carla_unet_ros.ros_main import run
+from carla_unet_ros.ros.image_messages import to_image_message
+from carla_unet_ros.ros.main import run
 
 
 class TransportCamera(Node):

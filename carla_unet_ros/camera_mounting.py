@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from carla_unet_ros.ground_grid import CameraPose
-from carla_unet_ros.node_parameters import NodeParameter
+from carla_unet_ros.ros.parameters import NodeParameter
 
 _ANGLE = (-180.0, 180.0)
 _METRES = (-100.0, 100.0)

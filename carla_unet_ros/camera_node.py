@@ -28,13 +28,13 @@ from std_msgs.msg import Header
 
 from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.camera_source import CameraSource, DriveSource, FolderSource
-from carla_unet_ros.camera_topics import MOST_CAMERAS, CameraTopics
 from carla_unet_ros.drive import Drive
 from carla_unet_ros.frame_pace import FramePace
-from carla_unet_ros.image_messages import LARGEST_SIDE, to_image_message
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
-from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
-from carla_unet_ros.ros_main import run
+from carla_unet_ros.ros.camera_topics import MOST_CAMERAS, CameraTopics
+from carla_unet_ros.ros.image_messages import LARGEST_SIDE, to_image_message
+from carla_unet_ros.ros.main import run
+from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 
 
 def _role(name: str) -> None:

@@ -22,11 +22,11 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from carla_unet_ros.camera_topics import CameraTopics
 from carla_unet_ros.demo_recording import View
-from carla_unet_ros.diagnostics import ERROR
-from carla_unet_ros.image_messages import to_bgra
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.ros.camera_topics import CameraTopics
+from carla_unet_ros.ros.diagnostics import ERROR
+from carla_unet_ros.ros.image_messages import to_bgra
 
 _IMAGE = "/carla/ego_vehicle/rgb_front/image"
 _TRUTH = "/carla/ego_vehicle/semantic_segmentation_front/image"

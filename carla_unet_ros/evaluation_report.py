@@ -9,11 +9,11 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from carla_unet_ros.diagnostics import OK, WARN, status
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.live_evaluation import LiveScores
 from carla_unet_ros.metrics import ConfusionMatrix
+from carla_unet_ros.ros.diagnostics import OK, WARN, status
 from carla_unet_ros.stamp_pairs import StampPairs
 from carla_unet_ros.truth_reader import TruthReader
 from carla_unet_ros.worst_frames import WorstFrames

@@ -29,8 +29,6 @@ from std_msgs.msg import Header, String
 from carla_unet_ros import camera_mounting
 from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.camera_mounting import CameraMounting
-from carla_unet_ros.camera_topics import CameraTopics
-from carla_unet_ros.diagnostics import OK, WARN, status
 from carla_unet_ros.ground_grid import (
     Calibration,
     CameraPose,
@@ -38,11 +36,13 @@ from carla_unet_ros.ground_grid import (
     GroundGrid,
     class_weights,
 )
-from carla_unet_ros.image_messages import LARGEST_SIDE, label_ids
 from carla_unet_ros.labels import LabelSet
-from carla_unet_ros.managed_node import STEADY
-from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
-from carla_unet_ros.ros_main import run
+from carla_unet_ros.ros.camera_topics import CameraTopics
+from carla_unet_ros.ros.diagnostics import OK, WARN, status
+from carla_unet_ros.ros.image_messages import LARGEST_SIDE, label_ids
+from carla_unet_ros.ros.lifecycle import STEADY
+from carla_unet_ros.ros.main import run
+from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 
 _REACH = (0.0, 500.0)
 

@@ -21,16 +21,16 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.subscription import Subscription
 
 from carla_unet_ros.camera_stream import RELIABILITIES, CameraStream
-from carla_unet_ros.camera_topics import CameraTopics, check_apart, check_image_topics
-from carla_unet_ros.diagnostics import ERROR, OK, camera_status, number, status
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
-from carla_unet_ros.frame_clock import FrameClock
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
-from carla_unet_ros.managed_node import STEADY, ManagedNode, RefusedError
 from carla_unet_ros.model_file import ModelError
-from carla_unet_ros.node_parameters import NodeParameter, declare, help_text
-from carla_unet_ros.ros_main import run
+from carla_unet_ros.ros.camera_topics import CameraTopics, check_apart, check_image_topics
+from carla_unet_ros.ros.diagnostics import ERROR, OK, camera_status, number, status
+from carla_unet_ros.ros.frame_clock import FrameClock
+from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
+from carla_unet_ros.ros.main import run
+from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 from carla_unet_ros.segmenter import Segmenter
 
 PARAMETERS = (

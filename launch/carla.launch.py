@@ -23,7 +23,7 @@ from launch.actions import (
     TimerAction,
 )
 
-from carla_unet_ros.launch_arguments import boolean, name_topics_after_car
+from carla_unet_ros.ros.launch_arguments import boolean, name_topics_after_car
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "config"

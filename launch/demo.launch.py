@@ -21,7 +21,7 @@ from launch_ros.actions import Node
 
 from carla_unet_ros.camera_node import PARAMETERS
 from carla_unet_ros.drive import Drive
-from carla_unet_ros.launch_arguments import (
+from carla_unet_ros.ros.launch_arguments import (
     boolean,
     description,
     given,

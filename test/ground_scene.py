@@ -18,8 +18,8 @@ from ros_bench import LATCHED, RosBench
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
-from carla_unet_ros.image_messages import to_image_message
 from carla_unet_ros.labels import Uint8, carla_13
+from carla_unet_ros.ros.image_messages import to_image_message
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
 GRID = f"{CAMERA}/segmentation/ground_grid"

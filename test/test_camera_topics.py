@@ -2,7 +2,7 @@
 
 import pytest
 
-from carla_unet_ros.camera_topics import CameraTopics, check_image_topics
+from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
 
 
 @pytest.mark.parametrize(

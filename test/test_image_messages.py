@@ -9,8 +9,8 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from carla_unet_ros.image_messages import BadFrame, label_ids, to_bgra, to_image_message
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.ros.image_messages import BadFrame, label_ids, to_bgra, to_image_message
 
 # Two rows of two pixels; B, G, R.
 PIXELS = np.array([[[10, 20, 30], [40, 50, 60]], [[70, 80, 90], [100, 110, 120]]], np.uint8)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from carla_unet_ros.launch_arguments import boolean, description, given, node
-from carla_unet_ros.node_parameters import NodeParameter
+from carla_unet_ros.ros.launch_arguments import boolean, description, given, node
+from carla_unet_ros.ros.parameters import NodeParameter
 
 
 def not_evening(value: str) -> None:

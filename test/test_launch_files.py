@@ -20,8 +20,8 @@ from rclpy.qos import (
 )
 from ros_bench import RosBench
 
-from carla_unet_ros.camera_topics import CameraTopics
-from carla_unet_ros.node_parameters import NodeParameter
+from carla_unet_ros.ros.camera_topics import CameraTopics
+from carla_unet_ros.ros.parameters import NodeParameter
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config"

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from carla_unet_ros.frame_memory import keep_freed_memory
+from carla_unet_ros.ros.frame_memory import keep_freed_memory
 
 NODE = """
 import sys
 from rclpy.node import Node
-from carla_unet_ros.ros_main import run
+from carla_unet_ros.ros.main import run
 
 def make_node():
     node = Node("small")
@@ -51,7 +51,7 @@ def test_signals_end_a_node_without_noise(number: int) -> None:
 IDLE_NODE = """
 import sys
 from rclpy.node import Node
-from carla_unet_ros.ros_main import run
+from carla_unet_ros.ros.main import run
 
 def make_node():
     node = Node("idle")
@@ -79,7 +79,7 @@ def test_a_node_with_nothing_to_do_wakes_up_to_end() -> None:
 STUCK_NODE = """
 import ctypes, sys
 from rclpy.node import Node
-from carla_unet_ros import ros_main
+from carla_unet_ros.ros import main as ros_main
 
 class Stuck(Node):
     def destroy_node(self):
@@ -148,7 +148,7 @@ def test_malloc_takes_the_settings() -> None:
 @pytest.mark.parametrize("status", [0, 1])
 def test_a_process_whose_python_is_held_up_leaves_by_the_timer(status: int) -> None:
     code = (
-        "import ctypes, sys; from carla_unet_ros.exit_timer import exit_after;"
+        "import ctypes, sys; from carla_unet_ros.ros.exit_timer import exit_after;"
         f"assert exit_after(1, {status}); ctypes.PyDLL(None).pause(); sys.exit(9)"
     )
     done = subprocess.run([sys.executable, "-c", code], timeout=30, check=False)

@@ -9,9 +9,9 @@ from ros_bench import LATCHED, Camera, Diagnostics, RosBench, pixels, scene, sta
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header, String
 
-from carla_unet_ros.image_messages import to_image_message
 from carla_unet_ros.labels import Uint8, carla_13, carla_label_set, mapping
 from carla_unet_ros.labels.legend import Legend
+from carla_unet_ros.ros.image_messages import to_image_message
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
 LABELS = f"{CAMERA}/segmentation/labels"

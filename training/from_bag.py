@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from carla_unet_ros.image_messages import BadFrame, to_bgra
+from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
 from carla_unet_ros.training.bag_pairs import (
     BagError,
     BagIndex,

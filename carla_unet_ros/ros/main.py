@@ -25,8 +25,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from carla_unet_ros.exit_timer import exit_after
-from carla_unet_ros.frame_memory import keep_freed_memory
+from carla_unet_ros.ros.exit_timer import exit_after
+from carla_unet_ros.ros.frame_memory import keep_freed_memory
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_TO_END = 10  # enough for a report; then stacks are printed, later it is killed

@@ -8,7 +8,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from carla_unet_ros.node_parameters import NodeParameter, Value
+from carla_unet_ros.ros.parameters import NodeParameter, Value
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 

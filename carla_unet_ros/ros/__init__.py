@@ -1,0 +1,1 @@
+"""What every node shares: parameters, life cycle, main, diagnostics, topics, messages, clocks."""
