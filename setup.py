@@ -9,7 +9,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "carla_unet_ros"
-NODES = ("segmentation_node", "camera_node", "evaluation_node", "ground_grid_node")
+NODES = ("segmentation.segmentation_node", "camera_node", "evaluation_node", "ground_grid_node")
 TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
 
 # cv2 comes as opencv-python-headless, not opencv-python: the two install the same module over
@@ -97,7 +97,7 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
-            *(f"{node} = {NAME}.{node}:main" for node in NODES),
+            *(f"{module.rpartition('.')[2]} = {NAME}.{module}:main" for module in NODES),
             f"carla_unet_demo = {NAME}.demo:main",
             f"carla_unet_build_engine = {NAME}.engines.build_engine:main",
             *(f"carla_unet_{tool} = {NAME}.training.commands:{tool}" for tool in TRAINING_TOOLS),

@@ -26,7 +26,6 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 
-from carla_unet_ros.camera_stream import CameraStream
 from carla_unet_ros.labels import Uint8, carla_13
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.node_processes import free_domain
@@ -34,6 +33,7 @@ from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
 from carla_unet_ros.ros.image_messages import to_image_message
+from carla_unet_ros.segmentation.camera_stream import CameraStream
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 
 CAMERA = CameraTopics("/overhead/image")

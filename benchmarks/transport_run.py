@@ -139,7 +139,13 @@ def _node(images: list[str], reliability: str, options: argparse.Namespace) -> l
     }
     if options.model:
         parameters["model"] = str(options.model.absolute())
-    command = ["-m", "carla_unet_ros.segmentation_node", "--ros-args", "--log-level", "warn"]
+    command = [
+        "-m",
+        "carla_unet_ros.segmentation.segmentation_node",
+        "--ros-args",
+        "--log-level",
+        "warn",
+    ]
     for name, value in parameters.items():
         command += ["-p", f"{name}:={value}"]
     return command

@@ -34,9 +34,10 @@ class NodeProcesses:
     def names(self) -> tuple[str, ...]:
         return tuple(self._processes)
 
-    def start(self, node: str, **parameters: str) -> None:
-        """Starts `carla_unet_ros.<node>` with these ROS parameters."""
-        command = [sys.executable, "-m", f"carla_unet_ros.{node}", "--ros-args"]
+    def start(self, module: str, **parameters: str) -> None:
+        """Starts the node of `carla_unet_ros.<module>` with these ROS parameters."""
+        node = module.rpartition(".")[2]
+        command = [sys.executable, "-m", f"carla_unet_ros.{module}", "--ros-args"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
         with self._log(node).open("wb") as log:

@@ -16,7 +16,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from launch_ros.actions import Node
 
 from carla_unet_ros.ros.launch_arguments import boolean, description, node
-from carla_unet_ros.segmentation_node import PARAMETERS
+from carla_unet_ros.segmentation.segmentation_node import PARAMETERS
 
 CONFIG = Path(__file__).parents[1] / "config"
 

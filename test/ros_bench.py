@@ -178,7 +178,11 @@ def start_segmentation(
 ) -> Process:
     """A segmentation node on the engine every machine has."""
     return bench.start(
-        "segmentation_node", *ros_arguments, model=model, engine="openvino", **parameters
+        "segmentation.segmentation_node",
+        *ros_arguments,
+        model=model,
+        engine="openvino",
+        **parameters,
     )
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carla_unet_ros import camera_node, evaluation_node, ground_grid_node, segmentation_node
+from carla_unet_ros import camera_node, evaluation_node, ground_grid_node
 from carla_unet_ros.labels import carla_13, carla_label_set
 from carla_unet_ros.labels.carla_tags import TAG_TABLES
 from carla_unet_ros.ros.camera_topics import CameraTopics
+from carla_unet_ros.segmentation import segmentation_node
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("README.md"))

@@ -35,7 +35,7 @@ class Drive:
     """Both cameras, and both nodes ready for them."""
 
     def __init__(self, bench: RosBench, model: Path, **parameters: object) -> None:
-        bench.start("segmentation_node", model=model, engine="openvino")
+        bench.start("segmentation.segmentation_node", model=model, engine="openvino")
         self.process: Process = bench.start("evaluation_node", **parameters)
         self.bench = bench
         self.iou = Diagnostics(bench, "/evaluation/iou")
@@ -162,7 +162,7 @@ def test_silence_is_explained(
     bench: RosBench, tiny_model_path: Path, nodes: bool, sentence: str
 ) -> None:
     if nodes:
-        bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
+        bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
     bench.start("evaluation_node")
     iou = Diagnostics(bench, "/evaluation/iou")
     bench.until(lambda: sentence in iou.message(NODE))

@@ -4,7 +4,7 @@ import math
 
 from pytest import approx
 
-from carla_unet_ros.frame_statistics import FrameStatistics
+from carla_unet_ros.segmentation.frame_statistics import FrameStatistics
 
 
 class HandClock:

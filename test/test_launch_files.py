@@ -25,14 +25,20 @@ from carla_unet_ros.ros.parameters import NodeParameter
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config"
-NODES = ("segmentation", "camera", "evaluation", "ground_grid")
+MODULES = {
+    "segmentation": "segmentation.segmentation_node",
+    "camera": "camera_node",
+    "evaluation": "evaluation_node",
+    "ground_grid": "ground_grid_node",
+}
+NODES = tuple(MODULES)
 # What every node of rclpy declares by itself.
 OF_ROS = {"use_sim_time", "start_type_description_service"}
 IMAGE, GRID = "sensor_msgs/msg/Image", "nav_msgs/msg/OccupancyGrid"
 
 
 def table(node: str) -> tuple[NodeParameter, ...]:
-    return import_module(f"carla_unet_ros.{node}_node").PARAMETERS
+    return import_module(f"carla_unet_ros.{MODULES[node]}").PARAMETERS
 
 
 def default(node: str, name: str) -> Any:
@@ -50,9 +56,9 @@ def test_a_launch_file_is_named_as_ros2_launch_wants_it_and_compiles(path: Path)
 def test_each_table_of_arguments_holds_exactly_the_parameters_its_node_declares(
     bench: RosBench, tiny_model_path: Path
 ) -> None:
-    bench.start("segmentation_node", model=tiny_model_path, autostart=False)
+    bench.start("segmentation.segmentation_node", model=tiny_model_path, autostart=False)
     for name in NODES[1:]:
-        bench.start(f"{name}_node")
+        bench.start(MODULES[name])
     for name in NODES:
         request = ListParameters.Request()
         declared = set(
@@ -204,7 +210,7 @@ def test_every_display_gets_its_topic_from_the_nodes_with_a_fitting_qos(
     bench: RosBench, tiny_model_path: Path
 ) -> None:
     bench.start("camera_node", width=64, height=48)
-    bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
+    bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
     bench.start("ground_grid_node")
     assert shown()
     for entry in shown():
@@ -221,7 +227,7 @@ def test_the_camera_display_finds_a_calibration_beside_its_image(
 ) -> None:
     (display,) = (entry for entry in rviz()["Displays"] if entry["Class"].endswith("Camera"))
     info = f"{display['Topic']['Value'].rpartition('/')[0]}/camera_info"
-    bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
+    bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
     (publisher,) = bench.until(lambda: bench.node.get_publishers_info_by_topic(info))
     assert publisher.topic_type == "sensor_msgs/msg/CameraInfo"
 

@@ -154,7 +154,8 @@ def test_a_node_that_dies_ends_the_run_and_the_other_processes(
         victim = next(
             pid
             for pid in started
-            if b"carla_unet_ros.segmentation_node" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"carla_unet_ros.segmentation.segmentation_node"
+            in Path(f"/proc/{pid}/cmdline").read_bytes()
         )
         os.kill(victim, 15)
         said = benchmark.communicate(timeout=60)[1]

@@ -29,7 +29,7 @@ def test_a_killed_node_is_named_with_the_signal(tmp_path: Path, ros_domain: int)
     del ros_domain
     with NodeProcesses(tmp_path) as nodes:
         others = children_of(os.getpid())
-        nodes.start("segmentation_node", autostart="false")
+        nodes.start("segmentation.segmentation_node", autostart="false")
         (child,) = set(children_of(os.getpid())) - set(others)
         os.kill(child, signal.SIGKILL)
         with pytest.raises(NodeDied, match="segmentation_node ended with signal 9"):
@@ -43,7 +43,7 @@ def test_a_node_that_does_not_end_in_time_is_killed(
     monkeypatch.setattr(node_processes, "_SECONDS_TO_END", 0.0)
     with NodeProcesses(tmp_path) as nodes:
         others = children_of(os.getpid())
-        nodes.start("segmentation_node", autostart="false")
+        nodes.start("segmentation.segmentation_node", autostart="false")
         (child,) = set(children_of(os.getpid())) - set(others)
     assert not is_running(child)
 
@@ -54,7 +54,7 @@ def test_nodes_end_even_where_their_parent_is_killed(tmp_path: Path, ros_domain:
         "import sys, time, pathlib\n"
         "from carla_unet_ros.node_processes import NodeProcesses\n"
         "with NodeProcesses(pathlib.Path(sys.argv[1])) as nodes:\n"
-        "    nodes.start('segmentation_node', autostart='false')\n"
+        "    nodes.start('segmentation.segmentation_node', autostart='false')\n"
         "    print('started', flush=True)\n"
         "    time.sleep(60)\n"
     )

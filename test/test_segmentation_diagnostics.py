@@ -98,7 +98,7 @@ def test_which_engine_runs_and_why_it_is_no_better_one(
     bench: RosBench, tiny_model_path: Path
 ) -> None:
     diagnostics = Diagnostics(bench)
-    node = bench.start("segmentation_node", model=tiny_model_path, engine="auto")
+    node = bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="auto")
     bench.until(lambda: diagnostics.value("/segmentation", "state") == "active")
     assert diagnostics.value("/segmentation", "engine").startswith("OpenVINO")
     reason = diagnostics.value("/segmentation", "why this engine")

@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from ros_bench import Camera, Diagnostics, Process, RosBench, pixels, refusal, scene
 from sensor_msgs.msg import Image
 
-from carla_unet_ros.segmentation_node import PARAMETERS, SegmentationNode
+from carla_unet_ros.segmentation.segmentation_node import PARAMETERS, SegmentationNode
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
 LABELS = f"{CAMERA}/segmentation/labels"
@@ -50,7 +50,9 @@ def wait_active(bench: RosBench) -> None:
 
 def test_transitions_do_what_they_say(bench: RosBench, tiny_model_path: Path) -> None:
     labels = bench.collect(Image, LABELS)
-    bench.start("segmentation_node", model=tiny_model_path, engine="openvino", autostart=False)
+    bench.start(
+        "segmentation.segmentation_node", model=tiny_model_path, engine="openvino", autostart=False
+    )
     camera = Camera(bench, f"{CAMERA}/image")
     assert state(bench) == "unconfigured"
     assert change(bench, Transition.TRANSITION_CONFIGURE)
@@ -79,7 +81,9 @@ def test_transitions_do_what_they_say(bench: RosBench, tiny_model_path: Path) ->
 def test_a_transition_that_is_not_possible_is_refused_and_harmless(
     bench: RosBench, tiny_model_path: Path
 ) -> None:
-    bench.start("segmentation_node", model=tiny_model_path, engine="openvino", autostart=False)
+    bench.start(
+        "segmentation.segmentation_node", model=tiny_model_path, engine="openvino", autostart=False
+    )
     assert not change(bench, Transition.TRANSITION_ACTIVATE)
     assert state(bench) == "unconfigured"
     assert change(bench, Transition.TRANSITION_CONFIGURE)
@@ -88,7 +92,7 @@ def test_a_transition_that_is_not_possible_is_refused_and_harmless(
 
 
 def test_it_starts_itself(bench: RosBench, tiny_model_path: Path) -> None:
-    bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
+    bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
     bench.until(lambda: state(bench) == "active")
 
 
@@ -139,7 +143,7 @@ def test_a_model_that_cannot_be_used_is_told_and_can_be_corrected(
     labels = bench.collect(Image, LABELS)
     diagnostics = Diagnostics(bench)
     model = make(tmp_path, tiny_model_path)
-    process = bench.start("segmentation_node", model=model, engine="openvino")
+    process = bench.start("segmentation.segmentation_node", model=model, engine="openvino")
     bench.until(lambda: sentence in process.printed)
     assert state(bench) == "unconfigured"
     assert not change(bench, Transition.TRANSITION_CONFIGURE)
@@ -177,7 +181,12 @@ def test_a_wrong_parameter_is_refused_with_a_sentence(
 
 def test_parameters_are_changed_where_they_can_be(bench: RosBench, tiny_model_path: Path) -> None:
     overlays = bench.collect(Image, f"{CAMERA}/segmentation/overlay")
-    bench.start("segmentation_node", model=tiny_model_path, engine="openvino", overlay_opacity=1.0)
+    bench.start(
+        "segmentation.segmentation_node",
+        model=tiny_model_path,
+        engine="openvino",
+        overlay_opacity=1.0,
+    )
     wait_active(bench)
     camera = Camera(bench, f"{CAMERA}/image")
     bench.until(lambda: camera.listened_to)
@@ -202,7 +211,7 @@ def test_cameras_that_meet_only_in_the_namespace_are_refused(
     bench: RosBench, tiny_model_path: Path
 ) -> None:
     process = bench.start(
-        "segmentation_node",
+        "segmentation.segmentation_node",
         *("-r", "__ns:=/car"),
         model=tiny_model_path,
         engine="openvino",
@@ -212,7 +221,7 @@ def test_cameras_that_meet_only_in_the_namespace_are_refused(
 
 
 def test_every_parameter_is_described(bench: RosBench, tiny_model_path: Path) -> None:
-    bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
+    bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
     names = [parameter.name for parameter in PARAMETERS]
     request = DescribeParameters.Request(names=names)
     answer = bench.call(DescribeParameters, "/segmentation/describe_parameters", request)
@@ -232,7 +241,11 @@ def test_the_configuration_file_lists_every_parameter_with_its_default() -> None
 
 def test_the_configuration_file_is_accepted(bench: RosBench, tiny_model_path: Path) -> None:
     bench.start(
-        "segmentation_node", "--params-file", str(CONFIG), model=tiny_model_path, engine="openvino"
+        "segmentation.segmentation_node",
+        "--params-file",
+        str(CONFIG),
+        model=tiny_model_path,
+        engine="openvino",
     )
     wait_active(bench)
 
@@ -244,7 +257,9 @@ def test_it_ends_cleanly_at_every_moment(
 ) -> None:
     """While it starts, while it waits, and while it works; the signal comes twice."""
     labels = bench.collect(Image, LABELS)
-    process = bench.start("segmentation_node", model=tiny_model_path, engine="openvino")
+    process = bench.start(
+        "segmentation.segmentation_node", model=tiny_model_path, engine="openvino"
+    )
     if moment == 0:
         bench.until(lambda: bench.node.count_publishers("/diagnostics"))
     if moment >= 1:
@@ -262,7 +277,7 @@ def test_it_ends_cleanly_at_every_moment(
 
 NODE_THAT_BUILDS = """
 import sys, time
-from carla_unet_ros import segmentation_node
+from carla_unet_ros.segmentation import segmentation_node
 from carla_unet_ros.engines.build_progress import build_with_progress
 
 def build(progress):
@@ -283,7 +298,7 @@ def test_ctrl_c_breaks_off_an_engine_that_is_being_built(bench: RosBench, tmp_pa
 
 
 def test_help_teaches(bench: RosBench) -> None:
-    process = bench.start("segmentation_node", "--", "--help")
+    process = bench.start("segmentation.segmentation_node", "--", "--help")
     assert process.popen.wait(30) == 0
     assert "/diagnostics says" in process.printed
     assert all(f"  {parameter.name} (default: " in process.printed for parameter in PARAMETERS)

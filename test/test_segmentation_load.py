@@ -75,7 +75,7 @@ def test_an_overloaded_node_drops_old_frames_and_stays_near_the_newest(
 ) -> None:
     diagnostics = Diagnostics(bench)
     bench.start(
-        "segmentation_node",
+        "segmentation.segmentation_node",
         model=slow_model,
         engine="openvino",
         image_topics=["/front/image"],
@@ -113,7 +113,7 @@ def test_an_overloaded_node_drops_old_frames_and_stays_near_the_newest(
 def test_four_cameras_of_two_sizes_take_fair_turns(bench: RosBench, slow_model: Path) -> None:
     sizes = {"front": LARGE, "rear": LARGE, "left": SMALL, "right": SMALL}
     bench.start(
-        "segmentation_node",
+        "segmentation.segmentation_node",
         model=slow_model,
         engine="openvino",
         image_topics=[f"/{name}/image" for name in sizes],

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from carla_unet_ros.frame_statistics import FrameReport
+from carla_unet_ros.segmentation.frame_statistics import FrameReport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 

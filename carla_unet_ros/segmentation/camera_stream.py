@@ -36,7 +36,6 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header, String
 
 from carla_unet_ros.engines import EngineError
-from carla_unet_ros.frame_statistics import FrameStatistics
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.labels.label_info import label_info, label_info_type
 from carla_unet_ros.labels.legend import Legend
@@ -45,6 +44,7 @@ from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.diagnostics import CameraState
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra, to_image_message
+from carla_unet_ros.segmentation.frame_statistics import FrameStatistics
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 
 _OUTPUT = QoSProfile(depth=5)

@@ -20,7 +20,6 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import ExternalShutdownException
 from rclpy.subscription import Subscription
 
-from carla_unet_ros.camera_stream import RELIABILITIES, CameraStream
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
@@ -31,6 +30,7 @@ from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
+from carla_unet_ros.segmentation.camera_stream import RELIABILITIES, CameraStream
 from carla_unet_ros.segmenter import Segmenter
 
 PARAMETERS = (

@@ -1,0 +1,1 @@
+"""The node that segments the frames of cameras."""
