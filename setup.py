@@ -9,7 +9,12 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "carla_unet_ros"
-NODES = ("segmentation.segmentation_node", "camera_node", "evaluation_node", "ground_grid_node")
+NODES = (
+    "segmentation.segmentation_node",
+    "camera_node",
+    "evaluation.evaluation_node",
+    "ground_grid_node",
+)
 TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
 
 # cv2 comes as opencv-python-headless, not opencv-python: the two install the same module over

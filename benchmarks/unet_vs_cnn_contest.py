@@ -11,8 +11,8 @@ from net_cost import equal_cost, multiply_adds
 from tqdm import tqdm
 from unet_vs_cnn_document import Figures, NetFigures
 
+from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import LabelSet, Uint8, carla_13, label_set
-from carla_unet_ros.metrics import ConfusionMatrix
 from carla_unet_ros.training.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.datasets import (
     DataError,

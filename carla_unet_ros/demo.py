@@ -97,7 +97,7 @@ def _start(nodes: NodeProcesses, model: Path | None, engine: str, seed: int) -> 
     nodes.start("camera_node", seed=str(seed))
     chosen = {"model": str(model)} if model else {}
     nodes.start("segmentation.segmentation_node", **chosen, engine=engine, use_sim_time="true")
-    nodes.start("evaluation_node", use_sim_time="true")
+    nodes.start("evaluation.evaluation_node", use_sim_time="true")
     # Those who are watched come before the one who watches, where cores are few.
     os.nice(_POLITENESS)
 

@@ -16,7 +16,7 @@ from ros_bench import Camera, Diagnostics, Process, RosBench, refusal, scene
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from carla_unet_ros.evaluation_node import PARAMETERS, EvaluationNode
+from carla_unet_ros.evaluation.evaluation_node import PARAMETERS, EvaluationNode
 from carla_unet_ros.labels import Uint8, carla_13, carla_label_set
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
@@ -36,7 +36,7 @@ class Drive:
 
     def __init__(self, bench: RosBench, model: Path, **parameters: object) -> None:
         bench.start("segmentation.segmentation_node", model=model, engine="openvino")
-        self.process: Process = bench.start("evaluation_node", **parameters)
+        self.process: Process = bench.start("evaluation.evaluation_node", **parameters)
         self.bench = bench
         self.iou = Diagnostics(bench, "/evaluation/iou")
         self.camera = Camera(bench, f"{CAMERA}/image")
@@ -163,7 +163,7 @@ def test_silence_is_explained(
 ) -> None:
     if nodes:
         bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
-    bench.start("evaluation_node")
+    bench.start("evaluation.evaluation_node")
     iou = Diagnostics(bench, "/evaluation/iou")
     bench.until(lambda: sentence in iou.message(NODE))
     status = iou(NODE)

@@ -28,7 +28,7 @@ CONFIG = ROOT / "config"
 MODULES = {
     "segmentation": "segmentation.segmentation_node",
     "camera": "camera_node",
-    "evaluation": "evaluation_node",
+    "evaluation": "evaluation.evaluation_node",
     "ground_grid": "ground_grid_node",
 }
 NODES = tuple(MODULES)

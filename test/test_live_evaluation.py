@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from pytest import approx
 
+from carla_unet_ros.evaluation.live_scores import LiveScores
+from carla_unet_ros.evaluation.stamp_pairs import Pair, StampPairs
+from carla_unet_ros.evaluation.truth_reader import TruthReader
+from carla_unet_ros.evaluation.worst_frames import ScoredFrame, WorstFrames
 from carla_unet_ros.labels import IGNORE, LabelClass, LabelSet, Uint8, carla_13, carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
-from carla_unet_ros.live_evaluation import LiveScores
-from carla_unet_ros.stamp_pairs import Pair, StampPairs
-from carla_unet_ros.truth_reader import TruthReader
-from carla_unet_ros.worst_frames import ScoredFrame, WorstFrames
 
 BRIDGE = carla_label_set("0.9.13")
 NATIVE = carla_label_set("0.9.16")

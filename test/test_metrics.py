@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from carla_unet_ros.metrics import ConfusionMatrix
+from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 
 
 def image(*rows: list[int]) -> np.ndarray:

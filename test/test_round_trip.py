@@ -66,7 +66,7 @@ def test_a_recorded_drive_scores_as_it_did_live(
     bench: RosBench, tiny_model_path: Path, tmp_path: Path, truth: str, tags: str
 ):
     bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
-    evaluation = bench.start("evaluation_node", tags=tags, window=WINDOW)
+    evaluation = bench.start("evaluation.evaluation_node", tags=tags, window=WINDOW)
     recorder = Recorder(bench, RGB, LABELS)
     labels = bench.collect(Image, "/carla/ego_vehicle/rgb_front/segmentation/labels", 100)
     figures = bench.collect(DiagnosticArray, "/evaluation/iou")

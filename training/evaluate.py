@@ -19,8 +19,8 @@ import numpy as np
 from tqdm import tqdm
 
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
+from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
-from carla_unet_ros.metrics import ConfusionMatrix
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.datasets import (

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from carla_unet_ros.metrics import ConfusionMatrix
+from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

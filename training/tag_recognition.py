@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from carla_unet_ros.evaluation.truth_reader import TruthReader
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.labels.carla_tags import TAG_TABLES
-from carla_unet_ros.truth_reader import TruthReader
 
 # Of tables that agree on what was seen, those that have most of what was not seen yet.
 _LIKELY = ("0.9.14-0.9.16", "0.9.10-0.9.13")

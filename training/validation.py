@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from lightning_fabric import Fabric
 
-from carla_unet_ros.metrics import ConfusionMatrix
+from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.training.datasets import PairFolder, camera_frame
 from carla_unet_ros.training.frame_graph import FrameGraph
 from carla_unet_ros.training.options import Options

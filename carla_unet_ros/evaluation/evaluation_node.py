@@ -24,18 +24,18 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
-from carla_unet_ros.evaluation_report import LiveFigures, statuses, write_report
+from carla_unet_ros.evaluation.live_scores import LiveScores
+from carla_unet_ros.evaluation.report import LiveFigures, statuses, write_report
+from carla_unet_ros.evaluation.stamp_pairs import Pair, StampPairs
+from carla_unet_ros.evaluation.truth_reader import TRUTH_KINDS, TruthReader
+from carla_unet_ros.evaluation.worst_frames import ScoredFrame, WorstFrames
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend
-from carla_unet_ros.live_evaluation import LiveScores
 from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
 from carla_unet_ros.ros.image_messages import BadFrame, label_ids, to_bgra
 from carla_unet_ros.ros.lifecycle import STEADY
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
-from carla_unet_ros.stamp_pairs import Pair, StampPairs
-from carla_unet_ros.truth_reader import TRUTH_KINDS, TruthReader
-from carla_unet_ros.worst_frames import ScoredFrame, WorstFrames
 
 
 def _topic(name: str) -> None:

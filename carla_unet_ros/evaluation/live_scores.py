@@ -9,9 +9,9 @@ from collections import deque
 import cv2
 import numpy as np
 
+from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, mapping
 from carla_unet_ros.labels.legend import Legend
-from carla_unet_ros.metrics import ConfusionMatrix
 
 
 class LiveScores:

@@ -9,14 +9,14 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
+from carla_unet_ros.evaluation.live_scores import LiveScores
+from carla_unet_ros.evaluation.stamp_pairs import StampPairs
+from carla_unet_ros.evaluation.truth_reader import TruthReader
+from carla_unet_ros.evaluation.worst_frames import WorstFrames
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.labels.legend import Legend
-from carla_unet_ros.live_evaluation import LiveScores
-from carla_unet_ros.metrics import ConfusionMatrix
 from carla_unet_ros.ros.diagnostics import OK, WARN, status
-from carla_unet_ros.stamp_pairs import StampPairs
-from carla_unet_ros.truth_reader import TruthReader
-from carla_unet_ros.worst_frames import WorstFrames
 
 _UNKNOWN_SHARE = 0.01
 

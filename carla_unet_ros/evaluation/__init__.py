@@ -1,0 +1,1 @@
+"""Scores: the confusion matrix, and the node that fills it while driving."""
