@@ -17,7 +17,7 @@ import report
 from tqdm import tqdm
 
 from carla_unet_ros.camera_model import intrinsics
-from carla_unet_ros.ground_grid import (
+from carla_unet_ros.ground.ground_grid import (
     Calibration,
     CameraPose,
     Extent,

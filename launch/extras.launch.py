@@ -15,8 +15,8 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from launch_ros.actions import Node
 
-from carla_unet_ros import ground_grid_node
 from carla_unet_ros.evaluation import evaluation_node
+from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.launch_arguments import boolean, description, given, node
 from carla_unet_ros.segmentation import segmentation_node

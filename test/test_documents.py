@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carla_unet_ros import camera_node, ground_grid_node
+from carla_unet_ros import camera_node
 from carla_unet_ros.evaluation import evaluation_node
+from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.labels import carla_13, carla_label_set
 from carla_unet_ros.labels.carla_tags import TAG_TABLES
 from carla_unet_ros.ros.camera_topics import CameraTopics

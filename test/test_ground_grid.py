@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from carla_unet_ros.ground_grid import (
+from carla_unet_ros.ground.ground_grid import (
     FREE,
     OCCUPIED,
     UNKNOWN,

@@ -25,7 +25,7 @@ from carla_unet_ros.labels import carla_13
 
 
 def test_a_grid_has_the_labels_time_the_vehicles_frame_and_the_curb(bench: RosBench):
-    bench.start("ground_grid_node")
+    bench.start("ground.ground_grid_node")
     scene = Scene(bench)
     scene.want_the_grid()
     scene.until_curb_at(12.0, curb(), camera_info())
@@ -43,7 +43,7 @@ def test_a_grid_has_the_labels_time_the_vehicles_frame_and_the_curb(bench: RosBe
 def test_extent_and_pose_are_parameters(bench: RosBench):
     place = {"camera_height": 1.0, "camera_x": 0.5, "camera_pitch": 10.0}
     reach = {"cell_size": 0.1, "ahead": 15.0, "behind": 5.0, "left": 4.0, "right": 6.0}
-    bench.start("ground_grid_node", **place, **reach)
+    bench.start("ground.ground_grid_node", **place, **reach)
     scene = Scene(bench)
     scene.want_the_grid()
     # Row 380 is atan(80 / 400) below the camera's axis, and that is 10 degrees down.
@@ -55,7 +55,7 @@ def test_extent_and_pose_are_parameters(bench: RosBench):
 
 
 def test_another_calibration_makes_another_table(bench: RosBench):
-    node = bench.start("ground_grid_node")
+    node = bench.start("ground.ground_grid_node")
     scene = Scene(bench)
     scene.want_the_grid()
     scene.until_curb_at(12.0, curb(), camera_info())
@@ -71,7 +71,7 @@ def test_a_wrong_focal_length_is_refused_and_the_field_of_view_can_be_named(
     bench: RosBench, fov: float, metres: float
 ):
     """CARLA 0.9.16's own interface takes the tangent of degrees as if they were radians."""
-    bench.start("ground_grid_node")
+    bench.start("ground.ground_grid_node")
     scene = Scene(bench)
     scene.want_the_grid()
     wrong = camera_info(800 / (2 * math.tan(fov) * math.pi / 360))
@@ -83,7 +83,7 @@ def test_a_wrong_focal_length_is_refused_and_the_field_of_view_can_be_named(
 
 
 def test_nothing_is_listened_to_while_nobody_wants_the_grid(bench: RosBench):
-    bench.start("ground_grid_node")
+    bench.start("ground.ground_grid_node")
     scene = Scene(bench)
     topics = (scene.labels, scene.relayed, scene.own, scene.legend)
     bench.until(lambda: bench.node.count_publishers(GRID))
@@ -99,14 +99,14 @@ def test_nothing_is_listened_to_while_nobody_wants_the_grid(bench: RosBench):
 
 
 def test_the_cameras_own_calibration_does_where_none_is_relayed(bench: RosBench):
-    bench.start("ground_grid_node")
+    bench.start("ground.ground_grid_node")
     scene = Scene(bench)
     scene.want_the_grid()
     scene.until_curb_at(12.0, curb(), camera_info(), own=True)
 
 
 def test_without_a_legend_ids_mean_nothing(bench: RosBench):
-    bench.start("ground_grid_node")
+    bench.start("ground.ground_grid_node")
     scene = Scene(bench, legend=False)
     scene.want_the_grid()
     scene.until_problem("waiting for what the class ids mean", curb(), camera_info())
@@ -116,7 +116,7 @@ def test_without_a_legend_ids_mean_nothing(bench: RosBench):
 
 
 def test_the_drivable_classes_are_chosen_by_name_while_the_node_runs(bench: RosBench):
-    bench.start("ground_grid_node", drivable_classes=["Motorway"])
+    bench.start("ground.ground_grid_node", drivable_classes=["Motorway"])
     scene = Scene(bench)
     scene.want_the_grid()
     scene.until_problem("has no class 'Motorway'; it has None/Unlabeled", curb(), camera_info())
@@ -127,7 +127,7 @@ def test_the_drivable_classes_are_chosen_by_name_while_the_node_runs(bench: RosB
 
 
 def test_the_pitch_is_tuned_while_the_node_runs(bench: RosBench):
-    bench.start("ground_grid_node")
+    bench.start("ground.ground_grid_node")
     scene = Scene(bench)
     scene.want_the_grid()
     scene.until_curb_at(12.0, curb(), camera_info())
@@ -139,7 +139,7 @@ def test_the_pitch_is_tuned_while_the_node_runs(bench: RosBench):
 
 
 def test_bad_input_is_counted_and_survived(bench: RosBench):
-    node = bench.start("ground_grid_node")
+    node = bench.start("ground.ground_grid_node")
     scene = Scene(bench)
     scene.want_the_grid()
     scene.until_problem("waiting for the camera's geometry", curb(), None)
@@ -172,7 +172,7 @@ def test_bad_input_is_counted_and_survived(bench: RosBench):
 def test_parameters_that_cannot_be_end_in_a_sentence(parameter: str, text: str):
     if parameter == "pose_source:=tf" and find_spec("tf2_ros"):
         pytest.skip("tf2_ros is installed here")
-    command = [sys.executable, "-m", "carla_unet_ros.ground_grid_node", "--ros-args", "-p"]
+    command = [sys.executable, "-m", "carla_unet_ros.ground.ground_grid_node", "--ros-args", "-p"]
     ended = subprocess.run([*command, parameter], capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1
     assert text in ended.stderr and "Traceback" not in ended.stderr

@@ -57,7 +57,7 @@ def mounted(height: float, frame: str = "ego_vehicle/rgb_front") -> TransformSta
 
 @pytest.mark.usefixtures("fake_tf")
 def test_the_pose_comes_from_tf_as_soon_as_tf_knows_it(bench: RosBench):
-    node = bench.start("ground_grid_node", camera_height=1.0)
+    node = bench.start("ground.ground_grid_node", camera_height=1.0)
     scene = Scene(bench)
     scene.want_the_grid()
     # Half as high, half as far from the camera: 2 + 400 * 1 / 80.
@@ -74,7 +74,7 @@ def test_the_pose_comes_from_tf_as_soon_as_tf_knows_it(bench: RosBench):
 
 @pytest.mark.usefixtures("fake_tf")
 def test_where_only_tf_will_do_its_shortcomings_are_told(bench: RosBench):
-    bench.start("ground_grid_node", pose_source="tf", camera_axes="body")
+    bench.start("ground.ground_grid_node", pose_source="tf", camera_axes="body")
     scene = Scene(bench)
     scene.want_the_grid()
     scene.until_problem("TF has no ego_vehicle/rgb_front in ego_vehicle", curb(), camera_info())

@@ -8,8 +8,9 @@ from ros2_launch import Start, installed, missing
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
-from carla_unet_ros import camera_node, ground_grid_node
+from carla_unet_ros import camera_node
 from carla_unet_ros.evaluation import evaluation_node
+from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.segmentation import segmentation_node
 
 SEGMENTATION = {parameter.name for parameter in segmentation_node.PARAMETERS}

@@ -29,7 +29,7 @@ MODULES = {
     "segmentation": "segmentation.segmentation_node",
     "camera": "camera_node",
     "evaluation": "evaluation.evaluation_node",
-    "ground_grid": "ground_grid_node",
+    "ground_grid": "ground.ground_grid_node",
 }
 NODES = tuple(MODULES)
 # What every node of rclpy declares by itself.
@@ -211,7 +211,7 @@ def test_every_display_gets_its_topic_from_the_nodes_with_a_fitting_qos(
 ) -> None:
     bench.start("camera_node", width=64, height=48)
     bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
-    bench.start("ground_grid_node")
+    bench.start("ground.ground_grid_node")
     assert shown()
     for entry in shown():
         (publisher,) = bench.until(

@@ -16,7 +16,7 @@ from ros2_launch import Start, ament_package, missing
 from ros_bench import RosBench
 
 from carla_unet_ros.drive import Drive
-from carla_unet_ros.ground_grid import CameraPose
+from carla_unet_ros.ground.ground_grid import CameraPose
 
 if missing():
     pytest.skip(missing(), allow_module_level=True)

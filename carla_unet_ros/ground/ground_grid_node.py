@@ -26,10 +26,10 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
-from carla_unet_ros import camera_mounting
 from carla_unet_ros.camera_model import intrinsics
-from carla_unet_ros.camera_mounting import CameraMounting
-from carla_unet_ros.ground_grid import (
+from carla_unet_ros.ground import camera_mounting
+from carla_unet_ros.ground.camera_mounting import CameraMounting
+from carla_unet_ros.ground.ground_grid import (
     Calibration,
     CameraPose,
     Extent,

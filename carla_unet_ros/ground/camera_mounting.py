@@ -12,7 +12,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.time import Time
 
-from carla_unet_ros.ground_grid import CameraPose
+from carla_unet_ros.ground.ground_grid import CameraPose
 from carla_unet_ros.ros.parameters import NodeParameter
 
 _ANGLE = (-180.0, 180.0)
