@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carla_unet_ros.drive import Drive
 from carla_unet_ros.labels import Uint8, carla_13
 from carla_unet_ros.model_file import Model, ModelMetadata, read_model
+from carla_unet_ros.stand_in.drive import Drive
 
 if TYPE_CHECKING:
     from torch import Tensor

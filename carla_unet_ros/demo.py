@@ -94,7 +94,7 @@ def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
 
 
 def _start(nodes: NodeProcesses, model: Path | None, engine: str, seed: int) -> None:
-    nodes.start("camera_node", seed=str(seed))
+    nodes.start("stand_in.camera_node", seed=str(seed))
     chosen = {"model": str(model)} if model else {}
     nodes.start("segmentation.segmentation_node", **chosen, engine=engine, use_sim_time="true")
     nodes.start("evaluation.evaluation_node", use_sim_time="true")

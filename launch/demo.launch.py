@@ -19,8 +19,6 @@ from launch.actions import (
 )
 from launch_ros.actions import Node
 
-from carla_unet_ros.camera_node import PARAMETERS
-from carla_unet_ros.drive import Drive
 from carla_unet_ros.ros.launch_arguments import (
     boolean,
     description,
@@ -28,6 +26,8 @@ from carla_unet_ros.ros.launch_arguments import (
     name_topics_after_car,
     node,
 )
+from carla_unet_ros.stand_in.camera_node import PARAMETERS
+from carla_unet_ros.stand_in.drive import Drive
 
 HERE = Path(__file__).parent
 

@@ -14,9 +14,9 @@ from ros_bench import RosBench
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
-from carla_unet_ros.camera_node import BRIDGE_QOS, PARAMETERS
-from carla_unet_ros.drive import Drive
 from carla_unet_ros.labels import carla_13, carla_label_set, mapping
+from carla_unet_ros.stand_in.camera_node import BRIDGE_QOS, PARAMETERS
+from carla_unet_ros.stand_in.drive import Drive
 
 RGB = "/carla/ego_vehicle/rgb_front"
 TRUTH = "/carla/ego_vehicle/semantic_segmentation_front"
@@ -61,7 +61,7 @@ def bgra(message: Image) -> np.ndarray:
 
 def test_frames_and_truth_are_the_drives(bench: RosBench):
     heard = Heard(bench)
-    bench.start("camera_node", seed=4, **SIZE)
+    bench.start("stand_in.camera_node", seed=4, **SIZE)
     drive = Drive(WIDTH, HEIGHT, seed=4)
     tags = carla_label_set("0.9.13")
     for number, frame, truth in heard.ticks(3)[:3]:
@@ -74,7 +74,7 @@ def test_frames_and_truth_are_the_drives(bench: RosBench):
 
 def test_headers_and_layout_are_the_bridges(bench: RosBench):
     heard = Heard(bench)
-    bench.start("camera_node", **SIZE)
+    bench.start("stand_in.camera_node", **SIZE)
     _, frame, truth = heard.ticks(1)[0]
     assert frame.header.frame_id == "ego_vehicle/rgb_front"
     assert truth.header.frame_id == "ego_vehicle/semantic_segmentation_front"
@@ -85,7 +85,7 @@ def test_headers_and_layout_are_the_bridges(bench: RosBench):
 
 def test_camera_info_comes_with_the_stamp_of_the_image(bench: RosBench):
     heard = Heard(bench)
-    bench.start("camera_node", **SIZE)
+    bench.start("stand_in.camera_node", **SIZE)
     cameras = (heard.frames, heard.infos), (heard.truths, heard.truth_infos)
     for images, infos in cameras:
 
@@ -105,7 +105,7 @@ def test_camera_info_comes_with_the_stamp_of_the_image(bench: RosBench):
 def test_simulation_time_advances_by_one_frame_however_long_it_takes(bench: RosBench):
     """1000 frames a second cannot be drawn: a camera that skipped would leave gaps each time."""
     heard = Heard(bench)
-    bench.start("camera_node", rate=1000.0, **SIZE)
+    bench.start("stand_in.camera_node", rate=1000.0, **SIZE)
     bench.until(
         lambda: (
             len(heard.clocks) >= 30
@@ -119,7 +119,7 @@ def test_simulation_time_advances_by_one_frame_however_long_it_takes(bench: RosB
 
 def test_qos_is_the_bridges(bench: RosBench):
     Heard(bench)
-    bench.start("camera_node", **SIZE)
+    bench.start("stand_in.camera_node", **SIZE)
     for topic in (f"{RGB}/image", f"{RGB}/camera_info", f"{TRUTH}/image", "/clock"):
 
         def found(topic: str = topic) -> list[Any]:
@@ -133,7 +133,7 @@ def test_qos_is_the_bridges(bench: RosBench):
 
 def test_raw_truth_is_the_tag_in_the_red_channel(bench: RosBench):
     heard = Heard(bench)
-    bench.start("camera_node", truth="raw", tags="0.9.16", **SIZE)
+    bench.start("stand_in.camera_node", truth="raw", tags="0.9.16", **SIZE)
     number, _, truth = heard.ticks(1)[0]
     labels = Drive(WIDTH, HEIGHT).frame(number).labels
     ids = mapping(carla_13(), carla_label_set("0.9.16"))[labels]
@@ -146,7 +146,7 @@ def test_raw_truth_is_the_tag_in_the_red_channel(bench: RosBench):
 def test_other_role_and_more_cameras(bench: RosBench):
     heard = Heard(bench, "/carla/hero/rgb_front", "/carla/hero/semantic_segmentation_front")
     others = [bench.collect(Image, f"/carla/hero/rgb_{number}/image") for number in (2, 3)]
-    bench.start("camera_node", role_name="hero", cameras=3, **SIZE)
+    bench.start("stand_in.camera_node", role_name="hero", cameras=3, **SIZE)
     bench.until(lambda: heard.frames and all(others))
     stamps = bench.until(
         lambda: set.intersection(
@@ -177,7 +177,7 @@ def write_pairs(folder: Path, count: int) -> list[tuple[np.ndarray, np.ndarray]]
 def test_a_folder_is_played_in_order_and_again(bench: RosBench, tmp_path: Path):
     pairs = write_pairs(tmp_path / "pairs", 3)
     heard = Heard(bench)
-    bench.start("camera_node", source=tmp_path / "pairs", tags="0.8.x", fov=60.0)
+    bench.start("stand_in.camera_node", source=tmp_path / "pairs", tags="0.8.x", fov=60.0)
     palette = carla_label_set("0.8.x").palette_bgr
     for number, frame, truth in heard.ticks(5):
         picture, mask = pairs[number % 3]
@@ -189,7 +189,7 @@ def test_a_folder_is_played_in_order_and_again(bench: RosBench, tmp_path: Path):
 
 def test_double_ctrl_c_ends_without_noise(bench: RosBench):
     heard = Heard(bench)
-    process = bench.start("camera_node", **SIZE)
+    process = bench.start("stand_in.camera_node", **SIZE)
     heard.ticks(1)
     process.popen.send_signal(2)
     assert process.interrupt() == 0
@@ -197,7 +197,7 @@ def test_double_ctrl_c_ends_without_noise(bench: RosBench):
 
 
 def test_every_parameter_is_described(bench: RosBench):
-    bench.start("camera_node", **SIZE)
+    bench.start("stand_in.camera_node", **SIZE)
     names = [parameter.name for parameter in PARAMETERS]
     listed = bench.call(ListParameters, "/camera/list_parameters", ListParameters.Request())
     assert set(names) <= set(listed.result.names)
@@ -208,7 +208,7 @@ def test_every_parameter_is_described(bench: RosBench):
 
 def failing(*arguments: str) -> str:
     """What the node prints before it ends with status 1."""
-    command = [sys.executable, "-m", "carla_unet_ros.camera_node", *arguments]
+    command = [sys.executable, "-m", "carla_unet_ros.stand_in.camera_node", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 1, ended.stderr
     assert "Traceback" not in ended.stderr
@@ -248,7 +248,7 @@ def test_an_unreadable_frame_on_the_way_is_named(tmp_path: Path):
 
 
 def test_help_tells_topics_and_parameters(capsys: pytest.CaptureFixture[str]):
-    from carla_unet_ros.camera_node import main
+    from carla_unet_ros.stand_in.camera_node import main
 
     with pytest.raises(SystemExit) as ended:
         main(["--help"])

@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from carla_unet_ros.drive import FRAMES_PER_SECOND, Drive
 from carla_unet_ros.labels import carla_13
+from carla_unet_ros.stand_in.drive import FRAMES_PER_SECOND, Drive
 
 SMALL = 320, 240
 SEEDS = (0, 3, 4, 8, 9, 11)

@@ -1,6 +1,6 @@
 """When frames are due, in nanoseconds worked out by hand."""
 
-from carla_unet_ros.frame_pace import FramePace
+from carla_unet_ros.stand_in.frame_pace import FramePace
 
 MS = 10**6
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import small_net
 
-from carla_unet_ros.drive import Drive
 from carla_unet_ros.engines import cuda, open_engine, tensorrt_engine
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
 from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.stand_in.drive import Drive
 
 WHY_NO_GPU = tensorrt_engine.missing()
 

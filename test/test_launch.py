@@ -8,10 +8,10 @@ from ros2_launch import Start, installed, missing
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
-from carla_unet_ros import camera_node
 from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.segmentation import segmentation_node
+from carla_unet_ros.stand_in import camera_node
 
 SEGMENTATION = {parameter.name for parameter in segmentation_node.PARAMETERS}
 SEGMENTATION |= {"params_file", "namespace", "use_sim_time", "respawn"}

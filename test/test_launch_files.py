@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config"
 MODULES = {
     "segmentation": "segmentation.segmentation_node",
-    "camera": "camera_node",
+    "camera": "stand_in.camera_node",
     "evaluation": "evaluation.evaluation_node",
     "ground_grid": "ground.ground_grid_node",
 }
@@ -209,7 +209,7 @@ def test_rviz_shows_frame_overlay_truth_and_the_ground_in_three_dimensions_and_i
 def test_every_display_gets_its_topic_from_the_nodes_with_a_fitting_qos(
     bench: RosBench, tiny_model_path: Path
 ) -> None:
-    bench.start("camera_node", width=64, height=48)
+    bench.start("stand_in.camera_node", width=64, height=48)
     bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
     bench.start("ground.ground_grid_node")
     assert shown()

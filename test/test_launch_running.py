@@ -15,8 +15,8 @@ from rclpy.parameter import parameter_value_to_python
 from ros2_launch import Start, ament_package, missing
 from ros_bench import RosBench
 
-from carla_unet_ros.drive import Drive
 from carla_unet_ros.ground.ground_grid import CameraPose
+from carla_unet_ros.stand_in.drive import Drive
 
 if missing():
     pytest.skip(missing(), allow_module_level=True)

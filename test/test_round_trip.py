@@ -72,7 +72,7 @@ def test_a_recorded_drive_scores_as_it_did_live(
     figures = bench.collect(DiagnosticArray, "/evaluation/iou")
     bench.until(lambda: "scoring tiny" in evaluation.printed)
     camera = bench.start(
-        "camera_node",
+        "stand_in.camera_node",
         source=_painted_drive(tmp_path / "drive", tags),
         truth=truth,
         tags=tags,

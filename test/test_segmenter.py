@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from carla_unet_ros import segmenter as segmenter_module
-from carla_unet_ros.drive import Drive
 from carla_unet_ros.engines import SIZES_KEPT, EngineError, open_engine
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import Uint8, carla_13
 from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, read_model
 from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.stand_in.drive import Drive
 
 
 def painted(labels: Uint8) -> Uint8:

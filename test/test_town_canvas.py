@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from carla_unet_ros.camera_model import intrinsics
-from carla_unet_ros.town.canvas import NEAR, Canvas, Texture, blank, clip_near
-from carla_unet_ros.town.light import Shade
-from carla_unet_ros.town.tags import BUILDING, FENCE, WALL
+from carla_unet_ros.stand_in.town.canvas import NEAR, Canvas, Texture, blank, clip_near
+from carla_unet_ros.stand_in.town.light import Shade
+from carla_unet_ros.stand_in.town.tags import BUILDING, FENCE, WALL
 
 PLAIN = Shade((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), 0.0)
 RED, BLUE = (10, 20, 200), (200, 20, 10)

@@ -20,7 +20,6 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from carla_unet_ros.drive import Drive
 from carla_unet_ros.labels import (
     IGNORE,
     UNKNOWN_TAG,
@@ -30,6 +29,7 @@ from carla_unet_ros.labels import (
     carla_label_set,
     mapping,
 )
+from carla_unet_ros.stand_in.drive import Drive
 
 LAYOUTS = (("rgb", "label"), ("CameraRGB", "CameraSeg"), ("CameraRGB", "CameraMask"))
 _SUFFIXES = ("png", "jpg", "jpeg", "bmp")

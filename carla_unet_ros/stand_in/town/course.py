@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carla_unet_ros.town.light import Floats
+from carla_unet_ros.stand_in.town.light import Floats
 
 BEHIND, AHEAD = 24, 260
 """Metres of street laid out behind and ahead of the car."""

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from carla_unet_ros.town.light import Bgr
-from carla_unet_ros.town.solids import PAINT, Corner, Face, Solid, box, decal, disc, prism
-from carla_unet_ros.town.tags import VEHICLE
+from carla_unet_ros.stand_in.town.light import Bgr
+from carla_unet_ros.stand_in.town.solids import PAINT, Corner, Face, Solid, box, decal, disc, prism
+from carla_unet_ros.stand_in.town.tags import VEHICLE
 
 
 class Shape(NamedTuple):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from carla_unet_ros.town import furniture, people, plants, signs, surfaces, vehicles
-from carla_unet_ros.town.light import Bgr
+from carla_unet_ros.stand_in.town import furniture, people, plants, signs, surfaces, vehicles
+from carla_unet_ros.stand_in.town.light import Bgr
 
 
 class Stock:

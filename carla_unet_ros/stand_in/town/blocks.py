@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carla_unet_ros.town.character import Character
-from carla_unet_ros.town.roadside import LENGTH, Roadside, Walker
-from carla_unet_ros.town.stock import Stock
-from carla_unet_ros.town.street import Crossing, Street
-from carla_unet_ros.town.things import Thing
+from carla_unet_ros.stand_in.town.character import Character
+from carla_unet_ros.stand_in.town.roadside import LENGTH, Roadside, Walker
+from carla_unet_ros.stand_in.town.stock import Stock
+from carla_unet_ros.stand_in.town.street import Crossing, Street
+from carla_unet_ros.stand_in.town.things import Thing
 
 
 class Block(NamedTuple):

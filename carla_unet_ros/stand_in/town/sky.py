@@ -7,8 +7,8 @@ import numpy as np
 
 from carla_unet_ros.camera_model import Intrinsics
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.light import Floats, Light
-from carla_unet_ros.town.tags import BUILDING, NONE, VEGETATION
+from carla_unet_ros.stand_in.town.light import Floats, Light
+from carla_unet_ros.stand_in.town.tags import BUILDING, NONE, VEGETATION
 
 
 class Sky:

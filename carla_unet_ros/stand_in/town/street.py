@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carla_unet_ros.town.character import Character
-from carla_unet_ros.town.light import Bgr
+from carla_unet_ros.stand_in.town.character import Character
+from carla_unet_ros.stand_in.town.light import Bgr
 
 
 class Street(NamedTuple):

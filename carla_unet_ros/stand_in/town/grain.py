@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.light import Floats
-from carla_unet_ros.town.street import Street
+from carla_unet_ros.stand_in.town.light import Floats
+from carla_unet_ros.stand_in.town.street import Street
 
 ACROSS, ALONG = 48.0, 48.0
 """Metres of ground that the grain covers before it repeats."""

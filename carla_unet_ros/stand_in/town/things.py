@@ -7,12 +7,12 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from carla_unet_ros.town.canvas import NEAR, Canvas, Sprite, Texture
-from carla_unet_ros.town.course import Spot, View
-from carla_unet_ros.town.light import Bgr, Floats, Light
-from carla_unet_ros.town.solids import Solid
-from carla_unet_ros.town.surfaces import Front
-from carla_unet_ros.town.tags import BUILDING
+from carla_unet_ros.stand_in.town.canvas import NEAR, Canvas, Sprite, Texture
+from carla_unet_ros.stand_in.town.course import Spot, View
+from carla_unet_ros.stand_in.town.light import Bgr, Floats, Light
+from carla_unet_ros.stand_in.town.solids import Solid
+from carla_unet_ros.stand_in.town.surfaces import Front
+from carla_unet_ros.stand_in.town.tags import BUILDING
 
 
 class Moment(NamedTuple):

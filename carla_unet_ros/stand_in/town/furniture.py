@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from carla_unet_ros.town.canvas import Sprite, Texture, blank
-from carla_unet_ros.town.light import Bgr
-from carla_unet_ros.town.solids import Solid, box
-from carla_unet_ros.town.tags import OTHER, POLE
+from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, blank
+from carla_unet_ros.stand_in.town.light import Bgr
+from carla_unet_ros.stand_in.town.solids import Solid, box
+from carla_unet_ros.stand_in.town.tags import OTHER, POLE
 
 _STEEL: Bgr = (120, 122, 124)
 _DARK: Bgr = (48, 50, 52)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from carla_unet_ros.town.character import Character
-from carla_unet_ros.town.stock import Stock
-from carla_unet_ros.town.street import Crossing, Street
-from carla_unet_ros.town.things import House, Item, Panel, Stand, Thing
-from carla_unet_ros.town.vehicles import PAINTS, SHAPES
+from carla_unet_ros.stand_in.town.character import Character
+from carla_unet_ros.stand_in.town.stock import Stock
+from carla_unet_ros.stand_in.town.street import Crossing, Street
+from carla_unet_ros.stand_in.town.things import House, Item, Panel, Stand, Thing
+from carla_unet_ros.stand_in.town.vehicles import PAINTS, SHAPES
 
 LENGTH = 40.0
 """Metres of street in a block."""

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from carla_unet_ros.town.canvas import NEAR, Canvas
-from carla_unet_ros.town.light import Bgr, Floats, Light
+from carla_unet_ros.stand_in.town.canvas import NEAR, Canvas
+from carla_unet_ros.stand_in.town.light import Bgr, Floats, Light
 
 Corner = tuple[float, float, float]
 

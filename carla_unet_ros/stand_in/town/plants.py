@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.canvas import Sprite, Texture, blank
-from carla_unet_ros.town.tags import CLEAR, VEGETATION
+from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, blank
+from carla_unet_ros.stand_in.town.tags import CLEAR, VEGETATION
 
 TREES = ("cypress", "broadleaf", "conifer", "birch", "bush", "hedge")
 

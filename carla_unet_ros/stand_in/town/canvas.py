@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from carla_unet_ros.camera_model import Intrinsics
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.light import Floats, Shade
-from carla_unet_ros.town.tags import CLEAR
+from carla_unet_ros.stand_in.town.light import Floats, Shade
+from carla_unet_ros.stand_in.town.tags import CLEAR
 
 NEAR = 0.4
 """Nothing closer to the camera than this is painted (metres)."""

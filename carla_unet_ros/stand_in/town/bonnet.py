@@ -5,7 +5,7 @@ import numpy as np
 
 from carla_unet_ros.camera_model import Intrinsics
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.tags import VEHICLE
+from carla_unet_ros.stand_in.town.tags import VEHICLE
 
 
 class Bonnet:

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.canvas import Texture
-from carla_unet_ros.town.light import Bgr
-from carla_unet_ros.town.tags import BUILDING, CLEAR, FENCE, WALL
+from carla_unet_ros.stand_in.town.canvas import Texture
+from carla_unet_ros.stand_in.town.light import Bgr
+from carla_unet_ros.stand_in.town.tags import BUILDING, CLEAR, FENCE, WALL
 
 DENSITY = 24
 """Pixels a metre."""

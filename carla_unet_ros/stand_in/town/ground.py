@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.canvas import NEAR, Canvas
-from carla_unet_ros.town.course import AHEAD, View
-from carla_unet_ros.town.grain import ACROSS, ALONG, bands, grain
-from carla_unet_ros.town.light import Bgr, Floats, Light
-from carla_unet_ros.town.street import Crossing, Street
-from carla_unet_ros.town.tags import NONE, ROAD, ROAD_LINE, SIDEWALK
+from carla_unet_ros.stand_in.town.canvas import NEAR, Canvas
+from carla_unet_ros.stand_in.town.course import AHEAD, View
+from carla_unet_ros.stand_in.town.grain import ACROSS, ALONG, bands, grain
+from carla_unet_ros.stand_in.town.light import Bgr, Floats, Light
+from carla_unet_ros.stand_in.town.street import Crossing, Street
+from carla_unet_ros.stand_in.town.tags import NONE, ROAD, ROAD_LINE, SIDEWALK
 
 CURB = 0.15
 _DEEPEST = 900.0

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.canvas import Sprite, Texture, blank
-from carla_unet_ros.town.light import Bgr
-from carla_unet_ros.town.tags import PEDESTRIAN
+from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, blank
+from carla_unet_ros.stand_in.town.light import Bgr
+from carla_unet_ros.stand_in.town.tags import PEDESTRIAN
 
 PHASES = 4
 _ROWS, _COLUMNS = 256, 128

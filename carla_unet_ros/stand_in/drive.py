@@ -1,8 +1,7 @@
 """A drive through a made-up town: camera frames with exact labels, from nothing but a seed.
 
 It stands in for CARLA where none is installed, and its frames are training data for classes that
-are rare in recorded ones. What the town is made of stands in `carla_unet_ros.town`; this file is
-the journey: where the car is, who else moves, and the order of painting.
+are rare in recorded ones. What the town is made of stands in `town`; this file is the journey: where the car is, who else moves, and the order of painting.
 """
 
 import math
@@ -13,19 +12,19 @@ import numpy as np
 
 from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.blocks import Block, Blocks
-from carla_unet_ros.town.bonnet import Bonnet
-from carla_unet_ros.town.canvas import Canvas
-from carla_unet_ros.town.character import CHARACTERS
-from carla_unet_ros.town.course import Course, View
-from carla_unet_ros.town.ground import Ground
-from carla_unet_ros.town.light import WEATHERS, weather
-from carla_unet_ros.town.roadside import LENGTH, Walker
-from carla_unet_ros.town.sky import Sky
-from carla_unet_ros.town.stock import Stock
-from carla_unet_ros.town.street import Crossing, make_street
-from carla_unet_ros.town.things import Item, Moment, Stand, Thing
-from carla_unet_ros.town.vehicles import PAINTS, SHAPES
+from carla_unet_ros.stand_in.town.blocks import Block, Blocks
+from carla_unet_ros.stand_in.town.bonnet import Bonnet
+from carla_unet_ros.stand_in.town.canvas import Canvas
+from carla_unet_ros.stand_in.town.character import CHARACTERS
+from carla_unet_ros.stand_in.town.course import Course, View
+from carla_unet_ros.stand_in.town.ground import Ground
+from carla_unet_ros.stand_in.town.light import WEATHERS, weather
+from carla_unet_ros.stand_in.town.roadside import LENGTH, Walker
+from carla_unet_ros.stand_in.town.sky import Sky
+from carla_unet_ros.stand_in.town.stock import Stock
+from carla_unet_ros.stand_in.town.street import Crossing, make_street
+from carla_unet_ros.stand_in.town.things import Item, Moment, Stand, Thing
+from carla_unet_ros.stand_in.town.vehicles import PAINTS, SHAPES
 
 FRAMES_PER_SECOND = 20
 """Frames of the drive in a second of its own time."""

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.town.canvas import Sprite, Texture, blank
-from carla_unet_ros.town.light import Bgr
-from carla_unet_ros.town.tags import SIGN
+from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, blank
+from carla_unet_ros.stand_in.town.light import Bgr
+from carla_unet_ros.stand_in.town.tags import SIGN
 
 _WHITE: Bgr = (215.0, 218.0, 220.0)
 _BLACK: Bgr = (24.0, 24.0, 24.0)
