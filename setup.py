@@ -103,7 +103,7 @@ setup(
     entry_points={
         "console_scripts": [
             *(f"{module.rpartition('.')[2]} = {NAME}.{module}:main" for module in NODES),
-            f"carla_unet_demo = {NAME}.demo:main",
+            f"carla_unet_demo = {NAME}.demo.demo:main",
             f"carla_unet_build_engine = {NAME}.engines.build_engine:main",
             *(f"carla_unet_{tool} = {NAME}.training.commands:{tool}" for tool in TRAINING_TOOLS),
         ]

@@ -26,9 +26,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 
+from carla_unet_ros.demo.node_processes import free_domain
 from carla_unet_ros.labels import Uint8, carla_13
 from carla_unet_ros.labels.legend import Legend
-from carla_unet_ros.node_processes import free_domain
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.frame_memory import keep_freed_memory

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import report
 from tqdm import tqdm
 
+from carla_unet_ros.demo.node_processes import free_domain
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
 from carla_unet_ros.model_file import ModelError
-from carla_unet_ros.node_processes import free_domain
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.segmenter import Segmenter
 

@@ -33,7 +33,7 @@ class Demo:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-u", "-m", "carla_unet_ros.demo", *map(str, arguments)]
+        command = [sys.executable, "-u", "-m", "carla_unet_ros.demo.demo", *map(str, arguments)]
         self._process = subprocess.Popen(
             [*command, "--domain", str(self._domain), "--out", str(self.out)],
             env=os.environ | environment,
@@ -153,7 +153,7 @@ def test_a_missing_model_ends_the_demo_with_a_sentence(demo: Demo, tmp_path: Pat
 def test_the_demo_says_what_to_install_where_ros_is_missing() -> None:
     code = (
         "import sys; sys.modules['rclpy'] = None; "
-        "from carla_unet_ros.demo import main; sys.exit(main([]))"
+        "from carla_unet_ros.demo.demo import main; sys.exit(main([]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from carla_unet_ros.demo_recording import Video, View, write_picture
+from carla_unet_ros.demo.recording import Video, View, write_picture
 from carla_unet_ros.labels import Uint8
 
 

@@ -17,7 +17,7 @@ from carla_unet_ros.stand_in import camera_node
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("README.md"))
-ROOMS = {"demo": "", "build_engine": ".engines"}  # of the commands that are not of training
+ROOMS = {"demo": ".demo", "build_engine": ".engines"}  # of the commands that are not of training
 NODES = (segmentation_node, camera_node, evaluation_node, ground_grid_node)
 CAMERA = CameraTopics("/carla/ego_vehicle/rgb_front/image")
 

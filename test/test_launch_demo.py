@@ -27,7 +27,7 @@ import tiny_model
 from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 
-from carla_unet_ros.node_processes import free_domain
+from carla_unet_ros.demo.node_processes import free_domain
 
 
 @pytest.mark.launch_test

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from carla_unet_ros import node_processes
-from carla_unet_ros.node_processes import NodeDied, NodeProcesses, free_domain
+from carla_unet_ros.demo import node_processes
+from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
 
 PATIENCE = 30.0
 
@@ -52,7 +52,7 @@ def test_nodes_end_even_where_their_parent_is_killed(tmp_path: Path, ros_domain:
     del ros_domain
     script = (
         "import sys, time, pathlib\n"
-        "from carla_unet_ros.node_processes import NodeProcesses\n"
+        "from carla_unet_ros.demo.node_processes import NodeProcesses\n"
         "with NodeProcesses(pathlib.Path(sys.argv[1])) as nodes:\n"
         "    nodes.start('segmentation.segmentation_node', autostart='false')\n"
         "    print('started', flush=True)\n"

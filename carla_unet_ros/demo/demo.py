@@ -18,13 +18,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from carla_unet_ros.demo_recording import Video, write_picture
+from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
+from carla_unet_ros.demo.recording import Video, write_picture
 from carla_unet_ros.engines import ENGINE_KINDS
 from carla_unet_ros.model_file import ModelError, read_model
-from carla_unet_ros.node_processes import NodeDied, NodeProcesses, free_domain
 
 if TYPE_CHECKING:
-    from carla_unet_ros.demo_view import DemoView
+    from carla_unet_ros.demo.view import DemoView
 
 _SECONDS_TO_FIRST_LABEL = 60.0
 _SECONDS_BETWEEN_LINES = 1.0
@@ -66,7 +66,7 @@ class _StopOnSignal:
 
 def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
     try:
-        from carla_unet_ros.demo_view import DemoView
+        from carla_unet_ros.demo.view import DemoView
     except ImportError as error:
         raise DemoFailed(
             f"ROS 2 cannot be imported ({error}); install it with pip install '.[ros]', "

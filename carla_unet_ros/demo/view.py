@@ -22,7 +22,7 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from carla_unet_ros.demo_recording import View
+from carla_unet_ros.demo.recording import View
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.diagnostics import ERROR
