@@ -29,8 +29,8 @@ from report import add_options, conditions
 from tqdm import tqdm
 
 from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, ModelError, read_model
-from carla_unet_ros.training.checkpoints import CheckpointError
-from carla_unet_ros.training.views import Views
+from carla_unet_ros.training.net.checkpoints import CheckpointError
+from carla_unet_ros.training.net.views import Views
 
 _INTERRUPTED = 130
 

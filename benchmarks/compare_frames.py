@@ -9,7 +9,6 @@ import onnx
 
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
-from carla_unet_ros.training.checkpoints import read_trained_net
 from carla_unet_ros.training.datasets import (
     DataError,
     DriveFrames,
@@ -18,8 +17,9 @@ from carla_unet_ros.training.datasets import (
     camera_frame,
     split_names,
 )
-from carla_unet_ros.training.folding import fold
-from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.net.checkpoints import read_trained_net
+from carla_unet_ros.training.net.folding import fold
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
 
 class NotTheSameNet(ValueError):

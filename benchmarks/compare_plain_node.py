@@ -16,8 +16,8 @@ from compare_torch import net_of, use_all_cores
 from sensor_msgs.msg import Image
 
 from carla_unet_ros.labels import carla_13
-from carla_unet_ros.training.frame_graph import MEAN, STD
-from carla_unet_ros.training.views import Views
+from carla_unet_ros.training.net.frame_graph import MEAN, STD
+from carla_unet_ros.training.net.views import Views
 
 
 class PlainNode(MessagePath):

@@ -17,10 +17,10 @@ from compare_contenders import FramePath, Skipped, Work
 from torch import Tensor, nn
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.training.checkpoints import read_trained_net
-from carla_unet_ros.training.frame_graph import FrameGraph
-from carla_unet_ros.training.unet import UNet, UNetConfig
-from carla_unet_ros.training.views import Views
+from carla_unet_ros.training.net.checkpoints import read_trained_net
+from carla_unet_ros.training.net.frame_graph import FrameGraph
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
+from carla_unet_ros.training.net.views import Views
 
 
 class TorchPath(FramePath):

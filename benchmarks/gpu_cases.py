@@ -19,8 +19,8 @@ from carla_unet_ros.stand_in.drive import Drive
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from carla_unet_ros.training.frame_graph import FrameGraph
-    from carla_unet_ros.training.unet import UNet, UNetConfig
+    from carla_unet_ros.training.net.frame_graph import FrameGraph
+    from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
 CLASSIC_NETWORK = (800, 608)
 
@@ -65,8 +65,8 @@ def classic_cases(folder: Path, network: tuple[int, int] = CLASSIC_NETWORK) -> l
     """The U-Net of the paper with random weights. Raises ImportError without torch."""
     import torch
 
-    from carla_unet_ros.training.folding import fold
-    from carla_unet_ros.training.unet import UNet, UNetConfig
+    from carla_unet_ros.training.net.folding import fold
+    from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
     torch.manual_seed(0)
     net = fold(UNet(UNetConfig(channels=64)))
@@ -82,10 +82,10 @@ def net_of(path: Path) -> "UNet":
     Raises ImportError without torch, and ValueError where the file holds other weights than a
     U-Net's under their own names, as an int8 file does.
     """
-    from carla_unet_ros.training.checkpoints import CheckpointError
-    from carla_unet_ros.training.folding import fold
-    from carla_unet_ros.training.pretrained import weights_of_model
-    from carla_unet_ros.training.unet import UNet
+    from carla_unet_ros.training.net.checkpoints import CheckpointError
+    from carla_unet_ros.training.net.folding import fold
+    from carla_unet_ros.training.net.pretrained import weights_of_model
+    from carla_unet_ros.training.net.unet import UNet
 
     try:
         weights = weights_of_model(path)
@@ -106,7 +106,7 @@ def drive_frames(size: tuple[int, int]) -> list[Uint8]:
 
 def _config(weights: "Mapping[str, Tensor]") -> "UNetConfig":
     """The config that gives weights of these shapes. Raises KeyError where none does."""
-    from carla_unet_ros.training.unet import UNetConfig
+    from carla_unet_ros.training.net.unet import UNetConfig
 
     channels, _, size, _ = weights["first.0.weight"].shape
     inner = (weight for name, weight in weights.items() if not name.startswith("head."))
@@ -123,7 +123,7 @@ def _config(weights: "Mapping[str, Tensor]") -> "UNetConfig":
 
 
 def _graph(net: "UNet", metadata: ModelMetadata) -> "FrameGraph":
-    from carla_unet_ros.training.frame_graph import FrameGraph
+    from carla_unet_ros.training.net.frame_graph import FrameGraph
 
     graph = FrameGraph.of(copy.deepcopy(net), metadata, folded=True)
     return graph.half() if metadata.precision == "fp16" else graph

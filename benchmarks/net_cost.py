@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
 _STEP = 4
 

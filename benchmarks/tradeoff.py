@@ -40,12 +40,6 @@ from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.checkpoints import (
-    CheckpointError,
-    TrainedNet,
-    read_checkpoint,
-    read_trained_net,
-)
 from carla_unet_ros.training.datasets import (
     DataError,
     PairFolder,
@@ -55,8 +49,14 @@ from carla_unet_ros.training.datasets import (
 )
 from carla_unet_ros.training.evaluate import evaluate
 from carla_unet_ros.training.export import ExportError
+from carla_unet_ros.training.net.checkpoints import (
+    CheckpointError,
+    TrainedNet,
+    read_checkpoint,
+    read_trained_net,
+)
+from carla_unet_ros.training.net.unet import parameter_count
 from carla_unet_ros.training.options import size_argument
-from carla_unet_ros.training.unet import parameter_count
 
 _SIZES = ("448x320", "576x384", "640x384", "704x512", "768x576", "832x640")
 _FRAMES_TIMED = 8

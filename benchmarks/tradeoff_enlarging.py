@@ -1,7 +1,7 @@
 """Three ways from the network's size to the camera's, to see what each costs and gives.
 
 nearest:        the label of the nearest pixel
-margins:        what model files do, see `carla_unet_ros.training.decision`
+margins:        what model files do, see `carla_unet_ros.training.net.decision`
 probabilities:  those of all classes are enlarged bilinearly, then the largest wins
 """
 
@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from carla_unet_ros.training.decision import Decision, decide
-from carla_unet_ros.training.frame_graph import FrameGraph
+from carla_unet_ros.training.net.decision import Decision, decide
+from carla_unet_ros.training.net.frame_graph import FrameGraph
 
 
 class _Nearest(FrameGraph):

@@ -13,13 +13,13 @@ from tradeoff_enlarging import GRAPHS
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine, openvino_core
 from carla_unet_ros.model_file import read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.checkpoints import TrainedNet
 from carla_unet_ros.training.datasets import PairSource
 from carla_unet_ros.training.export import check_labels, described, save, to_onnx
-from carla_unet_ros.training.folding import fold
+from carla_unet_ros.training.net.checkpoints import TrainedNet
+from carla_unet_ros.training.net.folding import fold
+from carla_unet_ros.training.net.views import ONE_VIEW, Views
 from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.quantize import to_int8
-from carla_unet_ros.training.views import ONE_VIEW, Views
 
 AXES = ("size", "enlarging", "precision", "views")
 PRECISIONS = ("fp32", "bf16", "int8")

@@ -24,8 +24,8 @@ import unet_vs_cnn_pictures
 from unet_vs_cnn_contest import Contest, predicted
 from unet_vs_cnn_document import Figures, document, thin_classes
 
-from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet
 from carla_unet_ros.training.datasets import DataError
+from carla_unet_ros.training.net.checkpoints import CheckpointError, TrainedNet
 from carla_unet_ros.training.options import OptionError
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -13,7 +13,6 @@ from unet_vs_cnn_document import Figures, NetFigures
 
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import LabelSet, Uint8, carla_13, label_set
-from carla_unet_ros.training.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.datasets import (
     DataError,
     DriveFrames,
@@ -23,10 +22,11 @@ from carla_unet_ros.training.datasets import (
     split_names,
     write_pair,
 )
-from carla_unet_ros.training.frame_graph import FrameGraph
+from carla_unet_ros.training.net.checkpoints import TrainedNet, read_trained_net
+from carla_unet_ros.training.net.frame_graph import FrameGraph
+from carla_unet_ros.training.net.unet import UNet, UNetConfig, parameter_count
 from carla_unet_ros.training.options import OptionError, Options, parse
 from carla_unet_ros.training.train import train
-from carla_unet_ros.training.unet import UNet, UNetConfig, parameter_count
 
 _FIRST_STREETS = {"train": 1000, "test": 0}
 _WATCHED = 8

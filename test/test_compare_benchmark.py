@@ -27,10 +27,10 @@ from compare_processes import Times, Worker
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.model_file import ModelMetadata
 from carla_unet_ros.training import export
-from carla_unet_ros.training.checkpoints import write_checkpoint
-from carla_unet_ros.training.folding import fold
-from carla_unet_ros.training.frame_graph import FrameGraph
-from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.net.checkpoints import write_checkpoint
+from carla_unet_ros.training.net.folding import fold
+from carla_unet_ros.training.net.frame_graph import FrameGraph
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
 pytestmark = pytest.mark.training
 

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F
 from torch import Tensor
 
-from carla_unet_ros.training.decision import Decision, decide, enlarged
+from carla_unet_ros.training.net.decision import Decision, decide, enlarged
 
 pytestmark = pytest.mark.training
 

@@ -172,8 +172,8 @@ def test_a_nets_config_is_told_by_the_shapes_of_its_weights(
     stem: int, skips: bool, most: int
 ) -> None:
     pytest.importorskip("torch")
-    from carla_unet_ros.training.folding import fold
-    from carla_unet_ros.training.unet import UNet, UNetConfig
+    from carla_unet_ros.training.net.folding import fold
+    from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
     config = UNetConfig(7, channels=4, depth=3, stem=stem, max_channels=most, skips=skips)
     assert gpu_cases._config(fold(UNet(config)).state_dict()) == config
@@ -185,9 +185,9 @@ def test_torch_runs_the_weights_that_the_model_file_holds(
 ) -> None:
     torch = pytest.importorskip("torch")
     from carla_unet_ros.training import export
-    from carla_unet_ros.training.folding import fold
-    from carla_unet_ros.training.frame_graph import FrameGraph
-    from carla_unet_ros.training.unet import UNet, UNetConfig
+    from carla_unet_ros.training.net.folding import fold
+    from carla_unet_ros.training.net.frame_graph import FrameGraph
+    from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
     torch.manual_seed(0)
     net = UNet(UNetConfig(channels=4, depth=2, stem=2))

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from carla_unet_ros.labels import IGNORE
-from carla_unet_ros.training.losses import (
+from carla_unet_ros.training.net.losses import (
     SegmentationLoss,
     class_weights,
     dice_loss,

@@ -14,13 +14,13 @@ from torch import Tensor
 from carla_unet_ros.labels import LabelSet, carla_13, carla_label_set
 from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
 from carla_unet_ros.training import export, train
-from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet, write_checkpoint
 from carla_unet_ros.training.datasets import DriveFrames
-from carla_unet_ros.training.frame_graph import normalise
+from carla_unet_ros.training.net.checkpoints import CheckpointError, TrainedNet, write_checkpoint
+from carla_unet_ros.training.net.frame_graph import normalise
+from carla_unet_ros.training.net.pretrained import start_from, weights_of_model
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
+from carla_unet_ros.training.net.views import ONE_VIEW, Views
 from carla_unet_ros.training.options import parse
-from carla_unet_ros.training.pretrained import start_from, weights_of_model
-from carla_unet_ros.training.unet import UNet, UNetConfig
-from carla_unet_ros.training.views import ONE_VIEW, Views
 
 pytestmark = pytest.mark.training
 

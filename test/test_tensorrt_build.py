@@ -280,10 +280,10 @@ def test_an_exported_unet_builds_in_its_precision(
 ) -> None:
     torch = pytest.importorskip("torch")
     from carla_unet_ros.training import export
-    from carla_unet_ros.training.folding import fold
-    from carla_unet_ros.training.frame_graph import FrameGraph
-    from carla_unet_ros.training.unet import UNet, UNetConfig
-    from carla_unet_ros.training.views import Views
+    from carla_unet_ros.training.net.folding import fold
+    from carla_unet_ros.training.net.frame_graph import FrameGraph
+    from carla_unet_ros.training.net.unet import UNet, UNetConfig
+    from carla_unet_ros.training.net.views import Views
 
     torch.manual_seed(0)
     net = Views(flips=flips).of(fold(UNet(UNetConfig(channels=4, depth=2, stem=2))))

@@ -12,13 +12,13 @@ torch = pytest.importorskip("torch")
 
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.training import train
-from carla_unet_ros.training.checkpoints import (
+from carla_unet_ros.training.net.checkpoints import (
     CheckpointError,
     read_checkpoint,
     read_trained_net,
     write_checkpoint,
 )
-from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
 pytestmark = pytest.mark.training
 

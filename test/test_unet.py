@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from carla_unet_ros.training.unet import UNet, UNetConfig, parameter_count
+from carla_unet_ros.training.net.unet import UNet, UNetConfig, parameter_count
 
 pytestmark = pytest.mark.training
 

@@ -24,7 +24,6 @@ from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import ModelMetadata, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.checkpoints import CheckpointError, TrainedNet, read_trained_net
 from carla_unet_ros.training.datasets import (
     DataError,
     DriveFrames,
@@ -34,10 +33,11 @@ from carla_unet_ros.training.datasets import (
     split_names,
 )
 from carla_unet_ros.training.evaluate import evaluate
-from carla_unet_ros.training.folding import fold
-from carla_unet_ros.training.frame_graph import FrameGraph
+from carla_unet_ros.training.net.checkpoints import CheckpointError, TrainedNet, read_trained_net
+from carla_unet_ros.training.net.folding import fold
+from carla_unet_ros.training.net.frame_graph import FrameGraph
+from carla_unet_ros.training.net.views import ONE_VIEW, Views
 from carla_unet_ros.training.options import size_argument
-from carla_unet_ros.training.views import ONE_VIEW, Views
 
 if TYPE_CHECKING:
     import onnx

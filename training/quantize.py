@@ -34,7 +34,7 @@ from carla_unet_ros.training.datasets import (
     split_names,
 )
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
-from carla_unet_ros.training.quantised_graph import concatenate_integers, make_signed
+from carla_unet_ros.training.net.quantised_graph import concatenate_integers, make_signed
 
 if TYPE_CHECKING:
     import onnx

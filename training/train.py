@@ -25,20 +25,21 @@ from tqdm import tqdm
 
 from carla_unet_ros.labels import label_set
 from carla_unet_ros.model_file import ModelError
-from carla_unet_ros.training import loading, losses, plots
+from carla_unet_ros.training import loading, plots
 from carla_unet_ros.training.augmentation import Augmentation
-from carla_unet_ros.training.checkpoints import (
+from carla_unet_ros.training.datasets import DataError
+from carla_unet_ros.training.net import losses
+from carla_unet_ros.training.net.checkpoints import (
     CheckpointError,
     read_checkpoint,
     write_checkpoint,
 )
-from carla_unet_ros.training.datasets import DataError
-from carla_unet_ros.training.distributed import share_statistics
-from carla_unet_ros.training.frame_graph import normalise
+from carla_unet_ros.training.net.distributed import share_statistics
+from carla_unet_ros.training.net.frame_graph import normalise
+from carla_unet_ros.training.net.pretrained import start_from
+from carla_unet_ros.training.net.unet import UNet, UNetConfig, parameter_count
 from carla_unet_ros.training.options import OptionError, Options, parse
-from carla_unet_ros.training.pretrained import start_from
 from carla_unet_ros.training.sources import TrainingData, class_pixels
-from carla_unet_ros.training.unet import UNet, UNetConfig, parameter_count
 from carla_unet_ros.training.validation import mean_score, validate
 
 

@@ -7,9 +7,9 @@ from lightning_fabric import Fabric
 
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.training.datasets import PairFolder, camera_frame
-from carla_unet_ros.training.frame_graph import FrameGraph
+from carla_unet_ros.training.net.frame_graph import FrameGraph
+from carla_unet_ros.training.net.unet import UNet
 from carla_unet_ros.training.options import Options
-from carla_unet_ros.training.unet import UNet
 
 
 @torch.no_grad()

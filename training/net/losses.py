@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carla_unet_ros.labels import IGNORE
-from carla_unet_ros.training.distributed import all_sum
+from carla_unet_ros.training.net.distributed import all_sum
 
 
 class SegmentationLoss(nn.Module):

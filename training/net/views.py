@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from carla_unet_ros.training.unet import UNet
+from carla_unet_ros.training.net.unet import UNet
 
 
 @dataclass(frozen=True)

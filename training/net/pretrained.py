@@ -16,10 +16,10 @@ from torch import Tensor
 
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import read_model
-from carla_unet_ros.training.checkpoints import CheckpointError, read_checkpoint
-from carla_unet_ros.training.folding import unfold
-from carla_unet_ros.training.unet import UNet, UNetConfig
-from carla_unet_ros.training.views import head_of_one
+from carla_unet_ros.training.net.checkpoints import CheckpointError, read_checkpoint
+from carla_unet_ros.training.net.folding import unfold
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
+from carla_unet_ros.training.net.views import head_of_one
 
 _OUTER = re.compile(r"^(net\.)+")
 """What export puts before the names of a net's weights, once for each module around the net."""

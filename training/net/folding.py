@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from carla_unet_ros.training.unet import DoubleConv, UNet
+from carla_unet_ros.training.net.unet import DoubleConv, UNet
 
 
 def fold(net: UNet) -> UNet:

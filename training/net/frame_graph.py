@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carla_unet_ros.model_file import ModelMetadata
-from carla_unet_ros.training.decision import Decision, decide, enlarged
-from carla_unet_ros.training.unet import UNet
-from carla_unet_ros.training.views import ManySizes, Mirrored, Views
+from carla_unet_ros.training.net.decision import Decision, decide, enlarged
+from carla_unet_ros.training.net.unet import UNet
+from carla_unet_ros.training.net.views import ManySizes, Mirrored, Views
 
 MEAN = 0.45
 STD = 0.25

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import LabelSet
-from carla_unet_ros.training.unet import UNet, UNetConfig
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
 
 class CheckpointError(Exception):

@@ -1,0 +1,1 @@
+"""The U-Net and what is computed with it: loss, decision, views, the graph of a model file."""
