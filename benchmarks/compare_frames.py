@@ -9,7 +9,7 @@ import onnx
 
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
-from carla_unet_ros.training.datasets import (
+from carla_unet_ros.training.data.folders import (
     DataError,
     DriveFrames,
     PairFolder,

@@ -24,9 +24,9 @@ import report
 from torch import Tensor
 from tqdm import tqdm
 
-from carla_unet_ros.training.datasets import DataError
+from carla_unet_ros.training.data.folders import DataError
+from carla_unet_ros.training.data.sources import TrainingData, render_drive
 from carla_unet_ros.training.options import OptionError, Options, parse
-from carla_unet_ros.training.sources import TrainingData, render_drive
 from carla_unet_ros.training.train import Run
 
 

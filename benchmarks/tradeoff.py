@@ -40,7 +40,7 @@ from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.datasets import (
+from carla_unet_ros.training.data.folders import (
     DataError,
     PairFolder,
     camera_frame,

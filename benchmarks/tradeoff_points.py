@@ -13,7 +13,7 @@ from tradeoff_enlarging import GRAPHS
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine, openvino_core
 from carla_unet_ros.model_file import read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.datasets import PairSource
+from carla_unet_ros.training.data.folders import PairSource
 from carla_unet_ros.training.export import check_labels, described, save, to_onnx
 from carla_unet_ros.training.net.checkpoints import TrainedNet
 from carla_unet_ros.training.net.folding import fold

@@ -24,7 +24,7 @@ import unet_vs_cnn_pictures
 from unet_vs_cnn_contest import Contest, predicted
 from unet_vs_cnn_document import Figures, document, thin_classes
 
-from carla_unet_ros.training.datasets import DataError
+from carla_unet_ros.training.data.folders import DataError
 from carla_unet_ros.training.net.checkpoints import CheckpointError, TrainedNet
 from carla_unet_ros.training.options import OptionError
 

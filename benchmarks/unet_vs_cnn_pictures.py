@@ -13,7 +13,7 @@ from boundary import boundary
 
 from carla_unet_ros.labels import LabelSet, Uint8
 from carla_unet_ros.training import plots
-from carla_unet_ros.training.datasets import Pair, PairSource
+from carla_unet_ros.training.data.folders import Pair, PairSource
 
 _ZOOM = 4
 _WIDTH = 2.6

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from carla_unet_ros.labels import Uint8, carla_13
-from carla_unet_ros.training.datasets import write_pair
+from carla_unet_ros.training.data.folders import write_pair
 
 
 def write(folder: Path, count: int, width: int = 96, height: int = 64) -> Path:

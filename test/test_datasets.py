@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from carla_unet_ros.labels import IGNORE, Uint8, carla_13, carla_label_set
-from carla_unet_ros.training.datasets import (
+from carla_unet_ros.training.data.folders import (
     LAYOUTS,
     DataError,
     PairFolder,

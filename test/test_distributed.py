@@ -22,13 +22,13 @@ from torch import nn
 
 from carla_unet_ros.labels import IGNORE
 from carla_unet_ros.training import train
+from carla_unet_ros.training.data.sources import TrainingData
 from carla_unet_ros.training.net import distributed
 from carla_unet_ros.training.net.checkpoints import read_checkpoint
 from carla_unet_ros.training.net.distributed import SharedBatchNorm2d, share_statistics
 from carla_unet_ros.training.net.losses import SegmentationLoss
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
 from carla_unet_ros.training.options import parse
-from carla_unet_ros.training.sources import TrainingData
 from carla_unet_ros.training.validation import mean_score, validate
 
 pytestmark = pytest.mark.training

@@ -10,7 +10,7 @@ import pytest
 from carla_unet_ros.labels import IGNORE, carla_13
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training import evaluate
-from carla_unet_ros.training.datasets import PairFolder, write_pair
+from carla_unet_ros.training.data.folders import PairFolder, write_pair
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from bag_writing import LABELS, RGB, Calibrated, Recorded, write_bag
 
 from carla_unet_ros.labels import Uint8, carla_13, carla_label_set
-from carla_unet_ros.training.datasets import PairFolder
+from carla_unet_ros.training.data.folders import PairFolder
 from carla_unet_ros.training.from_bag import decimate, main
 
 TICK = 50_000_000

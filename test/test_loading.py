@@ -20,10 +20,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from carla_unet_ros.labels import IGNORE, carla_13
-from carla_unet_ros.training.augmentation import Augmentation, relight
-from carla_unet_ros.training.datasets import PairFolder
-from carla_unet_ros.training.loading import EpochFrames, draw_epoch, loader
-from carla_unet_ros.training.rare_classes import RareClasses
+from carla_unet_ros.training.data.augmentation import Augmentation, relight
+from carla_unet_ros.training.data.folders import PairFolder
+from carla_unet_ros.training.data.loading import EpochFrames, draw_epoch, loader
+from carla_unet_ros.training.data.rare_classes import RareClasses
 
 pytestmark = pytest.mark.training
 

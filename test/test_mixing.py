@@ -6,8 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from carla_unet_ros.labels import IGNORE
-from carla_unet_ros.training.datasets import Pair
-from carla_unet_ros.training.mixing import (
+from carla_unet_ros.training.data.folders import Pair
+from carla_unet_ros.training.data.mixing import (
     blended,
     half_of_the_classes,
     mirrored,

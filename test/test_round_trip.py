@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 
 from carla_unet_ros.labels import carla_13, carla_label_set, mapping
 from carla_unet_ros.training import evaluate, from_bag
-from carla_unet_ros.training.datasets import write_pair
+from carla_unet_ros.training.data.folders import write_pair
 
 WINDOW = 20
 # More than the window holds: which of them it holds makes a difference.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from carla_unet_ros.training.splits import split_in_blocks
+from carla_unet_ros.training.data.splits import split_in_blocks
 
 
 def test_blocks_are_spread_and_gaps_belong_to_neither():

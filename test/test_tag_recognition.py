@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from carla_unet_ros.labels import carla_label_set
-from carla_unet_ros.training.tag_recognition import TagError, TagFormat, colours_in, recognise
+from carla_unet_ros.training.data.tag_recognition import TagError, TagFormat, colours_in, recognise
 
 BLACK = (0, 0, 0)
 ROAD_COLOUR, SIDEWALK_COLOUR = (128, 64, 128), (244, 35, 232)

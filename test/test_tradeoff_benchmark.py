@@ -20,7 +20,7 @@ from tradeoff_report import Point
 
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.datasets import DataError
+from carla_unet_ros.training.data.folders import DataError
 from carla_unet_ros.training.net.checkpoints import write_checkpoint
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
 from carla_unet_ros.training.net.views import Views

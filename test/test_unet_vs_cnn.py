@@ -18,7 +18,7 @@ from boundary import BoundaryIoU, distance_of
 from unet_vs_cnn_document import Figures, NetFigures, document, thin_classes
 
 from carla_unet_ros.labels import IGNORE, carla_13
-from carla_unet_ros.training.datasets import DataError, PairFolder
+from carla_unet_ros.training.data.folders import DataError, PairFolder
 from carla_unet_ros.training.net.checkpoints import read_checkpoint
 from carla_unet_ros.training.net.unet import UNetConfig
 

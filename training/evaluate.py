@@ -23,7 +23,7 @@ from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.datasets import (
+from carla_unet_ros.training.data.folders import (
     DataError,
     PairFolder,
     PairSource,

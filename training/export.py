@@ -24,7 +24,7 @@ from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import ModelMetadata, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.datasets import (
+from carla_unet_ros.training.data.folders import (
     DataError,
     DriveFrames,
     PairFolder,

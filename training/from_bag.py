@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
-from carla_unet_ros.training.bag_pairs import (
+from carla_unet_ros.training.data.bag_pairs import (
     BagError,
     BagIndex,
     PairedBag,
     Pairing,
     label_image,
 )
-from carla_unet_ros.training.datasets import write_pair
-from carla_unet_ros.training.splits import split_in_blocks
-from carla_unet_ros.training.tag_recognition import TagError, TagFormat, recognise
+from carla_unet_ros.training.data.folders import write_pair
+from carla_unet_ros.training.data.splits import split_in_blocks
+from carla_unet_ros.training.data.tag_recognition import TagError, TagFormat, recognise
 
 _RGB_TOPIC = "/carla/ego_vehicle/rgb_front/image"
 _LABEL_TOPIC = "/carla/ego_vehicle/semantic_segmentation_front/image"

@@ -27,7 +27,7 @@ from carla_unet_ros.training.carla_drive import (
     Recorded,
     TrafficPlan,
 )
-from carla_unet_ros.training.datasets import write_pair
+from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.synchronous_worlds import SynchronousWorlds
 
 _SECONDS_STANDING_STILL = 60.0

@@ -25,9 +25,11 @@ from tqdm import tqdm
 
 from carla_unet_ros.labels import label_set
 from carla_unet_ros.model_file import ModelError
-from carla_unet_ros.training import loading, plots
-from carla_unet_ros.training.augmentation import Augmentation
-from carla_unet_ros.training.datasets import DataError
+from carla_unet_ros.training import plots
+from carla_unet_ros.training.data import loading
+from carla_unet_ros.training.data.augmentation import Augmentation
+from carla_unet_ros.training.data.folders import DataError
+from carla_unet_ros.training.data.sources import TrainingData, class_pixels
 from carla_unet_ros.training.net import losses
 from carla_unet_ros.training.net.checkpoints import (
     CheckpointError,
@@ -39,7 +41,6 @@ from carla_unet_ros.training.net.frame_graph import normalise
 from carla_unet_ros.training.net.pretrained import start_from
 from carla_unet_ros.training.net.unet import UNet, UNetConfig, parameter_count
 from carla_unet_ros.training.options import OptionError, Options, parse
-from carla_unet_ros.training.sources import TrainingData, class_pixels
 from carla_unet_ros.training.validation import mean_score, validate
 
 

@@ -6,7 +6,7 @@ import torch
 from lightning_fabric import Fabric
 
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
-from carla_unet_ros.training.datasets import PairFolder, camera_frame
+from carla_unet_ros.training.data.folders import PairFolder, camera_frame
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.unet import UNet
 from carla_unet_ros.training.options import Options

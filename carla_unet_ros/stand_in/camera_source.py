@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from carla_unet_ros.labels import LabelSet, Uint8, carla_13, mapping
 from carla_unet_ros.stand_in.drive import Drive
-from carla_unet_ros.training.datasets import PairFolder, camera_frame
+from carla_unet_ros.training.data.folders import PairFolder, camera_frame
 
 
 class View(NamedTuple):

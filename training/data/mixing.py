@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from carla_unet_ros.labels import IGNORE, Uint8
-from carla_unet_ros.training.datasets import Pair
+from carla_unet_ros.training.data.folders import Pair
 
 _MOST = 0.7
 """The largest share of the other frame where both show the same class."""

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
-from carla_unet_ros.training.tag_recognition import colours_in
+from carla_unet_ros.training.data.tag_recognition import colours_in
 
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _LABELS_LOOKED_AT = 64

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import IGNORE, Uint8
-from carla_unet_ros.training.mixing import are_of, happens
-from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses
+from carla_unet_ros.training.data.mixing import are_of, happens
+from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside kornia, of no use to our users

@@ -9,15 +9,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from carla_unet_ros.labels import IGNORE, LabelSet, carla_13, label_set
-from carla_unet_ros.training.datasets import (
+from carla_unet_ros.training.data.folders import (
     DriveFrames,
     PairFolder,
     PairSource,
     split_names,
     write_pair,
 )
+from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 from carla_unet_ros.training.options import OptionError, Options
-from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses
 
 _FRAMES_COUNTED = 200
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from carla_unet_ros.training.augmentation import Augmentation, to_tensors
-from carla_unet_ros.training.datasets import Pair, PairSource
-from carla_unet_ros.training.mixing import happens, mirrored, mixed, pasted
-from carla_unet_ros.training.rare_classes import NOTHING_RARE, RareClasses
+from carla_unet_ros.training.data.augmentation import Augmentation, to_tensors
+from carla_unet_ros.training.data.folders import Pair, PairSource
+from carla_unet_ros.training.data.mixing import happens, mirrored, mixed, pasted
+from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 
 
 class EpochFrames(Dataset):

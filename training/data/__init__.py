@@ -1,0 +1,1 @@
+"""Frames with labels: folders, bags, splits, augmentation, batches."""
