@@ -13,9 +13,9 @@ import pytest
 from carla_double import CAR, ROAD_LINE, Simulator
 
 from carla_unet_ros.labels import carla_13
-from carla_unet_ros.training import carla_drive
 from carla_unet_ros.training.data.folders import PairFolder
 from carla_unet_ros.training.record import main, parse, tags_of_server
+from carla_unet_ros.training.recording import carla_drive
 
 SMALL = ("--width", "32", "--height", "16", "--vehicles", "3", "--walkers", "5")
 Record = Callable[..., int]

@@ -20,15 +20,15 @@ from typing import Any
 from tqdm import tqdm
 
 from carla_unet_ros.labels import LabelSet, carla_label_set
-from carla_unet_ros.training.carla_drive import (
+from carla_unet_ros.training.data.folders import write_pair
+from carla_unet_ros.training.recording.carla_drive import (
     CameraPlan,
     Drive,
     DriveError,
     Recorded,
     TrafficPlan,
 )
-from carla_unet_ros.training.data.folders import write_pair
-from carla_unet_ros.training.synchronous_worlds import SynchronousWorlds
+from carla_unet_ros.training.recording.synchronous_worlds import SynchronousWorlds
 
 _SECONDS_STANDING_STILL = 60.0
 _FRUITLESS_DRIVES = 3

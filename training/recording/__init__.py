@@ -1,0 +1,1 @@
+"""A running CARLA: the drive through it, and its worlds as they were afterwards."""
