@@ -26,9 +26,10 @@ demo: $(VENV)/vehicle.stamp ## the nodes at work on a drawn drive; DURATION=20 e
 
 test: lint types test-if-python3.12 test-unit ## everything: linters, types, Python 3.12, all tests
 
-lint: $(VENV)/everything.stamp ## ruff: style and format
+lint: $(VENV)/everything.stamp ## ruff: style and format; import-linter: which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/everything.stamp ## pyright
 	$(BIN)/pyright

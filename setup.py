@@ -11,9 +11,9 @@ from setuptools import find_packages, setup
 NAME = "carla_unet_ros"
 NODES = (
     "segmentation.segmentation_node",
-    "camera_node",
+    "stand_in.camera_node",
     "evaluation.evaluation_node",
-    "ground_grid_node",
+    "ground.ground_grid_node",
 )
 TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
 
@@ -70,7 +70,7 @@ EXTRAS = {
     # Also what `colcon test` looks at before it runs anything.
     "test": ["pytest", "colcon-common-extensions", ROSBAGS, CARLA, *TENSORRT_RTX],
     # Other releases find other things. pyright is a Node.js program; [nodejs] brings Node.js too.
-    "lint": ["ruff==0.17.6", "pyright[nodejs]==1.1.414"],
+    "lint": ["ruff==0.17.6", "import-linter==2.17", "pyright[nodejs]==1.1.414"],
 }
 
 

@@ -9,9 +9,9 @@ import onnx
 
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
+from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
     DataError,
-    DriveFrames,
     PairFolder,
     PairSource,
     camera_frame,

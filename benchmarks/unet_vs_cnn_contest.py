@@ -13,9 +13,9 @@ from unet_vs_cnn_document import Figures, NetFigures
 
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import LabelSet, Uint8, carla_13, label_set
+from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
     DataError,
-    DriveFrames,
     PairFolder,
     camera_frame,
     read_list,

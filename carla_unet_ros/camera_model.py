@@ -6,6 +6,9 @@ Shared by the stand-in's painting and by the camera_info it publishes, so both a
 import math
 from typing import NamedTuple
 
+LARGEST_SIDE = 8192
+"""No camera has more pixels than this a side; a message that says so is taken for broken."""
+
 
 class Intrinsics(NamedTuple):
     """Image size in pixels; focal length and principal point in pixels (fx = fy = focal)."""

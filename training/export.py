@@ -24,9 +24,9 @@ from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import ModelMetadata, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
     DataError,
-    DriveFrames,
     PairFolder,
     PairSource,
     camera_frame,

@@ -25,9 +25,9 @@ from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
     DataError,
-    DriveFrames,
     PairFolder,
     PairSource,
     camera_frame,

@@ -13,12 +13,12 @@ import re
 import sys
 from pathlib import Path
 
+from carla_unet_ros.camera_model import LARGEST_SIDE
 from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model
-from carla_unet_ros.ros.image_messages import LARGEST_SIDE
 
 Size = tuple[int, int]
 

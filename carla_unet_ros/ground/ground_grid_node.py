@@ -26,7 +26,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
-from carla_unet_ros.camera_model import intrinsics
+from carla_unet_ros.camera_model import LARGEST_SIDE, intrinsics
 from carla_unet_ros.ground import camera_mounting
 from carla_unet_ros.ground.camera_mounting import CameraMounting
 from carla_unet_ros.ground.ground_grid import (
@@ -39,7 +39,7 @@ from carla_unet_ros.ground.ground_grid import (
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.diagnostics import OK, WARN, status
-from carla_unet_ros.ros.image_messages import LARGEST_SIDE, label_ids
+from carla_unet_ros.ros.image_messages import label_ids
 from carla_unet_ros.ros.lifecycle import STEADY
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text

@@ -1,4 +1,4 @@
-"""What ids mean: CARLA's tags, label sets with their palettes, the legend, LabelInfo, the overlay."""
+"""What ids mean: tags of CARLA, label sets and palettes, the legend, LabelInfo, the overlay."""
 
 from carla_unet_ros.labels.label_sets import (
     IGNORE,

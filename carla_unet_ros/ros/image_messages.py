@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
+from carla_unet_ros.camera_model import LARGEST_SIDE
 from carla_unet_ros.labels import Uint8
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
     from std_msgs.msg import Header
-
-LARGEST_SIDE = 8192
-"""Frames larger than this a side are taken for broken messages."""
 
 _CHANNELS = {"bgra8": 4, "bgr8": 3, "rgb8": 3, "rgba8": 4, "mono8": 1}
 _TO_BGRA = {

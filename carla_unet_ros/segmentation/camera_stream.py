@@ -41,9 +41,9 @@ from carla_unet_ros.labels.label_info import label_info, label_info_type
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.labels.overlay import draw_overlay
 from carla_unet_ros.ros.camera_topics import CameraTopics
-from carla_unet_ros.ros.diagnostics import CameraState
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra, to_image_message
+from carla_unet_ros.segmentation.camera_status import CameraState
 from carla_unet_ros.segmentation.frame_statistics import FrameStatistics
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 

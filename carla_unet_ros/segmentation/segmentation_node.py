@@ -25,11 +25,12 @@ from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.ros.camera_topics import CameraTopics, check_apart, check_image_topics
-from carla_unet_ros.ros.diagnostics import ERROR, OK, camera_status, number, status
+from carla_unet_ros.ros.diagnostics import ERROR, OK, number, status
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
+from carla_unet_ros.segmentation.camera_status import camera_status
 from carla_unet_ros.segmentation.camera_stream import RELIABILITIES, CameraStream
 from carla_unet_ros.segmenter import Segmenter
 

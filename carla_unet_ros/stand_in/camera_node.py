@@ -26,10 +26,10 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from carla_unet_ros.camera_model import intrinsics
+from carla_unet_ros.camera_model import LARGEST_SIDE, intrinsics
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS, CameraTopics
-from carla_unet_ros.ros.image_messages import LARGEST_SIDE, to_image_message
+from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 from carla_unet_ros.stand_in.camera_source import CameraSource, DriveSource, FolderSource

@@ -1,7 +1,8 @@
 """A drive through a made-up town: camera frames with exact labels, from nothing but a seed.
 
 It stands in for CARLA where none is installed, and its frames are training data for classes that
-are rare in recorded ones. What the town is made of stands in `town`; this file is the journey: where the car is, who else moves, and the order of painting.
+are rare in recorded ones. What the town is made of stands in `town`; this file is the journey:
+where the car is, who else moves, and the order of painting.
 """
 
 import math

@@ -25,11 +25,9 @@ from carla_unet_ros.labels import (
     UNKNOWN_TAG,
     LabelSet,
     Uint8,
-    carla_13,
     carla_label_set,
     mapping,
 )
-from carla_unet_ros.stand_in.drive import Drive
 
 LAYOUTS = (("rgb", "label"), ("CameraRGB", "CameraSeg"), ("CameraRGB", "CameraMask"))
 _SUFFIXES = ("png", "jpg", "jpeg", "bmp")
@@ -130,31 +128,6 @@ class PairFolder:
                 f"0..{len(self.source_set) - 1}; name the right CARLA version with --tags"
             )
         return np.ascontiguousarray(tags)
-
-
-class DriveFrames:
-    """Frames of the procedural drive: `count` scenes, each from another place or street."""
-
-    name = "drive"
-
-    _FRAMES_A_STREET = 8
-    _STRIDE = 25
-
-    def __init__(self, count: int, target: LabelSet, first_seed: int = 1000) -> None:
-        self._count = count
-        self._first_seed = first_seed
-        self._table = mapping(carla_13(), target)
-        self._drive, self._street = Drive(seed=first_seed), 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def read(self, index: int) -> Pair:
-        street, place = divmod(index, self._FRAMES_A_STREET)
-        if street != self._street:  # building a street takes longer than drawing a frame of it
-            self._drive, self._street = Drive(seed=self._first_seed + street), street
-        scene = self._drive.frame(place * self._STRIDE)
-        return Pair(np.ascontiguousarray(scene.frame[..., :3]), self._table[scene.labels])
 
 
 def camera_frame(frame: Uint8) -> Uint8:

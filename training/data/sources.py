@@ -9,8 +9,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from carla_unet_ros.labels import IGNORE, LabelSet, carla_13, label_set
+from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
-    DriveFrames,
     PairFolder,
     PairSource,
     split_names,

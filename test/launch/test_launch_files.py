@@ -23,7 +23,7 @@ from ros_bench import RosBench
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.parameters import NodeParameter
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
 MODULES = {
     "segmentation": "segmentation.segmentation_node",

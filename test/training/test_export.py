@@ -15,7 +15,8 @@ from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import IGNORE, carla_13
 from carla_unet_ros.model_file import read_model
 from carla_unet_ros.training import export
-from carla_unet_ros.training.data.folders import DriveFrames, Pair, PairFolder
+from carla_unet_ros.training.data.drive_frames import DriveFrames
+from carla_unet_ros.training.data.folders import Pair, PairFolder
 from carla_unet_ros.training.net.checkpoints import TrainedNet
 from carla_unet_ros.training.net.folding import fold
 from carla_unet_ros.training.net.frame_graph import FrameGraph

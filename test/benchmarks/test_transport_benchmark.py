@@ -82,7 +82,7 @@ def test_frames_and_labels_really_arrive(
 ) -> None:
     monkeypatch.setattr(transport_run, "free_domain", lambda: ros_domain)
     # Its processes are scripts, which find the package only where it is installed.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=os.pathsep)
     out, document = tmp_path / "transport.json", tmp_path / "performance.md"
     frames = "--width 64 --height 48 --rate 10 --seconds 1 --cameras 2 --shared-memory sender"
     choice = f"--warm-up 0 --reliability reliable --model {tiny_model_path} --engine openvino"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from carla_unet_ros.ros.diagnostics import CameraState, camera_status
+from carla_unet_ros.segmentation.camera_status import CameraState, camera_status
 from carla_unet_ros.segmentation.frame_statistics import FrameReport
 
 STATE = CameraState("/front/image", True, 1, "", "reliable", (800, 600))

@@ -17,7 +17,7 @@ import gpu_double
 import pytest
 import rtx_double
 
-TYPINGS = Path(__file__).parents[1] / "typings"
+TYPINGS = Path(__file__).parents[2] / "typings"
 COMMON = TYPINGS / "tensorrt" / "__init__.pyi"
 RTX = TYPINGS / "tensorrt_rtx" / "__init__.pyi"
 CUDA = TYPINGS / "cuda" / "bindings" / "runtime.pyi"

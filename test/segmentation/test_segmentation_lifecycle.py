@@ -21,7 +21,7 @@ from carla_unet_ros.segmentation.segmentation_node import PARAMETERS, Segmentati
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
 LABELS = f"{CAMERA}/segmentation/labels"
-CONFIG = Path(__file__).parents[1] / "config" / "segmentation.yaml"
+CONFIG = Path(__file__).parents[2] / "config" / "segmentation.yaml"
 
 
 def state(bench: RosBench) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from carla_unet_ros.labels import LabelSet, carla_13, carla_label_set
 from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
 from carla_unet_ros.training import export, train
-from carla_unet_ros.training.data.folders import DriveFrames
+from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.net.checkpoints import CheckpointError, TrainedNet, write_checkpoint
 from carla_unet_ros.training.net.frame_graph import normalise
 from carla_unet_ros.training.net.pretrained import start_from, weights_of_model

@@ -22,7 +22,8 @@ from carla_unet_ros.labels import carla_13
 from carla_unet_ros.model_file import SHIPPED_MODEL, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training import quantize
-from carla_unet_ros.training.data.folders import DataError, DriveFrames, camera_frame
+from carla_unet_ros.training.data.drive_frames import DriveFrames
+from carla_unet_ros.training.data.folders import DataError, camera_frame
 from carla_unet_ros.training.net.quantised_graph import concatenate_integers, make_signed
 
 pytestmark = pytest.mark.training

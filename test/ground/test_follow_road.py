@@ -11,7 +11,7 @@ from nav_msgs.msg import OccupancyGrid
 from ros_bench import Process, RosBench
 
 GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
-FOLLOW_ROAD = Path(__file__).parents[1] / "docs" / "examples" / "follow_road.py"
+FOLLOW_ROAD = Path(__file__).parents[2] / "docs" / "examples" / "follow_road.py"
 
 
 @pytest.fixture

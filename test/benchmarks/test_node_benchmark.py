@@ -24,7 +24,7 @@ import node_usage
 import transport_run
 from transport_receiver import use
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+"""One camera's state as a status of /diagnostics.
+
+<node>: <image topic>  frames in, out, dropped, bad, failed; rate; image age
+"""
+
+from typing import NamedTuple
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from carla_unet_ros.ros.diagnostics import OK, WARN, number, status
+from carla_unet_ros.segmentation.frame_statistics import FrameReport
+
+_SILENCE_SECONDS = 2.0
+
+
+class CameraState(NamedTuple):
+    """What a camera's status is made of beside its frames.
+
+    listening:    whether the image topic is subscribed, that is, somebody wants its labels
+    publishers:   how many publish the image topic
+    incompatible: what the middleware says of a publisher with another QoS, or ""
+    size:         width and height of the last frame, or None
+    """
+
+    topic: str
+    listening: bool
+    publishers: int
+    incompatible: str
+    reliability: str
+    size: tuple[int, int] | None
+
+
+def camera_status(node: str, state: CameraState, frames: FrameReport) -> DiagnosticStatus:
+    """One camera's status; WARN where subscribers wait in vain, or frames are unusable."""
+    level, message = _judge(state, frames)
+    found = status(
+        f"{node}: {state.topic}",
+        level,
+        message,
+        {
+            "frames in": str(frames.received),
+            "frames out": str(frames.published),
+            "frames dropped": "unknown" if frames.dropped is None else str(frames.dropped),
+            "frames bad": str(frames.bad),
+            "frames failed": str(frames.failed),
+            "rate (Hz)": number(frames.rate),
+            "image age (ms)": number(frames.age_ms[0]),
+            "largest image age (ms)": number(frames.age_ms[1]),
+            "image age on arrival (ms)": number(frames.waited_ms),
+            "size": "x".join(map(str, state.size)) if state.size else "unknown",
+            "publishers": str(state.publishers),
+        },
+    )
+    found.hardware_id = state.topic
+    return found
+
+
+def _judge(state: CameraState, frames: FrameReport) -> tuple[bytes, str]:
+    if not state.listening:
+        return OK, "idle: nobody subscribes to labels, confidence or overlay"
+    if frames.problem:
+        return WARN, frames.problem
+    if frames.silent_s > _SILENCE_SECONDS:
+        return WARN, _why_silent(state, frames.silent_s)
+    if not frames.undated:
+        return OK, f"{frames.rate:.1f} frames/s"
+    return OK, (
+        f"{frames.rate:.1f} frames/s; the image age is unknown: stamps and clock count different "
+        "times, set use_sim_time to true where frames carry simulation time, and see that /clock "
+        "is published"
+    )
+
+
+def _why_silent(state: CameraState, seconds: float) -> str:
+    silent = f"no image for {seconds:.0f} s on {state.topic}"
+    if state.incompatible:
+        return f"{silent}: {state.incompatible}"
+    if not state.publishers:
+        return f"{silent}: nobody publishes it; see that the camera runs and the name is right"
+    if state.reliability == "best_effort":
+        return (
+            f"{silent}, though {state.publishers} publish it: best effort may lose every large "
+            "frame; set reliability to reliable, or enlarge the publisher's shared memory"
+        )
+    return f"{silent}, though {state.publishers} publish it: the publisher sends nothing"
