@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, carla_label_set, mapping
+from carla_unet_ros.labels.json_text import read_json
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ class Legend:
     @staticmethod
     def from_json(text: str) -> "Legend":
         """The inverse of `to_json`; ValueError that says what is wrong with the text."""
-        labels = LabelSet.from_json(text)
+        data = read_json(text)
+        labels = LabelSet.from_data(data)
         try:
-            data = json.loads(text)
-            own = LabelSet.from_json(json.dumps(data["model_labels"]))
+            own = LabelSet.from_data(data["model_labels"])
             return Legend(labels, own, str(data["model"]), str(data["engine"]))
         except KeyError as error:
             raise ValueError(f"legend lacks {error}") from error

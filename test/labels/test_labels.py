@@ -112,7 +112,7 @@ def test_json_round_trip() -> None:
     ],
 )
 def test_texts_that_are_no_label_set_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"label set|colour"):
+    with pytest.raises(ValueError, match=r"no JSON|label set|colour"):
         LabelSet.from_json(text)
 
 
