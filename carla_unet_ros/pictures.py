@@ -9,12 +9,14 @@ and a picture of a few hundred bytes that declares gigabytes of pixels.
 
 import os
 import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.whole_files import write_whole
 
@@ -26,12 +28,13 @@ LARGEST_PICTURE = 100_000_000
 
 _PNG, _JPEG, _BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"
 _JPEG_END = b"\xff\xd9"
+_PNG_GREY, _PNG_PALETTE = 0, 3
 # Segments of a JPEG that tell its size (SOF0 to SOF15, without tables and extensions).
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 
 
-class PictureError(ValueError):
+class PictureError(InputError):
     """A picture that cannot be used; the text says what is wrong with it."""
 
 
@@ -73,6 +76,13 @@ def decode_colours(content: bytes | Uint8, name: str, most_pixels: int = LARGEST
     return np.asarray(_decoded(bytes(content), name, mode, most_pixels), np.uint8)
 
 
+def decode_unchanged(
+    content: bytes | Uint8, name: str, most_pixels: int = LARGEST_PICTURE
+) -> np.ndarray:
+    """The same as it lies in the bytes: [H, W] or [H, W, channels], uint8 or uint16."""
+    return _decoded(bytes(content), name, cv2.IMREAD_UNCHANGED, most_pixels)
+
+
 def write_picture(path: Path, image: np.ndarray, jpeg: int | None = None) -> None:
     """Writes a PNG, or with `jpeg` (quality 1..100) a JPEG; whole or not at all.
 
@@ -91,6 +101,23 @@ def encode(image: np.ndarray, jpeg: int | None = None) -> bytes:
     if not done:
         raise PictureError(f"an image {image.dtype} {image.shape} cannot be made a {suffix[1:]}")
     return content.tobytes()
+
+
+def palette_indices(content: bytes) -> Uint8 | None:
+    """Indices uint8 [H, W] of a PNG that has a palette; None for any other picture.
+
+    OpenCV gives the palette's colours alone, so the header is made to say that the indices are
+    greys. Those of fewer than 8 bits are spread over 0..255 then, and are brought back.
+    """
+    if not content.startswith(_PNG) or len(content) < 33 or content[25] != _PNG_PALETTE:
+        return None
+    header = bytearray(content[12:29])
+    depth, header[13] = header[12], _PNG_GREY
+    grey = content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+    image = np.asarray(
+        _decoded(grey, "a palette", cv2.IMREAD_GRAYSCALE, LARGEST_PICTURE), np.uint8
+    )
+    return image // (255 // (2**depth - 1))
 
 
 def declared_size(content: bytes) -> tuple[int, int] | None:
