@@ -28,7 +28,7 @@ from carla_unet_ros.ros.camera_topics import CameraTopics, check_apart, check_im
 from carla_unet_ros.ros.diagnostics import ERROR, OK, number, status
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
-from carla_unet_ros.ros.main import run
+from carla_unet_ros.ros.main import must_end, run
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 from carla_unet_ros.segmentation.camera_status import camera_status
 from carla_unet_ros.segmentation.camera_stream import RELIABILITIES, CameraStream
@@ -215,7 +215,7 @@ class SegmentationNode(ManagedNode):
     def _log(self, text: str) -> None:
         """What an engine has to tell; one that is still being built is broken off by Ctrl-C."""
         self.get_logger().info(text)
-        if not self.context.ok():
+        if must_end():
             raise ExternalShutdownException
 
     def _value(self, name: str) -> Any:
