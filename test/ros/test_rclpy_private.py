@@ -28,7 +28,9 @@ def test_a_name_this_rclpy_lacks_is_told_in_a_sentence() -> None:
     without = SimpleNamespace(
         RCLError=None, UnknownROSArgsError=None, Node=handle, Subscription=Subscription
     )
-    with pytest.raises(ImportError, match=r"not as in ROS 2 Jazzy: .* no attribute 'take_message'"):
+    with pytest.raises(
+        ImportError, match=r"not as in ROS 2 Jazzy: .* no attribute 'take_message'"
+    ):
         check_names(without)
 
 
