@@ -50,7 +50,7 @@ def test_commands_and_their_options_exist(tool: str, capsys: pytest.CaptureFixtu
 
 
 def test_launch_files_and_their_arguments_exist() -> None:
-    nodes = {parameter.name for module in NODES for parameter in module.PARAMETERS}
+    nodes = {parameter.name for module in NODES for parameter in module.Parameters.rows()}
     launches = [words for words in commands("ros2 launch") if words[2] == "carla_unet_ros"]
     assert len(launches) >= 3
     for words in launches:

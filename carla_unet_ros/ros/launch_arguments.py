@@ -4,16 +4,16 @@ An argument left empty says nothing, so `params_file` can; one that is given is 
 before any process starts. No launch is imported: it comes with a ROS installation alone.
 """
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from carla_unet_ros.ros.parameters import NodeParameter, Value
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, Value
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def description(parameter: NodeParameter) -> str:
+def description(parameter: NodeParameter[Any]) -> str:
     """What `ros2 launch --show-args` says of a parameter."""
     text = parameter.description
     if parameter.choices:
@@ -23,14 +23,14 @@ def description(parameter: NodeParameter) -> str:
     return f"{text}. Left empty: as in params_file, else {_shown(parameter.default)}"
 
 
-def given(table: Sequence[NodeParameter], texts: Mapping[str, str]) -> dict[str, Value]:
+def given(table: type[ParameterTable], texts: Mapping[str, str]) -> dict[str, Value]:
     """The parameters whose arguments are not empty, typed as the node declares them.
 
     texts: arguments by name; those that no parameter has are left alone
     Raises ValueError with a sentence for a value the node would refuse.
     """
     values: dict[str, Value] = {}
-    for parameter in table:
+    for parameter in table.rows():
         text = texts.get(parameter.name, "").strip()
         if text:
             values[parameter.name] = _value(parameter, text)
@@ -38,7 +38,7 @@ def given(table: Sequence[NodeParameter], texts: Mapping[str, str]) -> dict[str,
 
 
 def node(
-    name: str, table: Sequence[NodeParameter], texts: Mapping[str, str], **fixed: Value
+    name: str, table: type[ParameterTable], texts: Mapping[str, str], **fixed: Value
 ) -> dict[str, Any]:
     """Keywords of launch_ros's Node for <name>_node of this package.
 
@@ -90,7 +90,7 @@ def boolean(name: str, text: str) -> bool:
         raise ValueError(f"{name} is {text!r}; expected true or false") from None
 
 
-def _value(parameter: NodeParameter, text: str) -> Value:
+def _value(parameter: NodeParameter[Any], text: str) -> Value:
     value = _typed(parameter, text)
     problem = parameter.problem(value)
     if problem is None and parameter.range is not None:
@@ -103,7 +103,7 @@ def _value(parameter: NodeParameter, text: str) -> Value:
     return value
 
 
-def _typed(parameter: NodeParameter, text: str) -> Value:
+def _typed(parameter: NodeParameter[Any], text: str) -> Value:
     default = parameter.default
     if isinstance(default, bool):
         return boolean(parameter.name, text)
