@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,10 @@ class LabelClass:
     id: int
     name: str
     colour: Colour
+
+    def to_entry(self) -> dict[str, Any]:
+        """The class as JSON texts have it: id, name, rgb."""
+        return {"id": self.id, "name": self.name, "rgb": list(self.colour)}
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,7 @@ class LabelSet:
             {
                 "name": self.name,
                 "carla_tags": self.carla_tags,
-                "classes": [
-                    {"id": label.id, "name": label.name, "rgb": list(label.colour)}
-                    for label in self.classes
-                ],
+                "classes": [label.to_entry() for label in self.classes],
             }
         )
 

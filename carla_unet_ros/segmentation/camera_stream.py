@@ -115,7 +115,7 @@ class CameraStream:
         self._latched[0].publish(String(data=self._legend.to_json()))
         for publisher in self._latched[1:]:
             now = self._node.get_clock().now().to_msg()
-            publisher.publish(label_info(self._legend.labels, now))
+            publisher.publish(label_info(self._legend, now))
         self._active = True
         self._follow_subscribers()
 
