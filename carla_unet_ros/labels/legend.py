@@ -94,7 +94,7 @@ class Legend:
 
     @staticmethod
     def from_json(text: str) -> "Legend":
-        """The inverse of `to_json`; ValueError that says what is wrong with the text."""
+        """Reads what `to_json` wrote. ValueError says what is wrong with another text."""
         labels = LabelSet.from_json(text)
         data = json.loads(text)
         try:
@@ -109,9 +109,9 @@ class Legend:
 
 
 def labels_to_publish(model_labels: LabelSet, output_tags: str) -> LabelSet:
-    """The model's own labels for "", else the tags of that CARLA version.
+    """The label set to publish: the model's own for "", else the tags of that CARLA version.
 
-    ValueError where there is no such version, or it has no tag for one of the model's classes.
+    ValueError where the version is unknown, or has no tag for one of the model's classes.
     """
     if not output_tags:
         return model_labels
