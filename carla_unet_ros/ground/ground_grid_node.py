@@ -199,7 +199,7 @@ class GroundGridNode(Node):
         return _message(cells, self._extent, message.header, self._value("vehicle_frame"))
 
     def _table_of(self, camera_frame: str) -> GroundGrid:
-        """The table for the camera's calibration and pose; computed again when they change."""
+        """The table of the camera as it is calibrated and mounted now, made anew on a change."""
         calibration = _calibration(self._newest_camera_info(), self._value("camera_fov"))
         ignored: int = self._value("ignored_bottom_rows")
         pose = self._mounting.pose(camera_frame)

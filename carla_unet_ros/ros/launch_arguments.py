@@ -15,7 +15,7 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def description(parameter: NodeParameter) -> str:
-    """The text that `ros2 launch --show-args` prints for a parameter."""
+    """What `ros2 launch --show-args` says of a parameter."""
     text = parameter.description
     if parameter.choices:
         text += f"; one of {', '.join(parameter.choices)}"
@@ -25,7 +25,7 @@ def description(parameter: NodeParameter) -> str:
 
 
 def given(table: Sequence[NodeParameter], texts: Mapping[str, str]) -> dict[str, Value]:
-    """The parameters whose arguments are not empty, in the types that the node declares.
+    """The parameters whose arguments are not empty, typed as the node declares them.
 
     texts: the arguments by name; names of no parameter are ignored
 
