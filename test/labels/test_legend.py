@@ -54,12 +54,12 @@ def test_a_min_confidence_outside_0_to_1_is_refused(least: float) -> None:
         legend(min_confidence=least)
 
 
-def test_the_models_own_ids_pass_untouched() -> None:
+def test_the_models_own_ids_are_published_as_they_are() -> None:
     ids = np.array([[ROADS_8, VEHICLES_8]], np.uint8)
     assert legend().published(ids) is ids
 
 
-def test_output_tags_give_the_ids_of_that_version() -> None:
+def test_output_tags_publish_the_ids_of_that_version() -> None:
     of_0_9_15 = legend("0.9.15")
     ids = np.array([[ROADS_8, VEHICLES_8]], np.uint8)
     assert of_0_9_15.published(ids).tolist() == [[ROADS_15, CAR_15]]
@@ -73,7 +73,7 @@ def test_output_tags_without_a_tag_for_a_class_are_refused() -> None:
         labels_to_publish(odd, "0.9.15")
 
 
-def test_an_unknown_version_is_refused() -> None:
+def test_output_tags_of_an_unknown_version_are_refused() -> None:
     with pytest.raises(ValueError, match=r"no tag table for CARLA '7\.1'"):
         labels_to_publish(carla_13(), "7.1")
 
