@@ -1,7 +1,7 @@
-"""What a semantic camera's image means.
+"""Reads the tags out of the images of a semantic camera.
 
-CARLA's bridge sends the tags as palette colours, CARLA's own ROS 2 interface as raw ids in the
-red channel: on the same topic and in the same encoding.
+CARLA's bridge sends the tags as palette colours. CARLA's own ROS 2 interface sends them as raw
+ids in the red channel. Topic and encoding are the same, so the reader looks at the pixels.
 """
 
 import cv2
@@ -14,12 +14,13 @@ TRUTH_KINDS = ("auto", "palette", "raw")
 
 
 class TruthReader:
-    """Images of a semantic camera -> tags; colours and ids the table lacks become IGNORE.
+    """Images of a semantic camera -> tags. Unknown colours and ids become IGNORE.
 
-    kind:           one of TRUTH_KINDS; "auto" looks at each image
-    found:          "palette" or "raw", what the last image was read as; "" before the first
-    unknown_pixels: how many pixels had no known tag so far, of `pixels`
-    example:        one such pixel, for people; "" while there is none
+    kind:           one of TRUTH_KINDS; "auto" decides for each image
+    found:          how the last image was read: "palette" or "raw"; "" before the first image
+    pixels:         how many pixels were read so far
+    unknown_pixels: how many of them had no known tag
+    example:        the last such pixel, in words; "" while there is none
     """
 
     def __init__(self, tags: LabelSet, kind: str = "auto") -> None:

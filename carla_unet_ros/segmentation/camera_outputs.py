@@ -71,7 +71,7 @@ class CameraOutputs:
         self._names.publish(String(data=self._legend.to_json()))
         if self._label_info is not None:
             now = self._node.get_clock().now().to_msg()
-            self._label_info.publish(label_info(self._legend.labels, now))
+            self._label_info.publish(label_info(self._legend, now))
 
     def publish(
         self, header: Header, frame: Uint8, found: Segmentation, calibration: CameraInfo | None
