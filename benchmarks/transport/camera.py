@@ -1,4 +1,4 @@
-"""The camera's process of transport.py: frames stamped with the wall clock as they are sent.
+"""The camera's process: frames stamped with the wall clock as they are sent.
 
 QoS is that of CARLA's bridge: reliable, keep last 10, volatile. Frames are numbered in frame_id,
 so who receives some of them can tell how many were sent.

@@ -1,4 +1,4 @@
-"""What transport.py and node.py share: one case in processes of its own, over real DDS.
+"""One case in processes of its own, over real DDS; benchmarks.node measures by it, too.
 
 camera process -> (node process ->) receiving process, on this machine alone and in a ROS domain
 that nobody else here uses. Every process has ended when a case is over, whatever became of it.
@@ -18,17 +18,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import report
 from tqdm import tqdm
 
+from benchmarks import reporting
 from carla_unet_ros.demo.node_processes import free_domain
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.segmenter import Segmenter
 
-HERE = Path(__file__).resolve().parent
-XML = HERE.parent / "config" / "fastdds_shm.xml"
+XML = reporting.ROOT / "config" / "fastdds_shm.xml"
 
 WAYS = ("frames", "labels")
 RELIABILITIES = ("reliable", "best_effort")
@@ -54,10 +53,9 @@ class Case(NamedTuple):
     rate: float
 
 
-def add_options(parser: argparse.ArgumentParser, name: str) -> None:
-    """The options both benchmarks have; `name` is the benchmark's."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options both benchmarks have."""
     add = parser.add_argument
-    report.add_options(parser, name)
     add("--seconds", type=float, default=10.0, help="counted for each case (%(default)s)")
     add("--warm-up", type=float, default=2.0, help="seconds before, not counted (%(default)s)")
     add("--width", type=int, default=800, help="of the frames (%(default)s)")
@@ -69,7 +67,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 def run(
     name: str, cases: Sequence[Case], options: argparse.Namespace, argv: list[str] | None
 ) -> dict[str, Any]:
-    """Measures every case and writes `options.out`; the figures of each case as in `measured`.
+    """Measures every case; the figures of each as in `measured`.
 
     name, argv: the benchmark's, and the arguments it was called with; None takes sys.argv's
 
@@ -87,8 +85,6 @@ def run(
         with _signals_as_ctrl_c():
             for case in tqdm(cases, "cases"):
                 results["cases"].append(case._asdict() | measured(case, options))
-                # Kept after every case: what was measured survives what comes after it.
-                options.out.write_text(json.dumps(results, indent=2) + "\n")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except (RunFailed, ModelError, EngineError) as error:
@@ -101,13 +97,13 @@ def origin(results: Mapping[str, Any]) -> str:
     size = f"{results['width']}x{results['height']}"
     segments = f"Model {results['model']} on {results['engine']}. " if "model" in results else ""
     return (
-        f"{report.origin(results)}, Fast DDS {results['fast_dds']}.\n"
+        f"{reporting.origin(results)}, Fast DDS {results['fast_dds']}.\n"
         f"{segments}Frames of {size}, bgra8; {results['seconds']:g} s counted for each case."
     )
 
 
 def measured(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    """What transport_receiver.py found: images sent and received, their ages in ms; for labels
+    """What the receiver found: images sent and received, their ages in ms; for labels
     also CPU time and memory of the node."""
     topics = [CameraTopics(f"/transport/camera_{n}/image") for n in range(case.cameras)]
     images = [camera.image for camera in topics]
@@ -126,9 +122,9 @@ def measured(case: Case, options: argparse.Namespace) -> dict[str, Any]:
             watched += [camera.output("labels") for camera in topics] + [f"--node={node.pid}"]
         else:
             watched += images + (["--best-effort"] if case.reliability == "best_effort" else [])
-        camera = [str(HERE / "transport_camera.py"), *images, *frames]
-        others["transport_camera.py"] = stack.enter_context(_process(camera, sender))
-        return _answer([str(HERE / "transport_receiver.py"), *watched], receiver, others)
+        camera = ["-m", "benchmarks.transport.camera", *images, *frames]
+        others["the camera"] = stack.enter_context(_process(camera, sender))
+        return _answer(["-m", "benchmarks.transport.receiver", *watched], receiver, others)
 
 
 def _node(images: list[str], reliability: str, options: argparse.Namespace) -> list[str]:
@@ -139,13 +135,8 @@ def _node(images: list[str], reliability: str, options: argparse.Namespace) -> l
     }
     if options.model:
         parameters["model"] = str(options.model.absolute())
-    command = [
-        "-m",
-        "carla_unet_ros.segmentation.segmentation_node",
-        "--ros-args",
-        "--log-level",
-        "warn",
-    ]
+    node = "carla_unet_ros.segmentation.segmentation_node"
+    command = ["-m", node, "--ros-args", "--log-level", "warn"]
     for name, value in parameters.items():
         command += ["-p", f"{name}:={value}"]
     return command
@@ -163,7 +154,7 @@ def _answer(
         assert process.stdout
         text = process.stdout.read()
     if process.returncode:
-        raise RunFailed(f"{Path(command[0]).name} ended with status {process.returncode}")
+        raise RunFailed(f"{command[1]} ended with status {process.returncode}")
     return json.loads(text)
 
 
@@ -197,6 +188,7 @@ def _process(
     with subprocess.Popen(
         [sys.executable, *command],
         env=os.environ | environment,
+        cwd=reporting.ROOT,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         # A terminal's Ctrl-C goes to its whole process group: this one ends when told to.
@@ -214,7 +206,7 @@ def _process(
 
 def _conditions(name: str, options: argparse.Namespace, argv: list[str] | None) -> dict[str, Any]:
     return {
-        **report.conditions(name, argv),
+        **reporting.conditions(name, argv),
         "kernel": platform.release(),
         "fast_dds": _fast_dds(),
         **{name: getattr(options, name) for name in ("width", "height", "seconds", "warm_up")},

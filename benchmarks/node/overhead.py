@@ -1,14 +1,13 @@
-"""What the segmentation node costs beside its engine, per frame, in milliseconds.
+"""What does the segmentation node cost beside its engine, per frame?
 
-    python benchmarks/node_overhead.py [--out node_overhead.json] [--document]
+    python -m benchmarks.node.overhead [--document]
 
-A camera process publishes bgra8 frames and takes the outputs as another process would; here the
+A camera process publishes bgra8 frames and takes the outputs as another process would; here a
 frame is taken from the middleware and goes through the node's own CameraStream, with an engine
-that answers at once. CPU time of the thread, so a busy machine does not blur it much.
+that answers at once. CPU time of the thread, so that a busy machine does not blur it much.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -19,13 +18,13 @@ from typing import Any, cast
 
 import numpy as np
 import rclpy
-import report
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 
+from benchmarks import reporting
 from carla_unet_ros.demo.node_processes import free_domain
 from carla_unet_ros.labels import Uint8, carla_13
 from carla_unet_ros.labels.legend import Legend
@@ -34,7 +33,8 @@ from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
 from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.ros.rclpy_private import take
-from carla_unet_ros.segmentation.camera_stream import CameraStream
+from carla_unet_ros.segmentation.camera_stream import CameraStream, WaitingFrame
+from carla_unet_ros.segmentation.camera_turns import CameraTurns
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 
 CAMERA = CameraTopics("/overhead/image")
@@ -57,32 +57,26 @@ def main(argv: list[str] | None = None) -> int:
         "ROS_DOMAIN_ID": str(free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
-    if not options.return_memory:
-        keep_freed_memory()
-    results: dict[str, Any] = {**report.conditions("node_overhead", argv), "cases": []}
+    keep_freed_memory()
+    cases = []
     for count in tqdm(range(1, len(OUTPUTS) + 1), "cases"):
-        take, work = measure(size, OUTPUTS[:count], options.frames)
-        results["cases"].append({"outputs": OUTPUTS[:count], "take_ms": take, "work_ms": work})
-    options.out.write_text(json.dumps(results, indent=2) + "\n")
-    print(table(results))
-    if options.document:
-        report.write_section("overhead", section(results), options.document)
+        taking, work = measure(size, OUTPUTS[:count], options.frames)
+        cases.append({"outputs": OUTPUTS[:count], "take_ms": taking, "work_ms": work})
+    results = {**reporting.conditions("node.overhead", argv), "cases": cases}
+    reporting.finish(results, "overhead", section(results), options)
     return 0
 
 
-def table(results: dict[str, Any]) -> str:
-    """A Markdown table, one row for each choice of outputs."""
-    rows = []
-    for case in results["cases"]:
-        take, work = case["take_ms"], case["work_ms"]
-        rows.append([", ".join(case["outputs"]), take, work, take + work])
-    return report.table(_HEADS, rows)
-
-
 def section(results: dict[str, Any]) -> str:
-    """What docs/performance.md says."""
-    origin = f"{report.origin(results)}.\n{_EXPLANATION}"
-    return "\n\n".join(("## The node beside its engine", origin, table(results)))
+    """What docs/performance.md says: one row for each choice of outputs."""
+    rows = [
+        [", ".join(case["outputs"]), case["take_ms"], case["work_ms"],
+         case["take_ms"] + case["work_ms"]] for case in results["cases"]
+    ]  # fmt: skip
+    return (
+        f"## The node beside its engine\n\n{reporting.origin(results)}.\n{_EXPLANATION}\n\n"
+        f"{reporting.table(_HEADS, rows)}"
+    )
 
 
 def run_camera(size: tuple[int, int], outputs: list[str]) -> None:
@@ -100,22 +94,24 @@ def run_camera(size: tuple[int, int], outputs: list[str]) -> None:
 def measure(size: tuple[int, int], outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
     """Median CPU ms of taking a frame, and of what the stream does with it."""
     arguments = [f"--height={size[0]}", f"--width={size[1]}", "--camera", *outputs]
-    camera = subprocess.Popen([sys.executable, __file__, *arguments], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "benchmarks.node.overhead", *arguments]
+    camera = subprocess.Popen(command, cwd=reporting.ROOT, stderr=subprocess.DEVNULL)
     rclpy.init()
     node = Node("overhead")
+    turns = CameraTurns[CameraStream, WaitingFrame]()
+
+    def step() -> None:
+        if turn := turns.take():
+            turn[0].segment(*turn[1])
+
+    legend = Legend(carla_13(), carla_13(), "none", "none")
     stream = CameraStream(
-        node,
-        CAMERA,
-        "reliable",
-        instant_segmenter(size),
-        Legend(carla_13(), carla_13(), "none", "none"),
-        FrameClock(node),
-        opacity=lambda: 0.5,
-    )
+        node, CAMERA, "reliable", instant_segmenter(size), legend, FrameClock(node),
+        opacity=lambda: 0.5, turns=turns, step=step,
+    )  # fmt: skip
     stream.activate()
     try:
-        subscription = image_subscription(node, len(outputs))
-        return timed(subscription, frames)
+        return timed(image_subscription(node, outputs), frames)
     finally:
         camera.terminate()
         camera.wait()
@@ -123,10 +119,9 @@ def measure(size: tuple[int, int], outputs: tuple[str, ...], frames: int) -> tup
         rclpy.shutdown()
 
 
-def image_subscription(node: Node, outputs: int) -> Subscription:
+def image_subscription(node: Node, outputs: tuple[str, ...]) -> Subscription:
     """The stream's own, once the camera process wants all outputs."""
-    topics = [CAMERA.output(output) for output in OUTPUTS[:outputs]]
-    while not all(node.count_subscribers(topic) for topic in topics):
+    while not all(node.count_subscribers(CAMERA.output(output)) for output in outputs):
         rclpy.spin_once(node, timeout_sec=0.1)
     while True:
         rclpy.spin_once(node, timeout_sec=0.1)
@@ -162,17 +157,12 @@ def random_frame(size: tuple[int, int]) -> Uint8:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = reporting.parser_of(__doc__, "overhead")
+    parser.prog = "python -m benchmarks.node.overhead"
     add = parser.add_argument
-    add("--width", type=int, default=800, help="of the frames (%(default)s)")
-    add("--height", type=int, default=600, help="of the frames (%(default)s)")
-    add("--frames", type=int, default=100, help="timed for each case (%(default)s)")
-    add("--return-memory", action="store_true",
-        help="leave malloc as it is, to see what keeping the memory of frames is "
-        "worth")  # fmt: skip
-    report.add_options(parser, "overhead")
+    add("--width", type=reporting.positive, default=800, help="of the frames (800)")
+    add("--height", type=reporting.positive, default=600, help="of the frames (600)")
+    add("--frames", type=reporting.positive, default=100, help="timed for each case (100)")
     add("--camera", nargs="*", choices=OUTPUTS, help=argparse.SUPPRESS)
     return parser
 

@@ -1,13 +1,11 @@
-"""The whole segmentation node across processes: labels a second, their age, what the node uses.
+"""How many labels a second does the whole node give, how old are they, and what does it use?
 
-    python benchmarks/node.py [--out node.json] [--document]
+    python -m benchmarks.node [--document]
 
 A camera process sends bgra8 frames, as CARLA's bridge does; segmentation_node makes labels of
 them; a third process receives these, over real DDS on this machine. The engine is the one the
 node chooses by itself. Once with one camera at several rates, and once with several cameras at
 one rate. Fast DDS reads config/fastdds_shm.xml on the camera's side, as docs/carla.md recommends.
-
-Writes a plot too, beside the JSON or the document; that needs matplotlib.
 """
 
 import argparse
@@ -15,10 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import report
-from node_plot import plot
-from transport_run import Case, add_options, origin, run
-
+from benchmarks import reporting
+from benchmarks.transport.cases import Case, add_options, origin, run
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS
 
 _HEADS = ("cameras", "frames/s asked of each", "frames/s sent by each", "labels/s of each",
@@ -36,12 +32,9 @@ frame's stamp, the moment it was sent, to the receipt of its labels."""
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     results = run("node", cases(options), options, argv)
-    print(table(results["cases"]))
-    document: Path | None = options.document
-    picture = document.with_name("node.png") if document else options.out.with_suffix(".png")
-    plot(results, picture)
-    if document:
-        report.write_section("node", section(results, picture), document)
+    reporting.finish(
+        results, "node", section(results), options, lambda path: plot(results["cases"], path)
+    )
     return 0
 
 
@@ -55,48 +48,61 @@ def cases(options: argparse.Namespace) -> list[Case]:
     ]
 
 
-def table(cases: list[dict[str, Any]]) -> str:
-    """A Markdown table, one row a case."""
-    return report.table(_HEADS, [_row(case) for case in cases])
-
-
-def section(results: dict[str, Any], picture: Path) -> str:
-    """What docs/performance.md says."""
-    shown = f"![labels a second and their age against the camera's rate]({picture.name})"
-    parts = (
+def section(results: dict[str, Any]) -> str:
+    """What docs/performance.md says: one row a case."""
+    return "\n\n".join((
         "## The node, across processes",
         origin(results),
         _EXPLANATION,
-        table(results["cases"]),
-        shown,
-    )
-    return "\n\n".join(parts)
+        reporting.table(_HEADS, [_row(case) for case in results["cases"]]),
+        "![labels a second and their age against the camera's rate](node.png)",
+    ))  # fmt: skip
 
 
 def _row(case: dict[str, Any]) -> list[object]:
     each = case["received_by_camera"]
-    figures = (
-        *(case[key] for key in ("sent_hz", "received_hz")),
-        *(min(each), max(each)),
-        *(case[key] for key in ("median_ms", "p95_ms")),
-    )
+    counted = (case["sent_hz"], case["received_hz"], min(each), max(each))
     used = f"{100 * case['cpu_share']:.0f}", f"{case['memory_mb']:.0f}"
-    known = ("-" if figure is None else figure for figure in figures)
-    return [case["cameras"], f"{case['rate']:g}", *known, *used]
+    ages = case["median_ms"], case["p95_ms"]
+    return [case["cameras"], f"{case['rate']:g}", *counted, *ages, *used]
+
+
+def plot(cases: list[dict[str, Any]], path: Path) -> None:
+    """Labels a second and their age against the rate, of the cases with one camera."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    one = sorted((case for case in cases if case["cameras"] == 1), key=lambda case: case["rate"])
+    rates = [case["rate"] for case in one]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    left.plot([0, max(rates)], [0, max(rates)], color="0.8", label="every frame")
+    for axes, key, style, label in (
+        (left, "sent_hz", "x", "frames sent a second"),
+        (left, "received_hz", "o-", "labels received a second"),
+        (right, "median_ms", "o-", "age on receipt, ms: median"),
+        (right, "p95_ms", "o--", "95 %"),
+    ):
+        # Nothing is drawn for a case without images.
+        values = [float("nan") if case[key] is None else case[key] for case in one]
+        axes.plot(rates, values, style, label=label)
+        axes.set(xlabel="camera's rate, Hz", xlim=(0, None), ylim=(0, None))
+        axes.legend(frameon=False)
+    figure.savefig(path)
+    pyplot.close(figure)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_options(parser, "node")
+    parser = reporting.parser_of(__doc__, "node")
+    add_options(parser)
     add = parser.add_argument
     add("--rates", nargs="+", type=float, default=(10.0, 20.0, 30.0, 60.0), metavar="HZ",
         help="of one camera, each a case (10 20 30 60)")  # fmt: skip
     add("--cameras", nargs="+", type=int, choices=range(1, MOST_CAMERAS + 1), default=(1, 2, 4),
         help="how many, each a case (1 2 4)")  # fmt: skip
     add("--rate-of-cameras", type=float, default=20.0, metavar="HZ",
-        help="of each of these cameras (%(default)s)")  # fmt: skip
+        help="of each of these cameras (20)")  # fmt: skip
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The engines benchmarks/gpu.py compares: TensorRT as the node runs it, torch, ONNX Runtime.
+"""The engines benchmarks.gpu compares: TensorRT as the node runs it, torch, ONNX Runtime.
 
 Each takes a frame in host memory and returns labels in host memory, and is freed before the next
 is opened. One that is not to be had raises NotHereError, with the reason.
@@ -6,7 +6,6 @@ is opened. One that is not to be had raises NotHereError, with the reason.
 
 import contextlib
 import copy
-import functools
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import gpu_floor
 import numpy as np
-from gpu_cases import Case
 
+from benchmarks.gpu.cases import Case
 from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine
 from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
@@ -52,21 +50,21 @@ Opener = Callable[[Case, Size], contextlib.AbstractContextManager[Runner]]
 
 
 @contextlib.contextmanager
-def tensorrt(case: Case, size: Size, graph: bool = True) -> Iterator[Runner]:
-    """As the node runs it; without `graph`, each operation is queued by itself."""
+def tensorrt(case: Case, size: Size) -> Iterator[Runner]:
+    """As the node runs it."""
     missing = tensorrt_engine.missing()
     if missing:
         raise NotHereError(missing)
     width, height = size
     engine, built = _built(case.model.path, size)
     started = time.perf_counter()
-    run = FrameRun(load_engine(engine), height, width, graph)
+    run = FrameRun(load_engine(engine), height, width)
     opened = time.perf_counter() - started
     notes = {"build_s": built, "open_s": opened, "engine_bytes": len(engine)}
     try:
         yield Runner(
             lambda frame: run.run(frame)[0],
-            lambda: _tensorrt_seconds(run, graph and not run.graph_fault),
+            lambda: _tensorrt_seconds(run),
             {**notes, "graph_fault": run.graph_fault},
         )
     finally:
@@ -115,7 +113,6 @@ def onnx_runtime(case: Case, size: Size) -> Iterator[Runner]:
 
 ENGINES: dict[str, Opener] = {
     "TensorRT": tensorrt,
-    "TensorRT, no graph": lambda case, size: tensorrt(case, size, graph=False),
     "torch eager": torch_eager,
     "torch.compile": torch_compile,
     "ONNX Runtime CUDA": onnx_runtime,
@@ -126,23 +123,13 @@ def reference_labels(case: Case, frames: list[Uint8]) -> tuple[str, list[Uint8]]
     """What computed the net in fp32 on the CPU, and its labels; none where nothing could."""
     try:
         engine = OpenVINOEngine(case.reference, precision="f32")
-        return engine.name, [engine.infer(frame)[0] for frame in frames]
     except EngineError as error:
-        if case.graph is None:
-            return f"nothing: {error}", []
-    torch = _torch()
-    graph = copy.deepcopy(case.graph).float()
-    with torch.inference_mode():
-        labels = [graph(torch.from_numpy(frame))[0].numpy() for frame in frames]
-    return f"torch {torch.__version__} CPU fp32", labels
+        return f"nothing: {error}", []
+    return engine.name, [engine.infer(frame)[0] for frame in frames]
 
 
-@functools.lru_cache(maxsize=1)
 def _built(path: Path, size: Size) -> tuple[bytes, float]:
-    """An engine and the seconds it took: from nothing, with no earlier timing of kernels.
-
-    Kept for the next contender, which runs the same.
-    """
+    """An engine and the seconds it took: from nothing, with no earlier timing of kernels."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         target = Target(read_model(path), size, cuda.device())
@@ -150,15 +137,29 @@ def _built(path: Path, size: Size) -> tuple[bytes, float]:
     return engine, time.perf_counter() - started
 
 
-def _tensorrt_seconds(run: FrameRun, graph: bool) -> float:
+def _tensorrt_seconds(run: FrameRun) -> float:
     """In a graph of the net alone, or else the CPU may take longer to queue it than the GPU."""
-    if not graph:
-        return gpu_floor.seconds_on_gpu(run.stream, run.execute, _REPEATS)
+    if run.graph_fault:
+        return _seconds_on_gpu(run.stream, run.execute)
     net = run.stream.capture(run.execute)
     try:
-        return gpu_floor.seconds_on_gpu(run.stream, lambda: net.launch(run.stream), _REPEATS)
+        return _seconds_on_gpu(run.stream, lambda: net.launch(run.stream))
     finally:
         net.close()
+
+
+def _seconds_on_gpu(stream: cuda.Stream, queue_work: Callable[[], None]) -> float:
+    """Median time, by CUDA events, of what `queue_work` queues; three runs come before."""
+    watch, seconds = cuda.Stopwatch(), []
+    for turn in range(3 + _REPEATS):
+        watch.start(stream)
+        queue_work()
+        watch.stop(stream)
+        stream.synchronise()
+        if turn >= 3:
+            seconds.append(watch.milliseconds() / 1000)
+    watch.close()
+    return median(seconds)
 
 
 def _torch():

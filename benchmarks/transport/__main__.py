@@ -1,6 +1,6 @@
-"""How long a frame takes from the camera to its labels, across processes, and how many get there.
+"""How long does a frame take from the camera to its labels, and how many get there?
 
-    python benchmarks/transport.py [--out transport.json] [--document]
+    python -m benchmarks.transport [--document]
 
 A camera process sends bgra8 frames with the QoS of CARLA's bridge, each stamped as it is sent.
 Two ways are timed, from the stamp to the receipt in another process: `frames`, the frames
@@ -16,9 +16,16 @@ import itertools
 import sys
 from typing import Any
 
-import report
-from transport_run import RELIABILITIES, SIDES, WAYS, Case, add_options, origin, run
-
+from benchmarks import reporting
+from benchmarks.transport.cases import (
+    RELIABILITIES,
+    SIDES,
+    WAYS,
+    Case,
+    add_options,
+    origin,
+    run,
+)
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS
 
 _HEADS = ("what arrives", "cameras", "subscribed", "fastdds_shm.xml on", "received of sent",
@@ -36,38 +43,29 @@ def main(argv: list[str] | None = None) -> int:
     choices = options.ways, options.cameras, options.reliability, options.shared_memory
     cases = [Case(*values, options.rate) for values in itertools.product(*choices)]
     results = run("transport", cases, options, argv)
-    print(table(results["cases"]))
-    if options.document:
-        report.write_section("transport", section(results), options.document)
+    reporting.finish(results, "transport", section(results), options)
     return 0
 
 
-def table(cases: list[dict[str, Any]]) -> str:
-    """A Markdown table, one row a case."""
-    return report.table(_HEADS, [_row(case) for case in cases])
-
-
 def section(results: dict[str, Any]) -> str:
-    """What docs/performance.md says."""
+    """What docs/performance.md says: one row a case."""
     cases = results["cases"]
     rate = f"Each camera sends {cases[0]['rate']:g} frames/s. {_EXPLANATION}"
-    return "\n\n".join(("## Transport", origin(results), rate, table(cases)))
+    rows = reporting.table(_HEADS, [_row(case) for case in cases])
+    return "\n\n".join(("## Transport", origin(results), rate, rows))
 
 
 def _row(case: dict[str, Any]) -> list[object]:
     received = f"{case['received']} of {case['sent']}"
     if silent := case["received_by_camera"].count(0):
         received += f", nothing from {silent}"
-    ages = ("-" if case[key] is None else case[key] for key in ("median_ms", "p95_ms"))
     name = [case[key] for key in ("way", "cameras", "reliability", "shared_memory")]
-    return [*name, received, *ages]
+    return [*name, received, case["median_ms"], case["p95_ms"]]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_options(parser, "transport")
+    parser = reporting.parser_of(__doc__, "transport")
+    add_options(parser)
     add = parser.add_argument
     add("--rate", type=float, default=20.0, help="frames a second of each camera (%(default)s)")
     add("--ways", nargs="+", choices=WAYS, default=WAYS)

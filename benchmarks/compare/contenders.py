@@ -1,8 +1,8 @@
 """Who is compared, and what each of their processes has to do.
 
-Two groups, for only what does the same work is compared: from a frame's bytes to its labels, and
-from a camera message to the messages of labels and overlay. The first of a group is what the
-others' times are divided by.
+Only what does the same work is compared: from a frame's bytes to its labels, and from a camera
+message to the messages of labels and overlay. The first of a group is what the others' times are
+divided by.
 """
 
 import json
@@ -29,11 +29,9 @@ CONTENDERS = (
     Contender("eager", FRAMES, "same net, torch eager, fp32"),
     Contender("autocast", FRAMES, "same net, torch eager, bf16 autocast"),
     Contender("compile", FRAMES, "same net, torch.compile, fp32"),
-    Contender("smp", FRAMES, "segmentation_models_pytorch Unet, resnet34, fp32"),
     Contender("our_node", MESSAGES, "this package's node"),
     Contender("plain_node", MESSAGES, "a plain node: cv_bridge, torch, cv2"),
 )
-
 BASELINES = {FRAMES: "shipped", MESSAGES: "our_node"}
 
 
@@ -45,32 +43,22 @@ class Skipped(Exception):
 class Work:
     """What every process is told.
 
-    network_size: width and height all nets run at, the model's own
-    flips, also: how else it looks at a frame, see `ModelMetadata`; so does the same net
-                  where torch runs it, and the plain node mirrors, too
-    net:          the fields of `UNetConfig` of the net that torch runs
-    checkpoint:   its weights; random ones where it is None, which are as fast
-    folder:       holds frames.npy uint8 [n, H, W, 4], BGRA; each contender leaves in it
-                  NAME.npy, its labels of the first frame, uint8 [H, W]
+    model:   the file that this package runs
+    weights: a file in fp32 with the weights that torch runs, looking at a frame as it says
+    folder:  holds frames.npy uint8 [n, H, W, 4], BGRA; each contender leaves in it NAME.npy, its
+             labels of the first frame, uint8 [H, W]
     """
 
     model: str
-    network_size: tuple[int, int]
-    net: dict[str, Any]
-    checkpoint: str | None
+    weights: str
     folder: str
-    flips: bool = False
-    also: tuple[tuple[int, int], ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(text: str) -> "Work":
-        fields = json.loads(text)
-        width, height = fields.pop("network_size")
-        also = tuple((width, height) for width, height in fields.pop("also"))
-        return Work(network_size=(width, height), also=also, **fields)
+        return Work(**json.loads(text))
 
     @property
     def frames(self) -> Path:

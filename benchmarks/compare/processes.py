@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from compare_contenders import Contender, Skipped, Work
 from tqdm import tqdm
 
-WORKER = Path(__file__).resolve().parent / "compare_worker.py"
+from benchmarks import reporting
+from benchmarks.compare.contenders import Contender, Skipped, Work
 
 _PAUSE = 0.2
 """Seconds between two contenders: a library's idle threads may look for work a while longer."""
@@ -24,26 +23,25 @@ _PAUSE = 0.2
 
 @dataclass
 class Times:
-    """ms: of every counted frame, one list a round."""
+    """ms: of every counted frame; peak_mb: the most memory that was held."""
 
-    ms: list[list[float]] = field(default_factory=list)
+    ms: list[float] = field(default_factory=list)
     peak_mb: float = 0.0
 
 
 class Worker:
     """One contender's process, in a session of its own: Ctrl-C reaches it only through us."""
 
-    def __init__(self, contender: Contender, work: Work, python: Path | None = None) -> None:
-        """python: that of another environment, which has this package by its path alone."""
+    def __init__(self, contender: Contender, work: Work) -> None:
         self.contender = contender
         self.software = ""
-        paths = [str(WORKER.parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        command = ["-m", "benchmarks.compare.worker", contender.name, work.to_json()]
         self._process = subprocess.Popen(
-            [str(python or sys.executable), str(WORKER), contender.name, work.to_json()],
+            [sys.executable, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            cwd=reporting.ROOT,
             start_new_session=True,
         )
 
@@ -77,7 +75,7 @@ class Worker:
         return json.loads(line)
 
 
-def in_turns(workers: Sequence[Worker], rounds: int, warm_up: int) -> dict[str, Times]:
+def in_turns(workers: Sequence[Worker], rounds: int, warm_up: int = 1) -> dict[str, Times]:
     """Lets each run all frames in every round; the `warm_up` first rounds are not counted.
 
     A change of the machine so hits all alike. The order differs from round to round, so that
@@ -85,16 +83,13 @@ def in_turns(workers: Sequence[Worker], rounds: int, warm_up: int) -> dict[str, 
     """
     times = {worker.contender.name: Times() for worker in workers}
     order = list(workers)
-    with tqdm(total=(warm_up + rounds) * len(order), desc="turns") as bar:
-        for number in range(warm_up + rounds):
-            random.Random(number).shuffle(order)
-            for worker in order:
-                bar.set_postfix_str(worker.contender.name)
-                time.sleep(_PAUSE)
-                milliseconds, peak = worker.run()
-                entry = times[worker.contender.name]
-                entry.peak_mb = peak
-                if number >= warm_up:
-                    entry.ms.append(milliseconds)
-                bar.update()
+    for number in tqdm(range(warm_up + rounds), "rounds"):
+        random.Random(number).shuffle(order)
+        for worker in order:
+            time.sleep(_PAUSE)
+            milliseconds, peak = worker.run()
+            entry = times[worker.contender.name]
+            entry.peak_mb = peak
+            if number >= warm_up:
+                entry.ms += milliseconds
     return times

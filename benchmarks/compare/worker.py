@@ -1,4 +1,4 @@
-"""A contender's own process: `compare_worker.py NAME WORK`, WORK being `Work.to_json()`.
+"""A contender's own process: `python -m benchmarks.compare.worker NAME WORK`.
 
 Its own, so that its memory is its own and its threads meet no other library's. It builds the
 contender, runs one frame and answers; then each line on standard input is answered with the
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from compare_contenders import FramePath, Skipped, Work
 
+from benchmarks.compare.contenders import FramePath, Skipped, Work
 from carla_unet_ros.labels import Uint8
 
 
@@ -40,23 +40,15 @@ def build(name: str, work: Work) -> FramePath:
     """Imports only what the contender itself runs: the rest would count as its memory."""
     if name == "shipped":
         return ShippedModel(work)
-    if name == "our_node":
-        from compare_our_node import OurNode
+    if name.endswith("_node"):
+        from benchmarks.compare import nodes
 
-        return OurNode(work)
-    if name == "plain_node":
-        from compare_plain_node import PlainNode
+        return nodes.OurNode(work) if name == "our_node" else nodes.PlainNode(work)
+    from benchmarks.compare import torch_nets
 
-        return PlainNode(work)
-    import compare_torch
-
-    nets = {
-        "eager": compare_torch.eager,
-        "autocast": compare_torch.autocast,
-        "compile": compare_torch.compiled,
-        "smp": compare_torch.smp,
-    }
-    return nets[name](work)
+    if name in ("eager", "autocast"):
+        return torch_nets.TorchPath(torch_nets.graph_of(work), autocast=name == "autocast")
+    return torch_nets.compiled(work)
 
 
 def timed(path: FramePath, feeds: Sequence[Any]) -> list[float]:

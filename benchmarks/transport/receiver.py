@@ -1,4 +1,4 @@
-"""The receiving process of transport.py: counts images and their age on arrival, prints JSON.
+"""The receiving process: counts images and their age on arrival, prints JSON.
 
 The age is from the stamp, which is the moment of sending, to the callback. `sent` are the frames
 from the first to the last that came. What comes before every topic has sent an image, and in the
@@ -15,12 +15,13 @@ from collections.abc import Callable
 
 import numpy as np
 import rclpy
-from node_usage import Usage, usage
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
+
+from benchmarks.transport.process_usage import Usage, usage
 
 _SECONDS_TO_FIRST = 60.0
 
