@@ -28,8 +28,8 @@ from gpu_cases import Case
 from gpu_engines import ENGINES, NotHereError, Opener, Runner, reference_labels
 from gpu_floor import Floor, Rates
 
+from carla_unet_ros.command_line import parse_size
 from carla_unet_ros.engines import cuda, tensorrt_library
-from carla_unet_ros.engines.build_engine import parse_size
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import SHIPPED_MODEL
 

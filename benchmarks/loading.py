@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from carla_unet_ros.training.data.folders import DataError
-from carla_unet_ros.training.data.sources import TrainingData, render_drive
+from carla_unet_ros.training.data.sources import render_drive
 from carla_unet_ros.training.options import OptionError, Options, parse
 from carla_unet_ros.training.train import Run
 
@@ -69,26 +69,26 @@ def main(argv: list[str] | None = None) -> int:
 
 def measured(options: Options, workers: list[int], batches: int) -> tuple[float, list[Rate], str]:
     """Frames/s of the training step alone, the rates by workers, and what it was measured on."""
-    options.frames = options.batch * (batches + max(1, *workers))
-    run = Run(options, TrainingData.open(options))
-    run.net.train()
+    plan = options.optimisation
+    frames = plan.batch * (batches + max(1, *workers))
+    run = Run(replace(options, optimisation=replace(plan, frames=frames)))
+    run.learner.net.train()
 
     def train(colours: Tensor, labels: Tensor) -> None:
-        run.step(colours, labels).item()  # waits for a GPU
+        run.learner.step(colours, labels).item()  # waits for a GPU
 
     batch = next(iter(run.batches()))
     step = frames_per_second(repeat(batch, batches + 1), 1, train)
     rates = []
     for count in tqdm(workers, "numbers of workers"):
-        options.workers = count
+        run.options = replace(run.options, machine=replace(options.machine, workers=count))
         started = max(1, count)
         loader = frames_per_second(run.batches(), started, lambda *_: None)
         training = frames_per_second(run.batches(), started, train)
         rates.append(Rate(count, loader, training))
-    width, height = options.crop
     setting = (
-        f"{run.data.description}; crops of {width}x{height}, "
-        f"batches of {options.batch}, on {run.fabric.device}"
+        f"{run.data.description}; crops of {options.augmentation.crop}, "
+        f"batches of {plan.batch}, on {run.fabric.device}"
     )
     return step, rates, setting
 

@@ -36,6 +36,7 @@ from tradeoff_points import (
 )
 from tradeoff_report import Point, on_front, plot, section, table
 
+from carla_unet_ros.command_line import parse_size
 from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import ModelError
@@ -56,7 +57,6 @@ from carla_unet_ros.training.net.checkpoints import (
     read_trained_net,
 )
 from carla_unet_ros.training.net.unet import parameter_count
-from carla_unet_ros.training.options import size_argument
 
 _SIZES = ("448x320", "576x384", "640x384", "704x512", "768x576", "832x640")
 _FRAMES_TIMED = 8
@@ -228,8 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", required=True, help="frames to score on; a bare name is looked for in --data")
     add("--axes", nargs="*", choices=AXES, default=AXES, help="what is varied, one at a time "
         "(default: all)")  # fmt: skip
-    add("--sizes", nargs="+", type=size_argument, metavar="WIDTHxHEIGHT",
-        default=[size_argument(size) for size in _SIZES], help="network sizes beside the one "
+    add("--sizes", nargs="+", type=parse_size, metavar="WIDTHxHEIGHT",
+        default=[parse_size(size) for size in _SIZES], help="network sizes beside the one "
         "trained for, each moved to the nearest that the net can take (default: "
         f"{' '.join(_SIZES)})")  # fmt: skip
     add("--ways", nargs="+", type=way_argument, default=[], metavar="WIDTHxHEIGHT[,flips]"

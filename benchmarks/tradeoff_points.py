@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tradeoff_enlarging import GRAPHS
 
+from carla_unet_ros.command_line import parse_size
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine, openvino_core
 from carla_unet_ros.model_file import read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
@@ -18,7 +19,6 @@ from carla_unet_ros.training.export import check_labels, described, save, to_onn
 from carla_unet_ros.training.net.checkpoints import TrainedNet
 from carla_unet_ros.training.net.folding import fold
 from carla_unet_ros.training.net.views import ONE_VIEW, Views
-from carla_unet_ros.training.options import size_argument
 from carla_unet_ros.training.quantize import to_int8
 
 AXES = ("size", "enlarging", "precision", "views")
@@ -68,10 +68,10 @@ def variants(
 def way_argument(text: str) -> Variant:
     """`448x320,flips,int8` -> that variant; where no arithmetic is named, it is left open ("").
 
-    Further sizes are views, too. Raises argparse.ArgumentTypeError.
+    Further sizes are views, too. Raises ValueError.
     """
     size, *words = text.split(",")
-    way = Variant(size_argument(size), "")
+    way = Variant(parse_size(size), "")
     for word in words:
         if word in PRECISIONS:
             way = replace(way, precision=word)
@@ -80,7 +80,7 @@ def way_argument(text: str) -> Variant:
         elif word == "flips":
             way = replace(way, views=replace(way.views, flips=True))
         else:
-            also = (*way.views.also, size_argument(word))
+            also = (*way.views.also, parse_size(word))
             way = replace(way, views=replace(way.views, also=also))
     return way
 

@@ -70,19 +70,17 @@ class Contest:
         """
         places = ["--data", str(data.folder), "--tags", data.tags, "--out", str(out)]
         options = parse([*places, *training])
-        if options.no_skips:
+        if not options.net.skips:
             raise OptionError("--no-skips: two of the nets have none anyway; leave it out")
-        labels = label_set(options.labels)
-        unet = UNetConfig(
-            len(labels), options.channels, options.depth, options.stem, options.max_channels
-        )
+        labels = label_set(options.sources.labels)
+        unet = options.net.unet(len(labels))
         nets = [
             Net("unet", "U-Net", unet),
             Net("no_skips", "without skips", replace(unet, skips=False)),
             Net(
                 "equal_cost",
                 "wider without skips",
-                equal_cost(unet, options.network_size),
+                equal_cost(unet, options.net.network_size),
             ),
         ]
         test = PairFolder(data.folder, data.tags, labels, data.test)
@@ -90,14 +88,14 @@ class Contest:
 
     def trained(self, net: Net) -> TrainedNet:
         """After the last epoch, not the best one: nothing is chosen by frames that are scored."""
-        options = replace(
-            self.options,
-            out=self.options.out / net.name,
+        shape = replace(
+            self.options.net,
             channels=net.config.channels,
             max_channels=net.config.max_channels,
-            no_skips=not net.config.skips,
-            resume=True,
+            skips=net.config.skips,
         )
+        out = self.options.out / net.name
+        options = replace(self.options, out=out, net=shape, resume=True)
         print(f"{net.title}:", flush=True)
         train(options)
         return read_trained_net(options.out / "last.pt")
@@ -119,10 +117,10 @@ class Contest:
             classes=list(self.labels.names),
             thinness=_numbers(thinnest.thinness()),
             distances=pixels,
-            depth=self.options.depth,
-            stem=self.options.stem,
+            depth=self.options.net.depth,
+            stem=self.options.net.stem,
             camera=(width, height),
-            network=self.options.network_size,
+            network=self.options.net.network_size,
             trained=self._story(distance_of("2%", height, width)),
         )
 
@@ -145,7 +143,7 @@ class Contest:
             title=net.title,
             widths=net.config.widths,
             weights=weight_count(net.config),
-            multiply_adds=multiply_adds(net.config, self.options.network_size),
+            multiply_adds=multiply_adds(net.config, self.options.net.network_size),
             mean_iou=matrix.mean_iou(),
             pixel_accuracy=matrix.pixel_accuracy(),
             iou=_numbers(matrix.iou()),
@@ -155,12 +153,11 @@ class Contest:
 
     def _story(self, paper: int) -> str:
         """What they were trained and scored on; `paper`: 2 % of the diagonal in pixels."""
-        options = self.options
-        crop = "x".join(map(str, options.crop))
+        plan, crop = self.options.optimisation, self.options.augmentation.crop
         return (
-            f"{self.data.name}. Each net was trained for {options.epochs} epochs of "
-            f"{options.frames} frames, {options.batch} a step, in crops of {crop}, with the same "
-            f"seed ({options.seed}), schedule, loss and augmentation. Scored are the weights "
+            f"{self.data.name}. Each net was trained for {plan.epochs} epochs of "
+            f"{plan.frames} frames, {plan.batch} a step, in crops of {crop}, with the same "
+            f"seed ({plan.seed}), schedule, loss and augmentation. Scored are the weights "
             "after the last epoch, so nothing was chosen by the frames that are scored. Boundary "
             "IoU ([Cheng et al. 2021](https://arxiv.org/abs/2103.16562)) counts pixels within a "
             f"distance of a contour; the paper takes 2 % of the diagonal, here {paper} px. The "

@@ -162,19 +162,39 @@ def read_list(path: Path) -> list[str]:
 def split_names(folder: Path) -> tuple[list[str], list[str]]:
     """Names for training and for validation.
 
-    They are taken from train.txt and val.txt where both are there. Else the last 15 % are for
+    They are taken from train.txt and val.txt. Where neither is there, the last 15 % are for
     validation, behind a gap: drives are video, and neighbours of a training frame would be no
-    test at all.
+    test at all. Raises DataError for one of them alone.
     """
     lists = folder / "train.txt", folder / "val.txt"
-    if all(path.is_file() for path in lists):
+    found = [path for path in lists if path.is_file()]
+    if len(found) == len(lists):
         return read_list(lists[0]), read_list(lists[1])
+    if found:
+        raise DataError(
+            f"{folder} has {found[0].name} alone; expected train.txt and val.txt, or neither "
+            "(carla_unet_train trains on all of a folder that is named with --unsplit)"
+        )
     names = sorted(_files_by_name(folder / find_layout(folder)[0]))
     first = len(names) - max(1, round(_VALIDATION_SHARE * len(names)))
     gap = round(_GAP_SHARE * len(names))
     if first - gap < 1:
         raise DataError(f"{folder} has {len(names)} frames, too few to hold some back")
     return names[: first - gap], names[first:]
+
+
+def unsplit_names(folder: Path) -> list[str] | None:
+    """Names of a folder that is for training alone: its train.txt, else None, which is all of it.
+
+    Raises DataError where it has a val.txt.
+    """
+    if (folder / "val.txt").is_file():
+        raise DataError(
+            f"{folder} is to be trained on unsplit, but has val.txt: take it out of --unsplit, or "
+            "remove the list to train on those frames, too"
+        )
+    train = folder / "train.txt"
+    return read_list(train) if train.is_file() else None
 
 
 def write_pair(
