@@ -52,8 +52,8 @@ def conditions(name: str, argv: Sequence[str] | None) -> dict[str, str]:
 def machine() -> str:
     """Processor, number of cores this process may use, and Python."""
     names = re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    cores = len(os.sched_getaffinity(0))
-    return f"{names[0] if names else platform.machine()}, {cores} cores, Python {sys.version.split()[0]}"
+    name = names[0] if names else platform.machine()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
 
 
 def origin(results: Mapping[str, Any]) -> str:

@@ -25,7 +25,6 @@ from benchmarks.compare.contenders import (
     CONTENDERS,
     FRAMES,
     MESSAGES,
-    Skipped,
     Work,
 )
 from benchmarks.compare.processes import Times, Worker, in_turns
@@ -69,12 +68,11 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         work = Work(str(options.model.absolute()), str(options.weights.absolute()), folder)
         np.save(work.frames, frames)
         for contender in tqdm([one for one in CONTENDERS if one.name not in options.without]):
-            try:
-                workers.append(stack.enter_context(closing(Worker(contender, work))))
-                workers[-1].wait_until_ready()
-            except Skipped as reason:
-                skipped[contender.title] = str(reason)
-                workers.pop()
+            worker = stack.enter_context(closing(Worker(contender, work)))
+            if reason := worker.why_skipped():
+                skipped[contender.title] = reason
+            else:
+                workers.append(worker)
         times = in_turns(workers, options.rounds)
         contenders = [figures(worker, times[worker.contender.name], work) for worker in workers]
     medians = {entry["name"]: entry["median_ms"] for entry in contenders}

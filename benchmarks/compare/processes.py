@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks import reporting
-from benchmarks.compare.contenders import Contender, Skipped, Work
+from benchmarks.compare.contenders import Contender, Work
 
 _PAUSE = 0.2
 """Seconds between two contenders: a library's idle threads may look for work a while longer."""
@@ -45,12 +45,11 @@ class Worker:
             start_new_session=True,
         )
 
-    def wait_until_ready(self) -> None:
-        """Waits until it has run its first frame. Raises Skipped where it cannot."""
+    def why_skipped(self) -> str:
+        """Waits until it has run its first frame; why it cannot, or ""."""
         answer = self._answer()
-        if "skipped" in answer:
-            raise Skipped(answer["skipped"])
-        self.software = answer["software"]
+        self.software = answer.get("software", "")
+        return answer.get("skipped", "")
 
     def run(self) -> tuple[list[float], float]:
         """Milliseconds of each frame, and the most memory it has held so far, in MB."""

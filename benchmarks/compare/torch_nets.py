@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from benchmarks.compare.contenders import FramePath, Skipped, Work
-from benchmarks.torch_net import net_of
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import read_model
 from carla_unet_ros.training.net.frame_graph import FrameGraph
+from carla_unet_ros.training.net.pretrained import net_of_model
 
 
 class TorchPath(FramePath):
@@ -39,7 +39,7 @@ class TorchPath(FramePath):
 def graph_of(work: Work) -> FrameGraph:
     """What the model file holds, for torch to run."""
     path = Path(work.weights)
-    return FrameGraph.of(net_of(path), read_model(path).metadata, folded=True)
+    return FrameGraph.of(net_of_model(path), read_model(path).metadata, folded=True)
 
 
 def compiled(work: Work) -> FramePath:

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 import traceback
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ SKIPPED = 77
 
 _WARM_UP = 20
 _COMPARED = 2
-_PACKAGES = ("torch", "onnxruntime-gpu", "cuda-bindings", "numpy")
 _HEADS = ("net", "frames", "engine", "GPU, ms", "host to host, ms: median", "95 %", "longest",
           "labels that differ")  # fmt: skip
 
@@ -49,27 +47,12 @@ def main(argv: list[str] | None = None) -> int:
             for case in cases_of_file(model, Path(folder))
             for size in options.size or [(800, 600), (1920, 1080)]
         ]
-    results = {**reporting.conditions("gpu", argv), "gpu": gpu(), "cases": measurements}
+    library = tensorrt_library.missing_library() or str(tensorrt_library.library())
+    software = {"gpu": cuda.device()._asdict(), "library": library}
+    results = {**reporting.conditions("gpu", argv), **software, "cases": measurements}
     reporting.finish(results, "gpu", section(results), options)
     engines = [engine for case in measurements for engine in case["engines"].values()]
     return 1 if any("failed" in engine for engine in engines) else 0
-
-
-def gpu() -> dict[str, Any]:
-    missing = tensorrt_library.missing_library()
-    library = None if missing else tensorrt_library.library()
-    return {
-        **cuda.device()._asdict(),
-        "library": f"{library.name} {library.version}" if library else missing,
-        **{package: _version(package) for package in _PACKAGES},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def measured(case: Case, size: tuple[int, int], count: int) -> dict[str, Any]:
@@ -149,7 +132,7 @@ def section(results: dict[str, Any]) -> str:
     device = results["gpu"]
     return (
         f"## On a GPU\n\n{reporting.origin(results)}; {device['name']}, driver "
-        f"{device['driver']}, {device['library']}.\n\n{reporting.table(_HEADS, rows)}"
+        f"{device['driver']}, {results['library']}.\n\n{reporting.table(_HEADS, rows)}"
     )
 
 

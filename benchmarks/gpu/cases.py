@@ -35,9 +35,9 @@ def cases_of_file(path: Path, folder: Path) -> list[Case]:
     model = read_model(path)
     name = f"{model.name} {model.metadata.precision}"
     try:
-        from benchmarks.torch_net import net_of
+        from carla_unet_ros.training.net.pretrained import net_of_model
 
-        net = net_of(path)
+        net = net_of_model(path)
     except (ImportError, ValueError) as error:
         return [Case(name, model, model, None, str(error))]
     cases = [Case(name, model, model, _graph(net, model.metadata))]

@@ -9,8 +9,8 @@ one rate. Fast DDS reads config/fastdds_shm.xml on the camera's side, as docs/ca
 """
 
 import argparse
+import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 from benchmarks import reporting
@@ -32,9 +32,7 @@ frame's stamp, the moment it was sent, to the receipt of its labels."""
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     results = run("node", cases(options), options, argv)
-    reporting.finish(
-        results, "node", section(results), options, lambda path: plot(results["cases"], path)
-    )
+    reporting.finish(results, "node", section(results), options)
     return 0
 
 
@@ -55,7 +53,6 @@ def section(results: dict[str, Any]) -> str:
         origin(results),
         _EXPLANATION,
         reporting.table(_HEADS, [_row(case) for case in results["cases"]]),
-        "![labels a second and their age against the camera's rate](node.png)",
     ))  # fmt: skip
 
 
@@ -65,32 +62,6 @@ def _row(case: dict[str, Any]) -> list[object]:
     used = f"{100 * case['cpu_share']:.0f}", f"{case['memory_mb']:.0f}"
     ages = case["median_ms"], case["p95_ms"]
     return [case["cameras"], f"{case['rate']:g}", *counted, *ages, *used]
-
-
-def plot(cases: list[dict[str, Any]], path: Path) -> None:
-    """Labels a second and their age against the rate, of the cases with one camera."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    one = sorted((case for case in cases if case["cameras"] == 1), key=lambda case: case["rate"])
-    rates = [case["rate"] for case in one]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
-    left.plot([0, max(rates)], [0, max(rates)], color="0.8", label="every frame")
-    for axes, key, style, label in (
-        (left, "sent_hz", "x", "frames sent a second"),
-        (left, "received_hz", "o-", "labels received a second"),
-        (right, "median_ms", "o-", "age on receipt, ms: median"),
-        (right, "p95_ms", "o--", "95 %"),
-    ):
-        # Nothing is drawn for a case without images.
-        values = [float("nan") if case[key] is None else case[key] for case in one]
-        axes.plot(rates, values, style, label=label)
-        axes.set(xlabel="camera's rate, Hz", xlim=(0, None), ylim=(0, None))
-        axes.legend(frameon=False)
-    figure.savefig(path)
-    pyplot.close(figure)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,4 +78,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C, so that the processes end then, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -2,9 +2,9 @@
 
     python -m benchmarks.node.overhead [--document]
 
-A camera process publishes bgra8 frames and takes the outputs as another process would; here a
-frame is taken from the middleware and goes through the node's own CameraStream, with an engine
-that answers at once. CPU time of the thread, so that a busy machine does not blur it much.
+A camera process publishes bgra8 frames of 800x600 and takes the outputs as another process would;
+a frame is taken from the middleware here and goes through the node's own CameraStream, with an
+engine that answers at once. CPU time of the thread, so that a busy machine does not blur it much.
 """
 
 import argparse
@@ -49,9 +49,8 @@ that answers at once: taken from the middleware, turned into these outputs, publ
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    size = options.height, options.width
     if options.camera is not None:
-        run_camera(size, options.camera)
+        run_camera(options.camera)
         return 0
     os.environ |= {
         "ROS_DOMAIN_ID": str(free_domain()),
@@ -60,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     keep_freed_memory()
     cases = []
     for count in tqdm(range(1, len(OUTPUTS) + 1), "cases"):
-        taking, work = measure(size, OUTPUTS[:count], options.frames)
+        taking, work = measure(OUTPUTS[:count], options.frames)
         cases.append({"outputs": OUTPUTS[:count], "take_ms": taking, "work_ms": work})
     results = {**reporting.conditions("node.overhead", argv), "cases": cases}
     reporting.finish(results, "overhead", section(results), options)
@@ -79,22 +78,21 @@ def section(results: dict[str, Any]) -> str:
     )
 
 
-def run_camera(size: tuple[int, int], outputs: list[str]) -> None:
+def run_camera(outputs: list[str]) -> None:
     """The other process: publishes frames at 20 Hz and subscribes to the outputs."""
     rclpy.init()
     node = Node("overhead_camera")
     publisher = node.create_publisher(Image, CAMERA.image, 10)
     for output in outputs:
         node.create_subscription(Image, CAMERA.output(output), lambda _: None, 10)
-    frame = to_image_message(random_frame(size), "bgra8", Header(frame_id="camera"))
+    frame = to_image_message(random_frame(), "bgra8", Header(frame_id="camera"))
     node.create_timer(PERIOD, lambda: publisher.publish(frame))
     rclpy.spin(node)
 
 
-def measure(size: tuple[int, int], outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
+def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
     """Median CPU ms of taking a frame, and of what the stream does with it."""
-    arguments = [f"--height={size[0]}", f"--width={size[1]}", "--camera", *outputs]
-    command = [sys.executable, "-m", "benchmarks.node.overhead", *arguments]
+    command = [sys.executable, "-m", "benchmarks.node.overhead", "--camera", *outputs]
     camera = subprocess.Popen(command, cwd=reporting.ROOT, stderr=subprocess.DEVNULL)
     rclpy.init()
     node = Node("overhead")
@@ -106,7 +104,7 @@ def measure(size: tuple[int, int], outputs: tuple[str, ...], frames: int) -> tup
 
     legend = Legend(carla_13(), carla_13(), "none", "none")
     stream = CameraStream(
-        node, CAMERA, "reliable", instant_segmenter(size), legend, FrameClock(node),
+        node, CAMERA, "reliable", instant_segmenter(), legend, FrameClock(node),
         opacity=lambda: 0.5, turns=turns, step=step,
     )  # fmt: skip
     stream.activate()
@@ -147,21 +145,19 @@ def timed(subscription: Subscription, frames: int) -> tuple[float, float]:
     return 1000 * median(takes), 1000 * median(works)
 
 
-def instant_segmenter(size: tuple[int, int]) -> Segmenter:
-    ids = random_frame(size)[..., 0] % len(carla_13())
+def instant_segmenter() -> Segmenter:
+    ids = random_frame()[..., 0] % len(carla_13())
     return cast(Segmenter, SimpleNamespace(segment=lambda _: Segmentation(ids, ids)))
 
 
-def random_frame(size: tuple[int, int]) -> Uint8:
-    return np.random.default_rng(0).integers(0, 256, (*size, 4), np.uint8)
+def random_frame() -> Uint8:
+    return np.random.default_rng(0).integers(0, 256, (600, 800, 4), np.uint8)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = reporting.parser_of(__doc__, "overhead")
     parser.prog = "python -m benchmarks.node.overhead"
     add = parser.add_argument
-    add("--width", type=reporting.positive, default=800, help="of the frames (800)")
-    add("--height", type=reporting.positive, default=600, help="of the frames (600)")
     add("--frames", type=reporting.positive, default=100, help="timed for each case (100)")
     add("--camera", nargs="*", choices=OUTPUTS, help=argparse.SUPPRESS)
     return parser

@@ -26,7 +26,7 @@ from carla_unet_ros.labels import Uint8
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training import plots
 from carla_unet_ros.training.data.folders import PairFolder, camera_frame, split_names
-from carla_unet_ros.training.data.frame_names import DataError, read_list
+from carla_unet_ros.training.data.frame_names import read_list
 from carla_unet_ros.training.evaluate import evaluate
 from carla_unet_ros.training.net.checkpoints import read_trained_net
 
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     results = {
         **reporting.conditions("tradeoff", argv),
-        "data": f"{options.data.name} ({len(_list(options))} frames of {Path(options.list).name})",
+        "data": f"{len(_list(options))} frames of {Path(options.list).name}",
         "points": [asdict(point) for point in points],
     }
     text = (
@@ -77,15 +77,16 @@ def measured(options: argparse.Namespace, folder: Path) -> list[Point]:
     """Every point scored, and then all of them timed in turns."""
     points: list[Point] = []
     segmenters: list[Segmenter] = []
-    for number, path in enumerate(options.checkpoints):
-        net = read_trained_net(path)
-        source = PairFolder(options.data, options.tags, net.label_set, _list(options))
-        names = calibration_names(options)
+    nets = [read_trained_net(path) for path in options.checkpoints]
+    source = PairFolder(options.data, options.tags, nets[0].label_set, _list(options))
+    for number, (net, path) in enumerate(zip(nets, options.checkpoints, strict=True)):
+        scored = set(_list(options))
+        names = [name for name in split_names(options.data)[0] if name not in scored]
         calibration = PairFolder(options.data, options.tags, net.label_set, names)
         for way in tqdm(options.ways or usual_ways(net.network_size, net.net.config.multiple)):
             segmenter = open_way(net, way, folder / str(number), calibration, options.calibration)
             segmenters.append(segmenter)
-            points.append(_scored(name_of(path), way, segmenter, source))
+            points.append(_scored(path, way, segmenter, source))
     places = np.linspace(0, len(source) - 1, min(_FRAMES_TIMED, len(source))).astype(int)
     frames = [camera_frame(source.read(int(place)).frame) for place in places]
     times = timed(segmenters, frames, options.rounds)
@@ -93,22 +94,6 @@ def measured(options: argparse.Namespace, folder: Path) -> list[Point]:
         point.median_ms = float(np.median(milliseconds))
         segmenter.close()
     return points
-
-
-def name_of(checkpoint: Path) -> str:
-    """For people: the run's folder of best.pt and last.pt, else the file's own name."""
-    plain = checkpoint.stem in ("best", "last")
-    return checkpoint.absolute().parent.name if plain else checkpoint.stem
-
-
-def calibration_names(options: argparse.Namespace) -> list[str]:
-    """Frames to train on, without any that is scored; DataError where none is left."""
-    scored = set(_list(options))
-    names = [name for name in split_names(options.data)[0] if name not in scored]
-    if not names:
-        raise DataError(f"every training frame of {options.data} is in {options.list}: none is "
-                        "left to calibrate int8 on")  # fmt: skip
-    return names
 
 
 def timed(
@@ -170,8 +155,10 @@ def plot(points: Sequence[Point], path: Path) -> None:
     plots.pyplot.close(figure)
 
 
-def _scored(name: str, way: Way, segmenter: Segmenter, source: PairFolder) -> Point:
+def _scored(path: Path, way: Way, segmenter: Segmenter, source: PairFolder) -> Point:
     matrix = evaluate(segmenter, source, progress=False).matrix
+    # The run's folder says more than its best.pt.
+    name = path.absolute().parent.name if path.stem in ("best", "last") else path.stem
     network = f"{way.network[0]}x{way.network[1]}"
     return Point(name, network, way.precision, way.views.count, matrix.mean_iou(),
                  matrix.pixel_accuracy())  # fmt: skip
@@ -189,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder of pairs, as carla_unet_train takes it")
     add("--tags", required=True, help="CARLA version whose tags the masks hold, such as 0.9.13")
     add("--list", required=True, help="frames to score on; a bare name is looked for in --data")
-    add("--ways", nargs="+", type=parse_way, metavar="WIDTHxHEIGHT[,flips][,WIDTHxHEIGHT...][,int8]",
+    add("--ways", nargs="+", type=parse_way, metavar="WIDTHxHEIGHT[,flips][,SIZE...][,int8]",
         help="network size, further looks and arithmetic of each point; by default int8 at three "
         "sizes, mirrored or not, and each arithmetic at the size trained for")  # fmt: skip
     add("--calibration", type=reporting.positive, default=200, metavar="FRAMES", help="training "

@@ -13,6 +13,7 @@ The node takes the newest frame whenever its engine is free: labels may be rarer
 
 import argparse
 import itertools
+import signal
 import sys
 from typing import Any
 
@@ -77,4 +78,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C, so that the processes end then, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -82,9 +82,8 @@ def run(
         if any(case.way == "labels" for case in cases):
             results |= _what_segments(options)
         results["cases"] = []
-        with _signals_as_ctrl_c():
-            for case in tqdm(cases, "cases"):
-                results["cases"].append(case._asdict() | measured(case, options))
+        for case in tqdm(cases, "cases"):
+            results["cases"].append(case._asdict() | measured(case, options))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except (RunFailed, ModelError, EngineError) as error:
@@ -164,20 +163,6 @@ def _check(processes: Mapping[str, Process]) -> None:
             raise RunFailed(
                 f"{name} ended with status {process.returncode}; what it said stands above"
             )
-
-
-@contextmanager
-def _signals_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM and a closed terminal end this process as Ctrl-C does, and so those it started."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in before.items():
-        if handler is signal.SIG_DFL:  # not where nohup has it ignored
-            signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

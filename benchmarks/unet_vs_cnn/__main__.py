@@ -4,8 +4,8 @@
 
 Trains alike, by carla_unet_train's own code: the U-Net, the same net without skip connections, and
 a wider one without them that costs as many multiply-adds. All are scored by class on frames of
-other streets of the drawn drive. Stopped, the same command goes on. Options of carla_unet_train may
-be added, to all three alike: --epochs, --frames, --channels, ...
+other streets of the drawn drive. Stopped, the same command goes on. Options of carla_unet_train
+may be added, to all three alike: --epochs, --frames, --channels, ...
 """
 
 import sys

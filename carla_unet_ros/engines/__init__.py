@@ -7,12 +7,13 @@ silence: the reason for the choice is passed to `log` and kept in `Engine.reason
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
 
-ENGINE_KINDS = ("auto", "tensorrt", "openvino")
+EngineKind = Literal["auto", "tensorrt", "openvino"]
+ENGINE_KINDS: tuple[EngineKind, ...] = get_args(EngineKind)
 
 SIZES_KEPT = 8
 """An engine is prepared for so many sizes of frames, as many as a node has cameras; of more, the

@@ -100,7 +100,8 @@ def split_names(folder: Path, frames: Path) -> tuple[list[str], list[str]]:
         (missing,) = set(lists) - set(there)
         raise DataError(
             f"{shown(folder)} has {there[0].name} without {missing.name}: what is held back would "
-            "be a guess; add the other list, or remove this one to hold back the last 15 %"
+            "be a guess; add the other list, remove this one to hold back the last 15 %, or "
+            "train on all of the folder with --unsplit"
         )
     if there:
         train, val = map(read_list, lists)

@@ -1,23 +1,23 @@
-"""benchmarks/transport.py: what it counts, how it shows it, and that a case really runs."""
+"""benchmarks.transport: what it counts, how it shows it, and that a case really runs."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-import transport
-import transport_receiver
-import transport_run
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from transport_receiver import Receipts, figures
+
+from benchmarks import reporting
+from benchmarks.transport import __main__ as transport
+from benchmarks.transport import cases, receiver
+from benchmarks.transport.receiver import Receipts, figures
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The receiver's time stands at 10 s."""
-    monkeypatch.setattr(transport_receiver.time, "time_ns", lambda: 10 * 10**9)
+    monkeypatch.setattr(receiver.time, "time_ns", lambda: 10 * 10**9)
 
 
 def receipts(*images: tuple[int, int]) -> Receipts:
@@ -65,12 +65,11 @@ def test_the_table_has_a_row_for_each_case() -> None:
     case = transport.Case("labels", 2, "best_effort", "sender", 20.0)._asdict()
     lively = {"sent": 40, "received": 31, "median_ms": 12.34, "p95_ms": 20.0}
     silent = {"sent": 0, "received": 0, "median_ms": None, "p95_ms": None}
-    rows = transport.table(
-        [
-            case | lively | {"received_by_camera": [15, 16]},
-            case | silent | {"received_by_camera": [0, 0]},
-        ]
-    ).splitlines()
+    found = [
+        case | lively | {"received_by_camera": [15, 16]},
+        case | silent | {"received_by_camera": [0, 0]},
+    ]
+    rows = reporting.table(transport._HEADS, [transport._row(one) for one in found]).splitlines()
     assert rows[2:] == [
         "| labels | 2 | best_effort | sender | 31 of 40 | 12.3 | 20 |",
         "| labels | 2 | best_effort | sender | 0 of 0, nothing from 2 | - | - |",
@@ -80,22 +79,20 @@ def test_the_table_has_a_row_for_each_case() -> None:
 def test_frames_and_labels_really_arrive(
     ros_domain: int, tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport_run, "free_domain", lambda: ros_domain)
-    # Its processes are scripts, which find the package only where it is installed.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=os.pathsep)
+    monkeypatch.setattr(cases, "free_domain", lambda: ros_domain)
     out, document = tmp_path / "transport.json", tmp_path / "performance.md"
     frames = "--width 64 --height 48 --rate 10 --seconds 1 --cameras 2 --shared-memory sender"
     choice = f"--warm-up 0 --reliability reliable --model {tiny_model_path} --engine openvino"
     report = f"--out {out} --document {document}"
     assert transport.main([*frames.split(), *choice.split(), *report.split()]) == 0
-    cases = json.loads(out.read_text())["cases"]
-    assert [case["way"] for case in cases] == ["frames", "labels"]
-    for case in cases:
+    results = json.loads(out.read_text())
+    assert [case["way"] for case in results["cases"]] == ["frames", "labels"]
+    for case in results["cases"]:
         assert 0 < case["median_ms"] < 60e3
         assert 0 < case["received"] <= case["sent"]
         assert len(case["received_by_camera"]) == 2
         assert min(case["received_by_camera"]) > 0
     written = document.read_text()
-    assert written.startswith("<!-- transport -->\n## Transport\n\n    python benchmarks/")
-    assert transport.table(cases) in written
+    assert written.startswith("<!-- transport -->\n## Transport\n\n    python -m benchmarks.")
+    assert transport.section(results) in written
     assert str(tmp_path) not in written

@@ -1,4 +1,4 @@
-"""benchmarks/node.py and its kin: what they measure, how they show it, and how a run ends."""
+"""benchmarks.node and .ground_grid: what they measure, how they show it, how a run ends."""
 
 import contextlib
 import json
@@ -12,34 +12,29 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("matplotlib")
 pytest.importorskip("rclpy")
 
-import cv2
-import ground_grid
-import node
-import node_overhead
-import node_plot
-import node_usage
-import transport_run
-from transport_receiver import use
-
-ROOT = Path(__file__).parents[2]
+from benchmarks import reporting
+from benchmarks.ground_grid import __main__ as ground_grid
+from benchmarks.node import __main__ as node
+from benchmarks.node import overhead
+from benchmarks.transport import cases as transport_cases
+from benchmarks.transport.receiver import usage
 
 
 @pytest.fixture
 def own_domain(ros_domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A domain and the package's path, for the processes the benchmarks start."""
-    for module in (transport_run, node_overhead):
+    """A domain for the processes that the benchmarks start."""
+    for module in (transport_cases, overhead):
         monkeypatch.setattr(module, "free_domain", lambda: ros_domain)
-    # They are scripts, which find the package only where it is installed.
-    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
 
 
 def case(**changed: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"received_by_camera": [30], "sent_hz": 19.98, "received_hz": 15.0}
     found |= {"median_ms": 41.26, "p95_ms": 50.0, "cpu_share": 1.234, "memory_mb": 250.4}
-    return transport_run.Case("labels", 1, "reliable", "sender", 20.0)._asdict() | found | changed
+    return (
+        transport_cases.Case("labels", 1, "reliable", "sender", 20.0)._asdict() | found | changed
+    )
 
 
 def children(parent: int) -> list[int]:
@@ -62,12 +57,11 @@ def test_every_case_is_run_once() -> None:
 
 def test_a_row_tells_rates_evenness_age_and_use() -> None:
     silent = {"sent_hz": None, "median_ms": None, "p95_ms": None, "received_hz": 0.0}
-    rows = node.table(
-        [
-            case(cameras=2, received_by_camera=[14, 16], received_hz=7.5),
-            case(received_by_camera=[0], **silent),
-        ]
-    ).splitlines()
+    found = [
+        case(cameras=2, received_by_camera=[14, 16], received_hz=7.5),
+        case(received_by_camera=[0], **silent),
+    ]
+    rows = reporting.table(node._HEADS, [node._row(one) for one in found]).splitlines()
     assert rows[2:] == [
         "| 2 | 20 | 20 | 7.5 | 14 | 16 | 41.3 | 50 | 123 | 250 |",
         "| 1 | 20 | - | 0 | 0 | 0 | - | - | 123 | 250 |",
@@ -80,35 +74,19 @@ def test_usage_is_read_from_the_right_fields(tmp_path: Path) -> None:
     before = "S 1 7 7 0 -1 4194304 9 9 9 9"  # fields 3 to 13
     between = "9 9 20 0 8 0 99 12345678"  # 16 to 23
     (tmp_path / "7" / "stat").write_text(f"7 (a) b (c) {before} 250 50 {between} 1000 9 9\n")
-    found = node_usage.usage(7, tmp_path)
-    assert found.cpu_seconds == 300 / os.sysconf("SC_CLK_TCK")
-    assert found.memory_mb == 1000 * os.sysconf("SC_PAGE_SIZE") / 1e6
+    seconds, megabytes = usage(7, tmp_path)
+    assert seconds == 300 / os.sysconf("SC_CLK_TCK")
+    assert megabytes == 1000 * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def test_usage_of_this_process_is_what_the_kernel_says_elsewhere() -> None:
     """Pages straight from the kernel: malloc may give what other tests left resident."""
-    before = node_usage.usage(os.getpid()).memory_mb
+    before = usage(os.getpid())[1]
     with mmap.mmap(-1, 50_000_000) as held:
         held.write(b"x" * len(held))
-        found = node_usage.usage(os.getpid())
-    assert found.memory_mb - before == pytest.approx(50, abs=10)
-    assert found.cpu_seconds == pytest.approx(time.process_time(), abs=1)
-
-
-def test_the_share_is_of_one_core() -> None:
-    """3 s of CPU time in 2 s: one core and a half."""
-    before, after = node_usage.Usage(10.0, 200.0), node_usage.Usage(13.0, 220.0)
-    assert use(before, after, 2.0) == {"cpu_share": 1.5, "memory_mb": 220.0}
-
-
-def test_the_plot_shows_what_is_known(tmp_path: Path) -> None:
-    silent = {"sent_hz": None, "median_ms": None, "p95_ms": None, "received_hz": 0.0}
-    cases = [case(rate=30.0, **silent), case(rate=10.0), case(cameras=4)]
-    path = tmp_path / "node.png"
-    node_plot.plot({"model": "tiny", "engine": "none", "cases": cases}, path)
-    picture = cv2.imread(str(path))
-    assert picture is not None
-    assert len({tuple(colour) for colour in picture.reshape(-1, 3)}) > 10
+        seconds, megabytes = usage(os.getpid())
+    assert megabytes - before == pytest.approx(50, abs=10)
+    assert seconds == pytest.approx(time.process_time(), abs=1)
 
 
 @pytest.mark.usefixtures("own_domain")
@@ -132,8 +110,7 @@ def test_labels_of_every_camera_arrive_and_are_reported(
         assert case["memory_mb"] > 20
     written = document.read_text()
     assert "old" not in written
-    assert node.table(results["cases"]) in written
-    assert (tmp_path / "node.png").stat().st_size > 0
+    assert node.section(results) in written
 
 
 @pytest.mark.usefixtures("own_domain")
@@ -142,8 +119,8 @@ def test_a_node_that_dies_ends_the_run_and_the_other_processes(
 ) -> None:
     options = f"--seconds 300 --model {tiny_model_path} --engine openvino --rates 10"
     benchmark = subprocess.Popen(
-        [sys.executable, str(ROOT / "benchmarks" / "node.py"), *options.split()],
-        cwd=tmp_path,
+        [sys.executable, "-m", "benchmarks.node", *options.split()],
+        cwd=reporting.ROOT,
         env=os.environ | {"ROS_LOG_DIR": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
@@ -163,16 +140,16 @@ def test_a_node_that_dies_ends_the_run_and_the_other_processes(
         benchmark.terminate()
         benchmark.wait(60)
     assert benchmark.returncode == 1
-    assert "node.py: segmentation_node ended with status" in said
+    assert "node: segmentation_node ended with status" in said
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
 
 
 def test_a_wrong_model_is_told_before_anything_is_started(
     ros_domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport_run, "free_domain", lambda: ros_domain)
+    monkeypatch.setattr(transport_cases, "free_domain", lambda: ros_domain)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
-    with pytest.raises(SystemExit, match=r"^node.py: model .*nothing.onnx cannot be read"):
+    with pytest.raises(SystemExit, match=r"^node: model .*nothing.onnx cannot be read"):
         node.main(["--model", "nothing.onnx", "--out", str(tmp_path / "node.json")])
     assert list(tmp_path.iterdir()) == []
 
@@ -184,22 +161,20 @@ def test_the_ground_grids_benchmark_writes_its_section(tmp_path: Path) -> None:
     assert [case["camera"] for case in results["cases"]] == ["800x600", "1280x720", "1920x1080"]
     assert all(0 < case["median_ms"] <= case["p95_ms"] for case in results["cases"])
     written = document.read_text()
-    assert written.startswith("<!-- ground grid -->")
-    command = "python benchmarks/ground_grid.py --frames 2 --out grid.json"
+    assert written.startswith("<!-- ground_grid -->")
+    command = "python -m benchmarks.ground_grid --frames 2 --out grid.json"
     assert f"    {command} --document performance.md\n" in written
-    assert ground_grid.table(results) in written
+    assert written.count("| 800x600 |") == 1
 
 
 @pytest.mark.usefixtures("own_domain")
 def test_the_overheads_benchmark_writes_its_section(tmp_path: Path) -> None:
     out, document = tmp_path / "overhead.json", tmp_path / "performance.md"
-    words = f"--width 64 --height 48 --frames 2 --return-memory --out {out} --document {document}"
-    assert node_overhead.main(words.split()) == 0
+    assert overhead.main(f"--frames 2 --out {out} --document {document}".split()) == 0
     results = json.loads(out.read_text())
     assert [len(case["outputs"]) for case in results["cases"]] == [1, 2, 3]
     assert all(case["work_ms"] > 0 for case in results["cases"])
     written = document.read_text()
     assert written.startswith("<!-- overhead -->")
-    command = "--return-memory --out overhead.json --document performance.md"
-    assert f"--width 64 --height 48 --frames 2 {command}\n" in written
-    assert node_overhead.table(results) in written
+    assert "python -m benchmarks.node.overhead --frames 2 --out overhead.json" in written
+    assert overhead.section(results) in written

@@ -9,15 +9,14 @@ from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.training.data.folders import PairFolder, camera_frame
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.unet import UNet
-from carla_unet_ros.training.options import Options
 
 
 @torch.no_grad()
 def validate(
-    net: UNet, folders: Sequence[PairFolder], options: Options, fabric: Fabric
+    net: UNet, folders: Sequence[PairFolder], network_size: tuple[int, int], fabric: Fabric
 ) -> dict[str, ConfusionMatrix]:
     """Confusion matrix by folder name, over all ranks; each rank takes every n-th frame."""
-    graph = FrameGraph(net, options.network_size).eval()
+    graph = FrameGraph(net, network_size).eval()
     scores: dict[str, ConfusionMatrix] = {}
     for folder in folders:
         matrix = ConfusionMatrix(net.config.classes)
