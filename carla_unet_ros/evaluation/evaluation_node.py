@@ -209,7 +209,7 @@ class EvaluationNode(Node):
             self.get_logger().warning(f"frame without picture: {problem}")
 
     def _publish(self) -> None:
-        problems = self._problem, self._silence(), self._figures.doubt()
+        problems = self._problem, self._silence(), self._figures.find_doubt()
         node = self.get_fully_qualified_name()
         message = DiagnosticArray(
             status=statuses(node, self._figures, "; ".join(filter(None, problems)))
