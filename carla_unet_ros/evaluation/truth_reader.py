@@ -7,7 +7,8 @@ ids in the red channel. Topic and encoding are the same, so the reader looks at 
 import cv2
 import numpy as np
 
-from carla_unet_ros.labels import IGNORE, UNKNOWN_TAG, LabelSet, Uint8
+from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
+from carla_unet_ros.labels.semantic_images import raw_tags
 
 TRUTH_KINDS = ("auto", "palette", "raw")
 
@@ -33,24 +34,26 @@ class TruthReader:
         self._ids[: len(tags)] = np.arange(len(tags))
 
     def read(self, image: Uint8) -> Uint8:
-        """BGRA image uint8 [H, W, 4] -> tags uint8 [H, W]."""
-        raw = self._is_raw(image) if self.kind == "auto" else self.kind == "raw"
-        self.found = "raw" if raw else "palette"
-        found = image[..., 2] if raw else self._tags.ids_of_colours(image)
+        """Image uint8 [H, W], or [H, W, 4] in B, G, R, A -> tags uint8 [H, W]."""
+        tags = self._raw_tags(image)
+        self.found = "palette" if tags is None else "raw"
+        found = self._tags.ids_of_colours(image) if tags is None else tags
         ids = np.asarray(cv2.LUT(np.ascontiguousarray(found), self._ids), np.uint8)
         self.pixels += ids.size
         unknown = ids == IGNORE
         if count := int(np.count_nonzero(unknown)):
             self.unknown_pixels += count
             row, column = np.unravel_index(unknown.argmax(), unknown.shape)
-            blue, green, red = (int(value) for value in image[row, column, :3])
-            self.example = f"tag {red}" if raw else f"colour ({red}, {green}, {blue})"
+            self.example = _example(image[row, column], tags is not None)
         return ids
 
-    def _is_raw(self, image: Uint8) -> bool:
-        """Whether an image holds raw tags: they leave blue and green at 0.
+    def _raw_tags(self, image: Uint8) -> Uint8 | None:
+        """The tags where they are taken as raw ones, None where as palette colours."""
+        if self.kind == "auto" or image.ndim == 2:
+            return raw_tags(image)
+        return image[..., 2] if self.kind == "raw" else None
 
-        Of all palette colours only black and pure red do so, too. Black is class 0 either way.
-        Red, the colour of riders, has 255 in its red channel, which is no tag of any version.
-        """
-        return not image[..., :2].any() and int(image[..., 2].max()) < UNKNOWN_TAG
+
+def _example(pixel: Uint8, raw: bool) -> str:
+    *_, red = values = [int(value) for value in np.atleast_1d(pixel)[:3]]
+    return f"tag {red}" if raw else f"colour ({', '.join(map(str, reversed(values)))})"

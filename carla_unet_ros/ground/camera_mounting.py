@@ -13,44 +13,38 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from carla_unet_ros.ground.ground_grid import CameraPose
-from carla_unet_ros.ros.parameters import NodeParameter
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
 
 _ANGLE = (-180.0, 180.0)
 _METRES = (-100.0, 100.0)
 _ON_ITS_SIDE = 0.8
 
-PARAMETERS = (
-    NodeParameter(
-        "pose_source",
+
+class MountingParameters(ParameterTable):
+    pose_source = NodeParameter(
         "auto",
         "where the camera's pose comes from: tf, the parameters camera_*, or auto: tf where "
         "tf2_ros is installed and knows the camera's frame, else the parameters",
         choices=("auto", "tf", "parameters"),
         constant=True,
-    ),
-    NodeParameter(
-        "camera_axes",
+    )
+    camera_axes = NodeParameter(
         "optical",
         "axes of the camera's TF frame: optical (z ahead, CARLA's bridge) or body (x ahead, "
         "CARLA's own ROS 2 interface)",
         choices=("optical", "body"),
         live=True,
-    ),
-    NodeParameter(
-        "camera_x", 2.0, "metres ahead of the vehicle's origin", range=_METRES, live=True
-    ),
-    NodeParameter(
-        "camera_y", 0.0, "metres to the left of the vehicle's origin", range=_METRES, live=True
-    ),
-    NodeParameter("camera_height", 2.0, "metres above the ground", range=(0.01, 100.0), live=True),
-    NodeParameter(
-        "camera_roll", 0.0, "degrees, positive tilts to the right", range=_ANGLE, live=True
-    ),
-    NodeParameter("camera_pitch", 0.0, "degrees, positive looks down", range=_ANGLE, live=True),
-    NodeParameter(
-        "camera_yaw", 0.0, "degrees, positive looks to the left", range=_ANGLE, live=True
-    ),
-)
+    )
+    camera_x = NodeParameter(2.0, "metres ahead of the vehicle's origin", range=_METRES, live=True)
+    camera_y = NodeParameter(
+        0.0, "metres to the left of the vehicle's origin", range=_METRES, live=True
+    )
+    camera_height = NodeParameter(2.0, "metres above the ground", range=(0.01, 100.0), live=True)
+    camera_roll = NodeParameter(
+        0.0, "degrees, positive tilts to the right", range=_ANGLE, live=True
+    )
+    camera_pitch = NodeParameter(0.0, "degrees, positive looks down", range=_ANGLE, live=True)
+    camera_yaw = NodeParameter(0.0, "degrees, positive looks to the left", range=_ANGLE, live=True)
 
 
 class NoPoseError(ValueError):
@@ -63,11 +57,12 @@ class CameraMounting:
     vehicle_frame: the TF frame in which the pose is given
     """
 
-    def __init__(self, node: Node, vehicle_frame: str) -> None:
+    def __init__(self, node: Node, parameters: MountingParameters, vehicle_frame: str) -> None:
         """ValueError where pose_source is tf and tf2_ros is not installed."""
         self._node = node
+        self._parameters = parameters
         self._vehicle_frame = vehicle_frame
-        self._choice: str = self._value("pose_source")
+        self._choice = parameters.pose_source
         self._tf: Any = None
         self._buffer: Any = None
         self._listener: Any = None
@@ -111,7 +106,7 @@ class CameraMounting:
                 raise NoPoseError(f"{reason}; see vehicle_frame, or set pose_source") from error
             return self._from_parameters(reason)
         place, turn = transform.transform.translation, transform.transform.rotation
-        axes: str = self._value("camera_axes")
+        axes = self._parameters.camera_axes
         pose = CameraPose.from_quaternion(
             (place.x, place.y, place.z),
             (turn.x, turn.y, turn.z, turn.w),
@@ -128,13 +123,11 @@ class CameraMounting:
 
     def _from_parameters(self, reason: str) -> CameraPose:
         self._tell("parameters", lambda: reason)
-        names = ("x", "y", "height", "roll", "pitch", "yaw")
-        return CameraPose.from_angles(*(self._value(f"camera_{name}") for name in names))
+        now = self._parameters
+        position = now.camera_x, now.camera_y, now.camera_height
+        return CameraPose.from_angles(*position, now.camera_roll, now.camera_pitch, now.camera_yaw)
 
     def _tell(self, source: str, why: Callable[[], str]) -> None:
         if source != self.source:
             self.source = source
             self._node.get_logger().info(f"the camera's pose comes from {source}: {why()}")
-
-    def _value(self, name: str) -> Any:
-        return self._node.get_parameter(name).value

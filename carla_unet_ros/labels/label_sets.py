@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.labels.carla_tags import BROADER, TAG_TABLES, Colour
+from carla_unet_ros.labels.json_text import read_json, shortened
 
 Uint8 = npt.NDArray[np.uint8]
 
@@ -24,6 +25,8 @@ IGNORE = 255
 
 UNKNOWN_TAG = 254
 """The id that a palette lookup gives for a colour of no class."""
+
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -117,15 +120,21 @@ class LabelSet:
     @staticmethod
     def from_json(text: str) -> "LabelSet":
         """Reads what `to_json` wrote. ValueError says what is wrong with another text."""
+        return LabelSet.from_data(read_json(text))
+
+    @staticmethod
+    def from_data(data: Any) -> "LabelSet":
+        """The same for JSON that was read before."""
         try:
-            data = json.loads(text)
             classes = tuple(
-                LabelClass(int(entry["id"]), str(entry["name"]), _colour(entry["rgb"]))
+                LabelClass(_whole(entry["id"]), _name(entry["name"]), _colour(entry["rgb"]))
                 for entry in data["classes"]
             )
-            return LabelSet(str(data["name"]), str(data["carla_tags"]), classes)
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"not a label set: {error!r} in {text[:80]!r}") from error
+            return LabelSet(_name(data["name"]), _name(data["carla_tags"]), classes)
+        except KeyError as error:
+            raise ValueError(f"a label set lacks {error}: {shortened(data)}") from error
+        except TypeError as error:
+            raise ValueError(f"no label set ({error}): {shortened(data)}") from error
 
 
 def carla_label_set(version: str) -> LabelSet:
@@ -203,8 +212,20 @@ def _pack(image: Uint8) -> npt.NDArray[np.int32]:
     return blue | green << 8 | red << 16
 
 
-def _colour(values: Iterable[int]) -> Colour:
-    red, green, blue = (int(value) for value in values)
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{shortened(value)} is no whole number")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME:
+        raise ValueError(f"{shortened(value)} is no name of at most {_LONGEST_NAME} characters")
+    return value
+
+
+def _colour(values: Any) -> Colour:
+    red, green, blue = (_whole(value) for value in values)
     if not all(0 <= value <= 255 for value in (red, green, blue)):
         raise ValueError(f"colour {(red, green, blue)} is outside 0..255")
     return red, green, blue

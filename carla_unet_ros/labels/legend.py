@@ -30,6 +30,7 @@ from carla_unet_ros.labels import (
     carla_label_set,
     mapping,
 )
+from carla_unet_ros.labels.json_text import read_json, shortened
 
 UNKNOWN = LabelClass(IGNORE, "Unknown", (255, 255, 255))
 """The class of pixels whose confidence is below `min_confidence`; white, as in `palette_bgr`."""
@@ -55,7 +56,8 @@ class Legend:
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
-            raise ValueError(f"min_confidence is {self.min_confidence}; expected 0 to 1")
+            found = shortened(self.min_confidence)
+            raise ValueError(f"min_confidence is {found}; expected 0 to 1")
 
     @property
     def unknown(self) -> LabelClass | None:
@@ -95,16 +97,16 @@ class Legend:
     @staticmethod
     def from_json(text: str) -> "Legend":
         """Reads what `to_json` wrote. ValueError says what is wrong with another text."""
-        labels = LabelSet.from_json(text)
-        data = json.loads(text)
+        data = read_json(text)
+        labels = LabelSet.from_data(data)
         try:
-            model_labels = LabelSet.from_json(json.dumps(data["model_labels"]))
+            model_labels = LabelSet.from_data(data["model_labels"])
             model, engine = str(data["model"]), str(data["engine"])
         except KeyError as error:
             raise ValueError(f"legend lacks {error}") from error
         least = data.get("min_confidence", 0.0)
         if not isinstance(least, int | float):
-            raise ValueError(f"legend has min_confidence {least!r}; expected a number, 0 to 1")
+            raise ValueError(f"min_confidence is {shortened(least)}; expected a number, 0 to 1")
         return Legend(labels, model_labels, model, engine, least)
 
 

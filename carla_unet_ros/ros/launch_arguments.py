@@ -5,16 +5,16 @@ comes from `params_file`, or is the node's default. A given argument is checked 
 process starts. This file does not import launch, which comes only with a ROS installation.
 """
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from carla_unet_ros.ros.parameters import NodeParameter, Value
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, Value
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def description(parameter: NodeParameter) -> str:
+def description(parameter: NodeParameter[Any]) -> str:
     """What `ros2 launch --show-args` says of a parameter."""
     text = parameter.description
     if parameter.choices:
@@ -24,7 +24,7 @@ def description(parameter: NodeParameter) -> str:
     return f"{text}. Left empty: as in params_file, else {_shown(parameter.default)}"
 
 
-def given(table: Sequence[NodeParameter], texts: Mapping[str, str]) -> dict[str, Value]:
+def given(table: type[ParameterTable], texts: Mapping[str, str]) -> dict[str, Value]:
     """The parameters whose arguments are not empty, typed as the node declares them.
 
     texts: the arguments by name; names of no parameter are ignored
@@ -32,7 +32,7 @@ def given(table: Sequence[NodeParameter], texts: Mapping[str, str]) -> dict[str,
     ValueError for a value that the node would refuse; it says what was expected.
     """
     values: dict[str, Value] = {}
-    for parameter in table:
+    for parameter in table.rows():
         text = texts.get(parameter.name, "").strip()
         if text:
             values[parameter.name] = _value(parameter, text)
@@ -40,7 +40,7 @@ def given(table: Sequence[NodeParameter], texts: Mapping[str, str]) -> dict[str,
 
 
 def node(
-    name: str, table: Sequence[NodeParameter], texts: Mapping[str, str], **fixed: Value
+    name: str, table: type[ParameterTable], texts: Mapping[str, str], **fixed: Value
 ) -> dict[str, Any]:
     """The keyword arguments of launch_ros's Node that start <name>_node of this package.
 
@@ -93,7 +93,7 @@ def boolean(name: str, text: str) -> bool:
         raise ValueError(f"{name} is {text!r}; expected true or false") from None
 
 
-def _value(parameter: NodeParameter, text: str) -> Value:
+def _value(parameter: NodeParameter[Any], text: str) -> Value:
     value = _typed(parameter, text)
     problem = parameter.problem(value)
     if problem is None and parameter.range is not None:
@@ -106,7 +106,7 @@ def _value(parameter: NodeParameter, text: str) -> Value:
     return value
 
 
-def _typed(parameter: NodeParameter, text: str) -> Value:
+def _typed(parameter: NodeParameter[Any], text: str) -> Value:
     default = parameter.default
     if isinstance(default, bool):
         return boolean(parameter.name, text)

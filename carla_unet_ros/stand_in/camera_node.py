@@ -15,7 +15,6 @@ exactly 1 / rate with each frame, however long drawing takes.
 import sys
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -32,7 +31,7 @@ from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS, CameraTopics
 from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.ros.main import run
-from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
 from carla_unet_ros.stand_in.camera_source import CameraSource, DriveSource, FolderSource
 from carla_unet_ros.stand_in.drive import Drive
 from carla_unet_ros.stand_in.frame_pace import FramePace
@@ -43,90 +42,82 @@ def _role(name: str) -> None:
         raise ValueError(f"{name!r} is no part of a topic name; use letters, digits and _")
 
 
-PARAMETERS = (
-    NodeParameter(
-        "role_name", "ego_vehicle", "the car's name in the topics", check=_role, constant=True
-    ),
-    NodeParameter(
-        "source",
+class Parameters(ParameterTable):
+    role_name = NodeParameter(
+        "ego_vehicle", "the car's name in the topics", check=_role, constant=True
+    )
+    source = NodeParameter(
         "",
         "what the cameras show: '' for the procedural drive, or a folder of recorded pairs, "
         "rgb/NAME.jpg or .png with label/NAME.png, played in the order of names, again and again",
         constant=True,
-    ),
-    NodeParameter(
-        "width",
+    )
+    width = NodeParameter(
         800,
         "of the drive's frames in pixels; recorded ones keep theirs",
         range=(1, LARGEST_SIDE),
         constant=True,
-    ),
-    NodeParameter(
-        "height",
+    )
+    height = NodeParameter(
         600,
         "of the drive's frames in pixels; recorded ones keep theirs",
         range=(1, LARGEST_SIDE),
         constant=True,
-    ),
-    NodeParameter(
-        "fov",
+    )
+    fov = NodeParameter(
         90.0,
         "horizontal field of view in degrees; for recorded frames, what they were taken with",
         range=(1.0, 179.0),
         constant=True,
-    ),
-    NodeParameter(
-        "rate", 20.0, "frames a second, in simulation time too", range=(0.1, 1000.0), constant=True
-    ),
-    NodeParameter(
-        "seed",
+    )
+    rate = NodeParameter(
+        20.0, "frames a second, in simulation time too", range=(0.1, 1000.0), constant=True
+    )
+    seed = NodeParameter(
         0,
         "which drive: seeds 0, 1, 2, ... are downtown, suburb, country in turn, in other weather "
         "after every three",
         range=(0, 2**31 - 1),
         constant=True,
-    ),
-    NodeParameter(
-        "cameras",
+    )
+    cameras = NodeParameter(
         1,
         "how many cameras publish the frames, for tests under load",
         range=(1, MOST_CAMERAS),
         constant=True,
-    ),
-    NodeParameter(
-        "truth",
+    )
+    truth = NodeParameter(
         "palette",
         "what the semantic camera sends: palette colours, as CARLA's bridge does, or raw tags in "
         "the red channel, as CARLA's own ROS 2 interface does",
         choices=("palette", "raw"),
         constant=True,
-    ),
-    NodeParameter(
-        "tags",
+    )
+    tags = NodeParameter(
         "0.9.13",
         "CARLA version whose tags and colours the semantic camera sends, such as 0.8.x or 0.9.16; "
         "the masks of a folder of pairs must hold the same",
         check=carla_label_set,
         constant=True,
-    ),
-)
+    )
+
 
 # The QoS of the bridge's sensors and clock: reliable, volatile, keep last 10.
 BRIDGE_QOS = QoSProfile(depth=10)
 
 
 class CameraNode(Node):
-    """Parameters: PARAMETERS. Publishes the cameras' topics and /clock."""
+    """Publishes the cameras' topics and /clock."""
 
     def __init__(self) -> None:
         super().__init__("camera")
-        declare(self, PARAMETERS)
-        tags = carla_label_set(self._value("tags"))
-        self._rate = float(self._value("rate"))
-        self._fov = float(self._value("fov"))
+        self._values = declare(self, Parameters)
+        tags = carla_label_set(self._values.tags)
+        self._rate = self._values.rate
+        self._fov = self._values.fov
         self._source = self._open_source(tags)
-        self._truth_colours = truth_colours(tags, self._value("truth"))
-        names = ["rgb_front", *(f"rgb_{n}" for n in range(2, self._value("cameras") + 1))]
+        self._truth_colours = truth_colours(tags, self._values.truth)
+        names = ["rgb_front", *(f"rgb_{n}" for n in range(2, self._values.cameras + 1))]
         self._clock_publisher = self.create_publisher(Clock, "/clock", BRIDGE_QOS)
         self._cameras = [self._sensor(name) for name in names]
         self._truth = self._sensor("semantic_segmentation_front")
@@ -140,14 +131,14 @@ class CameraNode(Node):
         self._timer = self.create_timer(first, self._tick, clock=steady)
 
     def _open_source(self, tags: LabelSet) -> CameraSource:
-        folder, seed = self._value("source"), self._value("seed")
+        folder, seed = self._values.source, self._values.seed
         if folder:
             return FolderSource(Path(folder).expanduser(), tags)
-        drive = Drive(self._value("width"), self._value("height"), self._fov, seed)
+        drive = Drive(self._values.width, self._values.height, self._fov, seed)
         return DriveSource(drive, tags, self._rate, f"the drive of seed {seed}")
 
     def _sensor(self, name: str) -> "_Sensor":
-        return _Sensor(self, f"{self._value('role_name')}/{name}")
+        return _Sensor(self, f"{self._values.role_name}/{name}")
 
     def _tick(self) -> None:
         """Publishes the view that is ready, then prepares the next one."""
@@ -162,9 +153,6 @@ class CameraNode(Node):
         # At least a nanosecond: with a period of 0 rcl calls the timer all the time.
         self._timer.timer_period_ns = max(self._pace.wait(monotonic_ns()), 1)
         self._timer.reset()
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
 
 class _Sensor:
@@ -226,7 +214,7 @@ def painted(ids: Uint8, colours: Uint8) -> Uint8:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(CameraNode, argv, about=help_text(__doc__, PARAMETERS))
+    return run(CameraNode, argv, about=help_text(__doc__, Parameters))
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def test_a_label_set_is_read_back_from_its_json() -> None:
     ],
 )
 def test_a_text_that_is_no_label_set_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"label set|colour"):
+    with pytest.raises(ValueError, match=r"no JSON|label set|colour"):
         LabelSet.from_json(text)
 
 

@@ -80,13 +80,13 @@ def test_output_tags_of_an_unknown_version_are_refused() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", '{"classes": []}', carla_13().to_json()])
 def test_a_text_that_is_no_legend_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not a label set|has the ids|legend lacks"):
+    with pytest.raises(ValueError, match=r"no JSON|label set|has the ids|legend lacks"):
         Legend.from_json(text)
 
 
 def test_a_text_whose_min_confidence_is_no_number_is_refused() -> None:
     text = legend(min_confidence=0.6).to_json().replace("0.6", '"high"')
-    with pytest.raises(ValueError, match="min_confidence 'high'; expected a number"):
+    with pytest.raises(ValueError, match="min_confidence is 'high'; expected a number"):
         Legend.from_json(text)
 
 
