@@ -75,7 +75,7 @@ class Legend:
             None if self.labels == self.model_labels else mapping(self.model_labels, self.labels)
         )
 
-    def published(self, labels: Uint8) -> Uint8:
+    def to_published(self, labels: Uint8) -> Uint8:
         """The model's class ids uint8 [H, W] -> published ids; the same array where equal."""
         if self._lookup is None:
             return labels

@@ -56,13 +56,13 @@ def test_a_min_confidence_outside_0_to_1_is_refused(least: float) -> None:
 
 def test_the_models_own_ids_are_published_as_they_are() -> None:
     ids = np.array([[ROADS_8, VEHICLES_8]], np.uint8)
-    assert legend().published(ids) is ids
+    assert legend().to_published(ids) is ids
 
 
 def test_output_tags_publish_the_ids_of_that_version() -> None:
     of_0_9_15 = legend("0.9.15")
     ids = np.array([[ROADS_8, VEHICLES_8]], np.uint8)
-    assert of_0_9_15.published(ids).tolist() == [[ROADS_15, CAR_15]]
+    assert of_0_9_15.to_published(ids).tolist() == [[ROADS_15, CAR_15]]
     assert json.loads(of_0_9_15.to_json())["classes"][ROADS_15]["name"] == "Roads"
 
 
