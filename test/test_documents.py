@@ -109,7 +109,7 @@ def test_paths_in_the_repository_exist(path: Path) -> None:
         assert (ROOT / found.rstrip(".")).exists(), found
 
 
-def test_the_layout_lists_every_room() -> None:
+def test_the_layout_lists_every_room_and_what_stands_beside_them() -> None:
     tree = (ROOT / "README.md").read_text().partition("## Layout")[2]
     listed: set[Path] = set()
     parent = Path()
@@ -124,6 +124,8 @@ def test_the_layout_lists_every_room() -> None:
     for folder in (".", "carla_unet_ros", "training"):
         packages = {path.parent.relative_to(ROOT) for path in ROOT.glob(f"{folder}/*/__init__.py")}
         assert packages - {Path("carla_unet_ros/training")} <= listed
+    modules = {path.relative_to(ROOT) for path in ROOT.glob("carla_unet_ros/*.py")}
+    assert modules - {Path("carla_unet_ros/__init__.py")} <= listed
 
 
 def test_the_table_of_ids_is_that_of_the_shipped_models_label_set() -> None:
