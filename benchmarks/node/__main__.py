@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
 def cases(options: argparse.Namespace) -> list[Case]:
     """Each once: one camera at every rate, and every number of cameras at one rate."""
     wanted = [(1, rate) for rate in options.rates]
-    wanted += [(cameras, options.rate_of_cameras) for cameras in options.cameras]
+    wanted += [(cameras, 20.0) for cameras in options.cameras]
     return [
         Case("labels", cameras, "reliable", "sender", rate)
         for cameras, rate in dict.fromkeys(wanted)
@@ -71,9 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rates", nargs="+", type=float, default=(10.0, 20.0, 30.0, 60.0), metavar="HZ",
         help="of one camera, each a case (10 20 30 60)")  # fmt: skip
     add("--cameras", nargs="+", type=int, choices=range(1, MOST_CAMERAS + 1), default=(1, 2, 4),
-        help="how many, each a case (1 2 4)")  # fmt: skip
-    add("--rate-of-cameras", type=float, default=20.0, metavar="HZ",
-        help="of each of these cameras (20)")  # fmt: skip
+        help="how many, each a case at 20 Hz (1 2 4)")  # fmt: skip
     return parser
 
 

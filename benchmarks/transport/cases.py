@@ -7,14 +7,13 @@ that nobody else here uses. Every process has ended when a case is over, whateve
 import argparse
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib import metadata
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -192,17 +191,9 @@ def _process(
 def _conditions(name: str, options: argparse.Namespace, argv: list[str] | None) -> dict[str, Any]:
     return {
         **reporting.conditions(name, argv),
-        "kernel": platform.release(),
-        "fast_dds": _fast_dds(),
+        "fast_dds": next((one.version for one in distributions(name="ros-fastrtps")), "of ROS"),
         **{name: getattr(options, name) for name in ("width", "height", "seconds", "warm_up")},
     }
-
-
-def _fast_dds() -> str:
-    try:
-        return metadata.version("ros-fastrtps")
-    except metadata.PackageNotFoundError:
-        return "of the ROS distribution"
 
 
 def _what_segments(options: argparse.Namespace) -> dict[str, str]:
