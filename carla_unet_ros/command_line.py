@@ -71,13 +71,13 @@ def parse(kind: type[Options], prog: str, argv: Sequence[str] | None = None) -> 
     A ValueError of a `__post_init__` is such a case, too: it is shown with its text.
     """
     typed = sys.argv[1:] if argv is None else argv
-    config = tyro.cli(Configured, prog=prog, args=typed, return_unknown_args=True, add_help=False)[
-        0
-    ].config
+    found, _ = tyro.cli(
+        Configured, prog=prog, args=typed, add_help=False, return_unknown_args=True
+    )
     try:
-        words = _words(config) if config else []
+        words = _words(found.config) if found.config else []
     except (OSError, ValueError, yaml.YAMLError) as error:
-        print(f"{prog}: --config {config} cannot be used: {error}", file=sys.stderr)
+        print(f"{prog}: --config {found.config} cannot be used: {error}", file=sys.stderr)
         sys.exit(2)
     style = tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone
     return tyro.cli(kind, prog=prog, args=[*words, *typed], config=style)

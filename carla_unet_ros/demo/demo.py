@@ -1,4 +1,4 @@
-"""`carla_unet_demo`: shows the nodes at work on this machine, without a simulator."""
+"""Shows the nodes at work on this machine, without a simulator."""
 
 import os
 import signal
@@ -125,7 +125,7 @@ def _wait_for_first_label(
 ) -> None:
     started = time.time()
     while view.newest is None and not stop:
-        _receive_messages(view, nodes)
+        _take_messages(view, nodes)
         if time.time() - started > _SECONDS_TO_FIRST_LABEL:
             raise DemoFailed(
                 f"no label image came within {_SECONDS_TO_FIRST_LABEL:.0f} s. "
@@ -146,7 +146,7 @@ def _show_figures(
     started = shown = time.monotonic()
     try:
         while not stop and not 0 < duration < time.monotonic() - started:
-            _receive_messages(view, nodes)
+            _take_messages(view, nodes)
             if time.monotonic() - shown >= _SECONDS_BETWEEN_LINES:
                 shown += _SECONDS_BETWEEN_LINES
                 print(f"{begin}{shown - started:4.0f} s   {view.figures()}", end=end, flush=True)
@@ -155,7 +155,7 @@ def _show_figures(
             print()
 
 
-def _receive_messages(view: "DemoView", nodes: NodeProcesses) -> None:
+def _take_messages(view: "DemoView", nodes: NodeProcesses) -> None:
     """Receives messages. Raises NodeDied or DemoFailed where a node has given up."""
     view.spin(_SECONDS_TO_WAIT)
     nodes.check()

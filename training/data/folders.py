@@ -20,12 +20,7 @@ import numpy as np
 
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set, mapping
 from carla_unet_ros.pictures import read_colours, shown, write_picture
-from carla_unet_ros.training.data.frame_names import (
-    DataError,
-    files_by_name,
-    read_list,
-    why_no_frames,
-)
+from carla_unet_ros.training.data.frame_names import DataError, files_by_name, why_no_frames
 from carla_unet_ros.training.data.frame_names import split_names as _split_names
 from carla_unet_ros.training.data.masks import read_tags
 
@@ -122,20 +117,6 @@ def find_layout(folder: Path) -> tuple[str, str]:
 def split_names(folder: Path) -> tuple[list[str], list[str]]:
     """Names for training and for validation: see `frame_names.split_names`. Raises DataError."""
     return _split_names(folder, folder / find_layout(folder)[0])
-
-
-def unsplit_names(folder: Path) -> list[str] | None:
-    """Names of a folder that is for training alone: its train.txt, else None, which is all of it.
-
-    Raises DataError where it has a val.txt.
-    """
-    if (folder / "val.txt").is_file():
-        raise DataError(
-            f"{folder} is to be trained on unsplit, but has val.txt: take it out of --unsplit, or "
-            "remove the list to train on those frames, too"
-        )
-    train = folder / "train.txt"
-    return read_list(train) if train.is_file() else None
 
 
 def write_pair(

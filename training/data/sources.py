@@ -15,9 +15,9 @@ from carla_unet_ros.training.data.folders import (
     PairFolder,
     PairSource,
     split_names,
-    unsplit_names,
     write_pair,
 )
+from carla_unet_ros.training.data.frame_names import unsplit_names
 
 _FRAMES_COUNTED = 200
 

@@ -39,7 +39,7 @@ def same(state: dict[str, Any], other: dict[str, Any]) -> bool:
 def test_steps_bring_the_loss_down() -> None:
     learning = learner()
     losses = [float(learning.step(*batch(0))) for _ in range(10)]
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_an_epoch_has_as_many_steps_as_whole_batches() -> None:
