@@ -21,6 +21,7 @@ import torch
 from carla_unet_ros import __version__
 from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, parse
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import ModelMetadata, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
@@ -75,7 +76,7 @@ class Options(Configured):
             raise ValueError(f"--data {self.data} needs --tags, the CARLA version of its masks")
 
 
-class ExportError(Exception):
+class ExportError(InputError):
     """A model that must not be written; the text says why."""
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from carla_unet_ros.command_line import Configured, check_ranges, parse
 from carla_unet_ros.engines import EngineError
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
@@ -62,7 +63,7 @@ class Options(Configured):
         check_ranges(self, frames=(1, math.inf))
 
 
-class QuantisationError(Exception):
+class QuantisationError(InputError):
     """An int8 file that must not be written; the text says why."""
 
 

@@ -86,7 +86,7 @@ def run(
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except (RunFailed, ModelError, EngineError) as error:
-        raise SystemExit(f"{name}.py: {error}") from error
+        raise SystemExit(f"{name}: {error}") from error
     return results
 
 

@@ -64,8 +64,8 @@ def equal_cost(config: UNetConfig, size: tuple[int, int]) -> UNetConfig:
     target, widest = multiply_adds(config, size), max(config.widths)
     candidates = [
         replace(config, skips=False, channels=channels, max_channels=most)
-        for channels in range(config.channels, 2 * config.channels + 1, 2)
-        for most in range(max(widest, channels), 2 * widest + 1, 8)
+        for channels in range(config.channels, 2 * config.channels + 1)
+        for most in range(max(widest, channels), 2 * widest + 1, 4)
     ]
     return min(candidates, key=lambda one: abs(multiply_adds(one, size) - target))
 
