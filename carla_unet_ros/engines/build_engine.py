@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 
 from carla_unet_ros.camera_model import LARGEST_SIDE
-from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_library
+from carla_unet_ros.engines import KINDS, EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model
+from carla_unet_ros.model_file import Model, ModelError, read_model
 
 Size = tuple[int, int]
 
@@ -48,7 +48,10 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--model", type=Path, default=SHIPPED_MODEL, help="ONNX file (default: the shipped model)"
+        "--model",
+        type=Path,
+        default=KINDS["tensorrt"].shipped_model,
+        help="ONNX file (default: the shipped model)",
     )
     parser.add_argument(
         "--size",
