@@ -10,11 +10,11 @@ from typing import Annotated
 from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_group
 
 from carla_unet_ros.command_line import Configured, Size, SizeOption, check_ranges, parse
-from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_library
+from carla_unet_ros.engines import KINDS, EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model
+from carla_unet_ros.model_file import Model, ModelError, read_model
 
 _INSTEAD = create_mutex_group(required=False, title="instead of building")
 
@@ -30,7 +30,7 @@ class Options(Configured):
     possible here; with --dry-run too, which needs no GPU to say so.
     """
 
-    model: Path = SHIPPED_MODEL  # ONNX file
+    model: Path = KINDS["tensorrt"].shipped_model  # ONNX file
     # sizes of the cameras' frames; may be given several times
     size: Annotated[
         UseAppendAction[tuple[tuple[SizeOption, ...], ...]],
