@@ -15,7 +15,7 @@ NODES = (
     "evaluation.evaluation_node",
     "ground.ground_grid_node",
 )
-TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
+TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "label", "record")
 
 # cv2 comes as opencv-python-headless, not opencv-python: the two install the same module over
 # each other, and only the headless one imports on a server or in a container without X.

@@ -1,0 +1,1 @@
+"""Pseudo-labels: what voting models, boxes and the scene say of frames that nobody labelled."""
