@@ -56,15 +56,22 @@ def test_what_is_sure_is_labelled_and_can_be_trained_on(frames, model, tmp_path)
     assert (out / "train.txt").read_text().split() == ["000", "001", "002", "003"]
 
 
-def test_what_is_below_its_threshold_is_255(frames, model, tmp_path) -> None:
+def test_what_is_below_its_threshold_is_255(model, tmp_path) -> None:
+    """The last 16 of 64 rows have a colour halfway between road and sidewalk: 0.5 for each."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    road, sidewalk = (carla_13().palette_bgr[i].astype(int) for i in (7, 8))
+    frame = np.tile(road, (64, 96, 1))
+    frame[48:] = (road + sidewalk) // 2
+    cv2.imwrite(str(folder / "a.png"), frame)
     out = tmp_path / "out"
-    assert run(frames, out, model, "--keep", "0.01", "--enough", "1") == 0
-    report = json.loads((out / "report.json").read_text())
+    assert run(folder, out, model, "--least", "0.8") == 0
     labels = PairFolder(out, "0.8.x", carla_13()).read(0).labels
-    assert (labels == IGNORE).any()
-    assert report["unsure"] > 0
-    assert report["frames"] == FRAMES
-    assert sum(report["kept"].values()) + report["unsure"] == pytest.approx(1)
+    assert (labels[48:] == IGNORE).all()
+    assert (labels[:48] == 7).all()
+    report = json.loads((out / "report.json").read_text())
+    assert report["unsure"] == 0.25
+    assert report["kept"]["Roads"] == 0.75
 
 
 def test_the_report_says_by_class_what_was_kept(frames, model, tmp_path, capsys) -> None:

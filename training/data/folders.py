@@ -162,13 +162,14 @@ def read_list(path: Path) -> list[str]:
 def split_names(folder: Path) -> tuple[list[str], list[str]]:
     """Names for training and for validation.
 
-    They are taken from train.txt and val.txt where both are there. Else the last 15 % are for
+    They are taken from train.txt and val.txt where both are there; with train.txt alone, as
+    `carla_unet_label` writes it, the folder is for training only. Else the last 15 % are for
     validation, behind a gap: drives are video, and neighbours of a training frame would be no
     test at all.
     """
-    lists = folder / "train.txt", folder / "val.txt"
-    if all(path.is_file() for path in lists):
-        return read_list(lists[0]), read_list(lists[1])
+    train, val = folder / "train.txt", folder / "val.txt"
+    if train.is_file():
+        return read_list(train), read_list(val) if val.is_file() else []
     names = sorted(_files_by_name(folder / find_layout(folder)[0]))
     first = len(names) - max(1, round(_VALIDATION_SHARE * len(names)))
     gap = round(_GAP_SHARE * len(names))

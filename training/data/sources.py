@@ -11,6 +11,7 @@ from tqdm import tqdm
 from carla_unet_ros.labels import IGNORE, LabelSet, carla_13, label_set
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
+    DataError,
     PairFolder,
     PairSource,
     split_names,
@@ -45,6 +46,11 @@ class TrainingData:
             train, val = split_names(folder)
             sources.append(PairFolder(folder, tags, target, train))
             if folder in options.validate:
+                if not val:
+                    raise DataError(
+                        f"{folder} is for training only: it has a train.txt and no val.txt; name "
+                        "another of --data with --validate"
+                    )
                 validation.append(PairFolder(folder, tags, target, val))
         if options.drive:
             drawn = render_drive(options.out / "drive", options.drive)

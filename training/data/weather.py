@@ -1,11 +1,11 @@
-"""Night, fog, low sun, wet ground and the own bonnet: what labelled frames of a clear day lack.
+"""Night, fog, low sun, wet ground and the own bonnet: what frames of a clear day lack.
 
     frame float [3, H, W] in 0..1, R, G, B; labels int64 [H, W], ids of carla-13  ->  the same
 
 Labels say what light falls on: the sky goes dark, windows and rear lights shine, fog thickens with
-a depth that is judged by the ground's row, wet ground mirrors what stands behind it. Nothing moves,
-so labels stay as they are; the bonnet alone brings its own. Every draw is from torch's random
-state.
+a depth that is judged by the ground's row, wet ground mirrors what stands behind it. Nothing
+moves, so labels stay as they are; the bonnet alone brings its own. Every draw is from torch's
+random state.
 """
 
 import math
@@ -92,14 +92,13 @@ def make_low_sun(frame: Tensor, labels: Tensor) -> Tensor:
 
 
 def make_wet(frame: Tensor, labels: Tensor) -> Tensor:
-    """Ground, and only ground, mirrors in patches what stands above the horizon, blurred upright."""
+    """Ground, and only it, mirrors in patches what stands above the horizon, blurred upright."""
     height, _ = labels.shape
     top = int(min(max(horizon(labels), 1), height - 1))
     mirror = frame[:, (2 * top - torch.arange(height)).clamp(0, height - 1)]
     kernel = 2 * int(_between(2, 14)) + 1
-    mirror = F.avg_pool2d(mirror[None], (kernel, 3), 1, (kernel // 2, 1), count_include_pad=False)[
-        0
-    ]
+    window = {"kernel_size": (kernel, 3), "stride": 1, "padding": (kernel // 2, 1)}
+    mirror = F.avg_pool2d(mirror[None], **window, count_include_pad=False)[0]
     patches = F.interpolate(torch.rand(1, 1, 6, 8), labels.shape, mode="bicubic")[0, 0].clamp(0, 1)
     share = (_between(0.1, 0.6) + 0.5 * (patches - 0.5)).clamp(0, 0.8)
     wet = frame * _between(0.5, 1.0) * (1 - share) + mirror * share

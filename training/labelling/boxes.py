@@ -101,7 +101,8 @@ def apply_boxes(labels: Uint8, frame: Uint8, boxes: list[Box], names: LabelSet) 
 def _unsure_outside(labels: Uint8, boxes: list[Box], things: list[int]) -> Uint8:
     """IGNORE for each patch of things that no box touches."""
     mask = np.isin(labels, things).astype(np.uint8)
-    _, patches = cv2.connectedComponents(mask)
+    _, found = cv2.connectedComponents(mask)
+    patches = np.asarray(found, np.int32)
     touched = np.zeros(int(patches.max()) + 1, bool)
     for box in boxes:
         left, top, right, bottom = box.pixels(*labels.shape, grow=0.2)
@@ -123,7 +124,8 @@ def _cut_out(labels: Uint8, frame: Uint8, box: Box, things: list[int], names: La
     upper, lower, share = _CLASSES[box.what]
     parts = np.full(inside.shape, names.ids([lower])[0], np.uint8)
     parts[: round(share * len(parts))] = names.ids([upper])[0]
-    core = _ellipse(*inside.shape, *_CORES[upper == lower == "Vehicles"])
+    tall, wide = _CORES[upper == lower == "Vehicles"]
+    core = _ellipse(inside.shape, tall, wide)
     thing = thing_mask(labels, frame, box, core, things)
     if _THING_SHARE[0] <= thing.mean() <= _THING_SHARE[1]:
         inside[np.isin(inside, things)] = IGNORE
@@ -150,7 +152,7 @@ def thing_mask(
     inner = slice(top - around[1], bottom - around[1]), slice(left - around[0], right - around[0])
     seeds = np.full(labels[place].shape, cv2.GC_BGD, np.uint8)
     voted = np.isin(labels[top:bottom, left:right], things)
-    maybe = voted | _ellipse(*core.shape, 1.0, 1.0)
+    maybe = voted | _ellipse(core.shape, 1.0, 1.0)
     seeds[inner] = np.where(maybe, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     seeds[inner][core] = cv2.GC_FGD
     scale = _WORKING_SIDE / max(seeds.shape)
@@ -160,15 +162,17 @@ def thing_mask(
         return core
     picture = cv2.resize(_stretched(frame[place]), size, interpolation=cv2.INTER_AREA)
     cv2.setRNGSeed(0)  # GrabCut's k-means throws dice: the same frame gives the same labels
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(picture, small, None, *models, 3, cv2.GC_INIT_WITH_MASK)
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    no_rectangle = (0, 0, 0, 0)
+    cv2.grabCut(picture, small, no_rectangle, background, foreground, 3, cv2.GC_INIT_WITH_MASK)
     found = np.isin(small, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     found = cv2.resize(found, seeds.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return found[inner].astype(bool)
 
 
-def _ellipse(height: int, width: int, tall: float, wide: float) -> npt.NDArray[np.bool_]:
+def _ellipse(shape: tuple[int, ...], tall: float, wide: float) -> npt.NDArray[np.bool_]:
     """An ellipse in the middle of a box, `tall` and `wide` in shares of the box's sides."""
+    height, width = shape
     rows = (np.arange(height)[:, None] + 0.5) / height * 2 - 1
     columns = (np.arange(width)[None] + 0.5) / width * 2 - 1
     return (rows / tall) ** 2 + (columns / wide) ** 2 < 1

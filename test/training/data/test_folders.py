@@ -144,6 +144,12 @@ def test_lists_in_the_folder_are_used(tmp_path: Path) -> None:
     assert split_names(folder) == (["a", "b"], ["c"])
 
 
+def test_a_folder_with_a_train_list_alone_is_for_training_only(tmp_path) -> None:
+    folder = folder_with(tmp_path, ("rgb", "label"), TAGS, "abc")
+    (folder / "train.txt").write_text("a\nb\n")
+    assert split_names(folder) == (["a", "b"], [])
+
+
 def test_without_lists_the_end_is_held_back_behind_a_gap(tmp_path: Path) -> None:
     """20 frames: 15 % are 3 for validation, 2 % are rounded to no gap; 100 frames: gap of 2."""
     names = [chr(ord("a") + place) for place in range(20)]

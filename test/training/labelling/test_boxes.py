@@ -43,10 +43,11 @@ def test_who_rides_a_motorbike_is_a_person_above_and_a_vehicle_below() -> None:
 
 def test_a_vehicle_that_touches_no_box_is_unsure_and_one_that_does_is_kept() -> None:
     frame, labels = scene()
+    frame[10:20, 10:40] = (160, 40, 40)
     labels[10:20, 10:40] = VEHICLE
     result = apply_boxes(labels, frame, [box("car")], NAMES)
     assert (result[10:20, 10:40] == IGNORE).all()
-    near = Box("car", 25 / 160, 15 / 120, 30 / 160, 10 / 120)
+    near = Box("car", 25 / 160, 15 / 120, 32 / 160, 12 / 120)
     assert (apply_boxes(labels, frame, [near], NAMES)[12:18, 15:35] == VEHICLE).all()
 
 
