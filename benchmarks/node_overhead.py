@@ -33,6 +33,7 @@ from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
 from carla_unet_ros.ros.image_messages import to_image_message
+from carla_unet_ros.ros.rclpy_private import take
 from carla_unet_ros.segmentation.camera_stream import CameraStream
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 
@@ -140,8 +141,7 @@ def timed(subscription: Subscription, frames: int) -> tuple[float, float]:
     callback = cast(Any, subscription.callback)
     while len(works) < frames:
         start = time.thread_time()
-        with subscription.handle:
-            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        taken = take(subscription)
         between = time.thread_time()
         if taken is None:
             time.sleep(PERIOD / 10)

@@ -26,7 +26,7 @@ from carla_unet_ros.ros.launch_arguments import (
     name_topics_after_car,
     node,
 )
-from carla_unet_ros.stand_in.camera_node import PARAMETERS
+from carla_unet_ros.stand_in.camera_node import Parameters
 from carla_unet_ros.stand_in.drive import Drive
 
 HERE = Path(__file__).parent
@@ -45,14 +45,14 @@ def place_camera(context: LaunchContext) -> None:
     wanted = (boolean(name, arguments.get(name, "false")) for name in ("grid", "rviz"))
     if arguments.get("camera_height") or arguments.get("source") or not any(wanted):
         return
-    seed = given(PARAMETERS, arguments).get("seed", 0)
+    seed = given(Parameters, arguments).get("seed", 0)
     arguments["camera_height"] = f"{Drive(seed=int(str(seed))).camera_height:.3f}"
 
 
 def start(context: LaunchContext) -> list[TimerAction]:
     arguments = context.launch_configurations
     # It is the one that makes the simulation time.
-    nodes = [Node(**node("camera", PARAMETERS, arguments, use_sim_time=False))]
+    nodes = [Node(**node("camera", Parameters, arguments, use_sim_time=False))]
     if boolean("rviz", arguments["rviz"]):
         nodes.append(camera_transform(arguments))
     # When all files are read, as in segmentation.launch.py.
@@ -91,7 +91,7 @@ def generate_launch_description() -> LaunchDescription:
                     default_value="",
                     description=f"camera_node: {description(parameter)}",
                 )
-                for parameter in PARAMETERS
+                for parameter in Parameters.rows()
             ),
             OpaqueFunction(function=follow_the_car),
             OpaqueFunction(function=place_camera),

@@ -19,6 +19,7 @@ from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.launch_arguments import boolean, description, given, node
+from carla_unet_ros.ros.parameters import Value
 from carla_unet_ros.segmentation import segmentation_node
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -30,8 +31,8 @@ SWITCHES = {
 }
 
 NODES = {
-    "evaluate": ("evaluation", evaluation_node.PARAMETERS),
-    "grid": ("ground_grid", ground_grid_node.PARAMETERS),
+    "evaluate": ("evaluation", evaluation_node.Parameters),
+    "grid": ("ground_grid", ground_grid_node.Parameters),
 }
 
 
@@ -52,8 +53,10 @@ def start(context: LaunchContext) -> list[TimerAction]:
 def what_is_shown(arguments: Mapping[str, str]) -> str:
     """segmentation.rviz, or the path of a copy for the topics and the frame of the nodes."""
     default = CONFIG / "segmentation.rviz"
-    tables = segmentation_node.PARAMETERS, *(table for _, table in NODES.values())
-    values = given([parameter for table in tables for parameter in table], arguments)
+    tables = segmentation_node.Parameters, *(table for _, table in NODES.values())
+    values: dict[str, Value] = {}
+    for table in tables:
+        values |= given(table, arguments)
     images = values.get("image_topics")
     image = CameraTopics(str(images[0]) if isinstance(images, list) else "")
     camera = values.get("camera") or image.camera_info.removesuffix("camera_info").rstrip("/")
@@ -108,7 +111,7 @@ def generate_launch_description() -> LaunchDescription:
                     description=f"{name}_node: {description(parameter)}",
                 )
                 for name, table in NODES.values()
-                for parameter in table
+                for parameter in table.rows()
             ),
             OpaqueFunction(function=start),
         ]

@@ -16,7 +16,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from launch_ros.actions import Node
 
 from carla_unet_ros.ros.launch_arguments import boolean, description, node
-from carla_unet_ros.segmentation.segmentation_node import PARAMETERS
+from carla_unet_ros.segmentation.segmentation_node import Parameters
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -29,7 +29,7 @@ def start(context: LaunchContext) -> list[TimerAction]:
     if arguments["use_sim_time"]:
         fixed["use_sim_time"] = boolean("use_sim_time", arguments["use_sim_time"])
     segmentation = Node(
-        **node("segmentation", PARAMETERS, arguments, **fixed),
+        **node("segmentation", Parameters, arguments, **fixed),
         respawn=boolean("respawn", arguments["respawn"]),
         respawn_delay=SECONDS_TO_RESPAWN,
     )
@@ -66,7 +66,7 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(
                     parameter.name, default_value="", description=description(parameter)
                 )
-                for parameter in PARAMETERS
+                for parameter in Parameters.rows()
             ),
             OpaqueFunction(function=start),
         ]

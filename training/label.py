@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """carla_unet_label: frames that nobody labelled become a folder to train on.
 
 A folder of pictures, or a bag, in; rgb/NAME.jpg and label/NAME.png out: an id where models that
@@ -20,8 +21,8 @@ from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.data.bag_pairs import BagError
-from carla_unet_ros.training.data.folders import DataError, read_list, write_pair
+from carla_unet_ros.training.data.folders import write_pair
+from carla_unet_ros.training.data.frame_names import DataError, read_list
 from carla_unet_ros.training.labelling.boxes import Box, apply_boxes, read_boxes
 from carla_unet_ros.training.labelling.frames import FrameSource, NamedFrame, open_frames
 from carla_unet_ros.training.labelling.pictures import write_contact_sheet
@@ -111,7 +112,7 @@ class Labeller:
 def label(options: argparse.Namespace) -> Report:
     """Writes pairs, report.json, train.txt and pictures; options as `parse` gives them.
 
-    Raises DataError, BagError, ModelError, EngineError or ValueError where nothing can be written.
+    Raises EngineError, ModelError, InputError or OSError where nothing can be written.
     """
     source = open_frames(options.frames, options.topic)
     wanted = _wanted(source, options)
@@ -297,7 +298,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         report = label(options)
         print(f"{report.text()}\ntrain on it: --data {options.out} --tags {report.tags}")
-    except (DataError, BagError, ModelError, EngineError, ValueError, OSError) as error:
+    except (EngineError, ModelError, ValueError, OSError) as error:
         print(f"carla_unet_label: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,14 +1,15 @@
-"""Scores the labels while driving, against CARLA's own semantic camera.
+"""Scores the labels while driving: compares them with CARLA's own semantic camera.
 
     in   <camera>/segmentation/labels, /legend   what segmentation_node publishes
          <semantic camera>/image                 truth: palette colours (CARLA's bridge) or raw
                                                  tags in red (CARLA's own ROS 2 interface)
-         <camera>/image                          only where a report is asked for
+         <camera>/image                          only if a report is wanted
     out  ~/iou  diagnostic_msgs/DiagnosticArray, once a second: mean IoU and IoU per class, over
-                the last pairs and since the start; pairs, and what found no partner
+                the last pairs and since the start; how many pairs, how many without a partner
 
-Only labels and truth of equal stamp are compared, so both cameras need equal size, field of view
-and pose. At the end `report` gets report.json and worst.png: frame | truth | labels.
+The node compares labels and truth with equal stamps, pixel by pixel. So both cameras need the same
+size, field of view and pose. At the end it writes report.json and worst.png (frame | truth |
+labels) into the folder `report`.
 """
 
 import math
@@ -16,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -35,64 +35,57 @@ from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
 from carla_unet_ros.ros.image_messages import BadFrame, label_ids, to_bgra
 from carla_unet_ros.ros.lifecycle import STEADY
 from carla_unet_ros.ros.main import run
-from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
 
 
 def _topic(name: str) -> None:
     check_image_topics([name])
 
 
-PARAMETERS = (
-    NodeParameter(
-        "labels_topic",
+class Parameters(ParameterTable):
+    labels_topic = NodeParameter(
         "/carla/ego_vehicle/rgb_front/segmentation/labels",
         "label images to score; the legend is expected beside them",
         check=_topic,
         constant=True,
-    ),
-    NodeParameter(
-        "truth_topic",
+    )
+    truth_topic = NodeParameter(
         "/carla/ego_vehicle/semantic_segmentation_front/image",
         "images of CARLA's semantic camera, of the same size, field of view and pose",
         check=_topic,
         constant=True,
-    ),
-    NodeParameter(
-        "image_topic",
+    )
+    image_topic = NodeParameter(
         "/carla/ego_vehicle/rgb_front/image",
         "frames of the camera; read only where a report is asked for, but for their camera_info",
         check=_topic,
         constant=True,
-    ),
-    NodeParameter(
-        "truth",
+    )
+    truth = NodeParameter(
         "auto",
         "what the truth images hold: palette colours, raw tags in the red channel, or auto, which "
         "looks at each",
         choices=TRUTH_KINDS,
         constant=True,
-    ),
-    NodeParameter(
-        "tags",
+    )
+    tags = NodeParameter(
         "0.9.13",
         "CARLA version whose tags the truth has, such as 0.9.13 or 0.9.16",
         check=carla_label_set,
         constant=True,
-    ),
-    NodeParameter(
-        "window",
+    )
+    window = NodeParameter(
         100,
         "how many of the last pairs the sliding figures are of",
         range=(1, 10000),
         constant=True,
-    ),
-    NodeParameter(
-        "report",
+    )
+    report = NodeParameter(
         "",
         "folder for report.json and worst.png, written at the end; '' for none",
         constant=True,
-    ),
-)
+    )
+
 
 _QUEUE = 10
 _FRAMES_KEPT = 20
@@ -101,14 +94,14 @@ _PATIENCE_SECONDS = 3.0
 
 
 class EvaluationNode(Node):
-    """Parameters: PARAMETERS. Publishes ~/iou."""
+    """Publishes ~/iou."""
 
     def __init__(self) -> None:
         super().__init__("evaluation")
-        declare(self, PARAMETERS)
-        tags = carla_label_set(self._value("tags"))
-        self._figures = LiveFigures(tags, StampPairs(), TruthReader(tags, self._value("truth")))
-        self._report = _writable(self._value("report"))
+        self._values = declare(self, Parameters)
+        tags = carla_label_set(self._values.tags)
+        self._figures = LiveFigures(tags, StampPairs(), TruthReader(tags, self._values.truth))
+        self._report = _writable(self._values.report)
         self._worst = WorstFrames()
         self._frames: dict[int, Image] = {}
         self._problem = ""
@@ -119,7 +112,7 @@ class EvaluationNode(Node):
         self.create_timer(_SECONDS_BETWEEN_LINES, self._log, clock=STEADY)
 
     def destroy_node(self) -> None:
-        """Writes the report, then ends as every node does."""
+        """Writes the report, then destroys the node."""
         if self._report is not None:
             try:
                 write_report(self._report, self._figures, self._worst)
@@ -128,17 +121,20 @@ class EvaluationNode(Node):
         super().destroy_node()
 
     def _subscribe(self) -> None:
-        labels = self._value("labels_topic")
+        labels = self._values.labels_topic
         legend = f"{labels.rpartition('/')[0]}/legend"
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(String, legend, self._on_legend, latched)
-        self.create_subscription(Image, self._value("truth_topic"), self._on_truth, _QUEUE)
+        self.create_subscription(Image, self._values.truth_topic, self._on_truth, _QUEUE)
         self.create_subscription(Image, labels, self._on_labels, _QUEUE)
-        for name, image in (("frames", "image_topic"), ("truth", "truth_topic")):
-            topic = CameraTopics(self._value(image)).camera_info
+        for name, image in (
+            ("frames", self._values.image_topic),
+            ("truth", self._values.truth_topic),
+        ):
+            topic = CameraTopics(image).camera_info
             self.create_subscription(CameraInfo, topic, self._intrinsics_keeper(name), 1)
         if self._report is not None:
-            self.create_subscription(Image, self._value("image_topic"), self._on_frame, _QUEUE)
+            self.create_subscription(Image, self._values.image_topic, self._on_frame, _QUEUE)
 
     def _intrinsics_keeper(self, name: str) -> Callable[[CameraInfo], None]:
         def keep(message: CameraInfo) -> None:
@@ -152,23 +148,23 @@ class EvaluationNode(Node):
             legend = Legend.from_json(message.data)
             if legend == figures.legend:
                 return
-            figures.scores = LiveScores(legend, figures.tags, self._value("window"))
+            figures.scores = LiveScores(legend, figures.tags, self._values.window)
         except ValueError as error:
             self._problem = f"labels cannot be scored: {error}"
             self.get_logger().error(self._problem)
             return
-        # Another model or other classes: what was scored so far says nothing of these.
+        # The model or its classes have changed: older scores say nothing about these.
         figures.legend = legend
         self._worst = WorstFrames()
         self.get_logger().info(f"scoring {legend.model} on {legend.engine}")
 
     def _on_labels(self, message: Image) -> None:
         if self._figures.scores is not None:
-            self._score(self._figures.pairs.labels(_nanoseconds(message), message))
+            self._score(self._figures.pairs.add_labels(_nanoseconds(message), message))
 
     def _on_truth(self, message: Image) -> None:
         if self._figures.scores is not None:
-            self._score(self._figures.pairs.truth(_nanoseconds(message), message))
+            self._score(self._figures.pairs.add_truth(_nanoseconds(message), message))
 
     def _score(self, pair: Pair | None) -> None:
         scores = self._figures.scores
@@ -192,7 +188,7 @@ class EvaluationNode(Node):
                 self._attach(frame, self._frames[stamp])
 
     def _on_frame(self, message: Image) -> None:
-        """The camera's frame may come before its labels or after them."""
+        """Keeps a frame of the camera; it may come before its labels or after them."""
         stamp = _nanoseconds(message)
         self._frames[stamp] = message
         if len(self._frames) > _FRAMES_KEPT:
@@ -208,7 +204,7 @@ class EvaluationNode(Node):
             self.get_logger().warning(f"frame without picture: {problem}")
 
     def _publish(self) -> None:
-        problems = self._problem, self._silence(), self._figures.doubt()
+        problems = self._problem, self._silence(), self._figures.find_doubt()
         node = self.get_fully_qualified_name()
         message = DiagnosticArray(
             status=statuses(node, self._figures, "; ".join(filter(None, problems)))
@@ -218,13 +214,13 @@ class EvaluationNode(Node):
         self._problem = ""
 
     def _silence(self) -> str:
-        """Why no pair has come of late, or ""."""
+        """Why no pair has come for some time; "" where one has."""
         seconds = time.monotonic() - self._last_pair
         if seconds < _PATIENCE_SECONDS:
             return ""
         pairs = self._figures.pairs
         silent = f"no pair of labels and truth for {seconds:.0f} s"
-        labels, truth = self._value("labels_topic"), self._value("truth_topic")
+        labels, truth = self._values.labels_topic, self._values.truth_topic
         if self._figures.scores is None:
             return f"{silent}: no legend beside {labels}; is segmentation_node active?"
         if not pairs.received_labels:
@@ -238,12 +234,9 @@ class EvaluationNode(Node):
     def _log(self) -> None:
         self.get_logger().info(self._figures.summary())
 
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
-
 
 def _writable(folder: str) -> Path | None:
-    """The report's folder, made if need be; ValueError where it cannot be."""
+    """The report's folder, which is made if it is missing. ValueError where it cannot be made."""
     if not folder:
         return None
     path = Path(folder).expanduser()
@@ -259,7 +252,7 @@ def _nanoseconds(message: Image) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(EvaluationNode, argv, about=help_text(__doc__, PARAMETERS))
+    return run(EvaluationNode, argv, about=help_text(__doc__, Parameters))
 
 
 if __name__ == "__main__":

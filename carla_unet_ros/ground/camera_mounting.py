@@ -1,8 +1,8 @@
-"""Where a camera sits in the vehicle: from TF where it is to be had, else from parameters.
+"""The pose of a camera in its vehicle: from TF where TF knows it, else from parameters.
 
-tf2_ros comes with a ROS installation and not with the pip wheels, so it is imported only when
-it is asked for. CARLA's bridge sends the camera's transform with optical axes (z ahead), CARLA's
-own ROS 2 interface with the vehicle's (x ahead): the parameter `camera_axes` says which.
+tf2_ros comes with a ROS installation and not with the pip wheels, so it is imported only when it
+is needed. CARLA's bridge sends the camera's transform with optical axes (z ahead). CARLA's own
+ROS 2 interface sends it with the vehicle's axes (x ahead). The parameter `camera_axes` says which.
 """
 
 from collections.abc import Callable
@@ -13,44 +13,38 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from carla_unet_ros.ground.ground_grid import CameraPose
-from carla_unet_ros.ros.parameters import NodeParameter
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
 
 _ANGLE = (-180.0, 180.0)
 _METRES = (-100.0, 100.0)
 _ON_ITS_SIDE = 0.8
 
-PARAMETERS = (
-    NodeParameter(
-        "pose_source",
+
+class MountingParameters(ParameterTable):
+    pose_source = NodeParameter(
         "auto",
         "where the camera's pose comes from: tf, the parameters camera_*, or auto: tf where "
         "tf2_ros is installed and knows the camera's frame, else the parameters",
         choices=("auto", "tf", "parameters"),
         constant=True,
-    ),
-    NodeParameter(
-        "camera_axes",
+    )
+    camera_axes = NodeParameter(
         "optical",
         "axes of the camera's TF frame: optical (z ahead, CARLA's bridge) or body (x ahead, "
         "CARLA's own ROS 2 interface)",
         choices=("optical", "body"),
         live=True,
-    ),
-    NodeParameter(
-        "camera_x", 2.0, "metres ahead of the vehicle's origin", range=_METRES, live=True
-    ),
-    NodeParameter(
-        "camera_y", 0.0, "metres to the left of the vehicle's origin", range=_METRES, live=True
-    ),
-    NodeParameter("camera_height", 2.0, "metres above the ground", range=(0.01, 100.0), live=True),
-    NodeParameter(
-        "camera_roll", 0.0, "degrees, positive tilts to the right", range=_ANGLE, live=True
-    ),
-    NodeParameter("camera_pitch", 0.0, "degrees, positive looks down", range=_ANGLE, live=True),
-    NodeParameter(
-        "camera_yaw", 0.0, "degrees, positive looks to the left", range=_ANGLE, live=True
-    ),
-)
+    )
+    camera_x = NodeParameter(2.0, "metres ahead of the vehicle's origin", range=_METRES, live=True)
+    camera_y = NodeParameter(
+        0.0, "metres to the left of the vehicle's origin", range=_METRES, live=True
+    )
+    camera_height = NodeParameter(2.0, "metres above the ground", range=(0.01, 100.0), live=True)
+    camera_roll = NodeParameter(
+        0.0, "degrees, positive tilts to the right", range=_ANGLE, live=True
+    )
+    camera_pitch = NodeParameter(0.0, "degrees, positive looks down", range=_ANGLE, live=True)
+    camera_yaw = NodeParameter(0.0, "degrees, positive looks to the left", range=_ANGLE, live=True)
 
 
 class NoPoseError(ValueError):
@@ -58,16 +52,17 @@ class NoPoseError(ValueError):
 
 
 class CameraMounting:
-    """Asks TF or the node's parameters for the pose, and logs once which of them answered.
+    """Gets the pose from TF or from the node's parameters, and logs once which of them it was.
 
-    vehicle_frame: the TF frame the pose is given in
+    vehicle_frame: the TF frame in which the pose is given
     """
 
-    def __init__(self, node: Node, vehicle_frame: str) -> None:
+    def __init__(self, node: Node, parameters: MountingParameters, vehicle_frame: str) -> None:
         """ValueError where pose_source is tf and tf2_ros is not installed."""
         self._node = node
+        self._parameters = parameters
         self._vehicle_frame = vehicle_frame
-        self._choice: str = self._value("pose_source")
+        self._choice = parameters.pose_source
         self._tf: Any = None
         self._buffer: Any = None
         self._listener: Any = None
@@ -77,7 +72,7 @@ class CameraMounting:
             self._why_not_tf = "pose_source is 'parameters'"
             return
         try:
-            # By its name: a checker would miss the module, which is optional.
+            # Imported by name: a type checker would report the optional module as missing.
             self._tf = import_module("tf2_ros")
         except ImportError as error:
             self._why_not_tf = f"tf2_ros cannot be imported ({error})"
@@ -88,7 +83,7 @@ class CameraMounting:
                 ) from error
 
     def listen(self) -> None:
-        """Begins to receive transforms; without TF nothing is to be done."""
+        """Begins to receive transforms; does nothing without TF."""
         if self._tf is not None and self._listener is None:
             self._buffer = self._tf.Buffer()
             self._listener = self._tf.TransformListener(self._buffer, self._node)
@@ -99,11 +94,11 @@ class CameraMounting:
             self._listener = self._buffer = None
 
     def pose(self, camera_frame: str) -> CameraPose:
-        """The camera's pose now; NoPoseError where TF has none and must, or an impossible one."""
+        """The camera's pose now. NoPoseError where TF must have it and has not, or is wrong."""
         if self._buffer is None:
             return self._from_parameters(self._why_not_tf)
         try:
-            # The newest: a camera is screwed to its vehicle, and nothing waits for a transform.
+            # The newest transform will do: the camera does not move in its vehicle.
             transform = self._buffer.lookup_transform(self._vehicle_frame, camera_frame, Time())
         except self._tf.TransformException as error:
             reason = f"TF has no {camera_frame} in {self._vehicle_frame} ({error})"
@@ -111,13 +106,13 @@ class CameraMounting:
                 raise NoPoseError(f"{reason}; see vehicle_frame, or set pose_source") from error
             return self._from_parameters(reason)
         place, turn = transform.transform.translation, transform.transform.rotation
-        axes: str = self._value("camera_axes")
+        axes = self._parameters.camera_axes
         pose = CameraPose.from_quaternion(
             (place.x, place.y, place.z),
             (turn.x, turn.y, turn.z, turn.w),
             optical=axes == "optical",
         )
-        # What points right in the picture points up or down in the vehicle.
+        # The right side of the picture points up or down in the vehicle.
         if abs(pose.rotation[2][0]) > _ON_ITS_SIDE:
             raise NoPoseError(
                 f"with {axes} axes the camera of {camera_frame} lies on its side: set camera_axes "
@@ -128,13 +123,11 @@ class CameraMounting:
 
     def _from_parameters(self, reason: str) -> CameraPose:
         self._tell("parameters", lambda: reason)
-        names = ("x", "y", "height", "roll", "pitch", "yaw")
-        return CameraPose.from_angles(*(self._value(f"camera_{name}") for name in names))
+        now = self._parameters
+        position = now.camera_x, now.camera_y, now.camera_height
+        return CameraPose.from_angles(*position, now.camera_roll, now.camera_pitch, now.camera_yaw)
 
     def _tell(self, source: str, why: Callable[[], str]) -> None:
         if source != self.source:
             self.source = source
             self._node.get_logger().info(f"the camera's pose comes from {source}: {why()}")
-
-    def _value(self, name: str) -> Any:
-        return self._node.get_parameter(name).value

@@ -1,17 +1,17 @@
-"""The drivable ground around the vehicle, as a planner's occupancy grid.
+"""Publishes the drivable ground around the vehicle as an occupancy grid for planners.
 
     in    <camera>/segmentation/labels        sensor_msgs/Image mono8, class ids
           <camera>/segmentation/legend        std_msgs/String, latched: which id is which class
-          <camera>/segmentation/camera_info   sensor_msgs/CameraInfo; till one has come
-          <camera>/camera_info                is taken
+          <camera>/segmentation/camera_info   sensor_msgs/CameraInfo
+          <camera>/camera_info                sensor_msgs/CameraInfo, used until the other one came
           /tf, /tf_static                     the camera's pose, where tf2_ros is installed
     out   <camera>/segmentation/ground_grid   nav_msgs/OccupancyGrid, stamp of the labels
           /diagnostics                        once a second
 
-Cells where drivable classes are seen are 0, other seen cells 100, the rest -1; the ground is
-taken as flat (ground_grid.py). The grid is reliable, keep last 1 and volatile, unlike a map:
-a latecomer must not be handed the ground of a moment that is gone. While nobody subscribes to
-it, nothing is subscribed and nothing is computed.
+A cell is 0 where the camera sees drivable classes, 100 where it sees other classes, and -1 where
+it sees nothing. The ground is assumed to be flat (ground_grid.py). QoS is reliable, keep last 1
+and volatile: unlike a map, an old grid is of no use to a subscriber that joins late. While nobody
+subscribes to the grid, the node subscribes to nothing and computes nothing.
 """
 
 import sys
@@ -27,8 +27,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
 from carla_unet_ros.camera_model import LARGEST_SIDE, intrinsics
-from carla_unet_ros.ground import camera_mounting
-from carla_unet_ros.ground.camera_mounting import CameraMounting
+from carla_unet_ros.ground.camera_mounting import CameraMounting, MountingParameters
 from carla_unet_ros.ground.ground_grid import (
     Calibration,
     CameraPose,
@@ -46,75 +45,69 @@ from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 
 _REACH = (0.0, 500.0)
 
-PARAMETERS = (
-    NodeParameter(
-        "camera",
+
+class Parameters(MountingParameters):
+    camera = NodeParameter(
         "/carla/ego_vehicle/rgb_front",
         "the camera's topics lie below this name",
         constant=True,
-    ),
-    NodeParameter("vehicle_frame", "ego_vehicle", "TF frame of the grid", constant=True),
-    NodeParameter(
-        "camera_fov",
+    )
+    vehicle_frame = NodeParameter("ego_vehicle", "TF frame of the grid", constant=True)
+    camera_fov = NodeParameter(
         0.0,
         "the camera's horizontal field of view in degrees, where camera_info has a wrong focal "
         "length, as from CARLA 0.9.16's own ROS 2 interface; 0 believes camera_info",
         range=(0.0, 179.0),
         live=True,
-    ),
-    NodeParameter("cell_size", 0.2, "metres a side of a cell", range=(0.01, 5.0), constant=True),
-    NodeParameter("ahead", 40.0, "metres the grid reaches ahead", range=_REACH, constant=True),
-    NodeParameter("behind", 0.0, "metres it reaches behind", range=_REACH, constant=True),
-    NodeParameter("left", 20.0, "metres it reaches to the left", range=_REACH, constant=True),
-    NodeParameter("right", 20.0, "metres it reaches to the right", range=_REACH, constant=True),
-    NodeParameter(
-        "drivable_classes",
+    )
+    cell_size = NodeParameter(0.2, "metres a side of a cell", range=(0.01, 5.0), constant=True)
+    ahead = NodeParameter(40.0, "metres the grid reaches ahead", range=_REACH, constant=True)
+    behind = NodeParameter(0.0, "metres it reaches behind", range=_REACH, constant=True)
+    left = NodeParameter(20.0, "metres it reaches to the left", range=_REACH, constant=True)
+    right = NodeParameter(20.0, "metres it reaches to the right", range=_REACH, constant=True)
+    drivable_classes = NodeParameter(
         ["Roads", "RoadLines"],
         "classes a vehicle may drive on, by their names in the legend",
         live=True,
-    ),
-    NodeParameter(
-        "blocked_share",
+    )
+    blocked_share = NodeParameter(
         0.1,
         "a cell is occupied where more than this share of its pixels is not drivable; 0 lets "
         "every single pixel block",
         range=(0.0, 1.0),
         live=True,
-    ),
-    NodeParameter(
-        "ignored_bottom_rows",
+    )
+    ignored_bottom_rows = NodeParameter(
         0,
         "pixel rows at the bottom of the picture that show the vehicle's own bonnet",
         range=(0, LARGEST_SIDE),
         live=True,
-    ),
-    *camera_mounting.PARAMETERS,
-)
+    )
+
 
 _GRID = QoSProfile(depth=1)
 _NEWEST = QoSProfile(depth=1)
 _NEWEST_OF_ANY = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _SECONDS_BETWEEN_WARNINGS = 5.0
-# A focal length of more widths of the picture is no vehicle's: it would see less than 3 degrees.
+# Longest focal length in widths of the picture: a longer one would see less than 3 degrees.
 _MOST_WIDTHS = 20
 
 
 class _NotYetError(ValueError):
-    """Something a grid needs has not come yet, as in the first moments; the text says what."""
+    """Something that a grid needs has not come yet; the text says what."""
 
 
 class GroundGridNode(Node):
-    """Parameters: PARAMETERS."""
-
     def __init__(self) -> None:
         """ValueError where the parameters do not fit each other."""
         super().__init__("ground_grid")
-        declare(self, PARAMETERS)
-        sides = (self._value(name) for name in ("cell_size", "ahead", "behind", "left", "right"))
-        self._extent = Extent(*sides)
-        self._mounting = CameraMounting(self, self._value("vehicle_frame"))
-        self._topics = CameraTopics(f"{self._value('camera')}/image")
+        values = self._values = declare(self, Parameters)
+        self._extent = Extent(
+            values.cell_size, values.ahead, values.behind, values.left, values.right
+        )
+        self._mounting = CameraMounting(self, values, values.vehicle_frame)
+        self._topics = CameraTopics(f"{values.camera}/image")
         self._legend: LabelSet | str | None = None
         self._relayed_info: CameraInfo | None = None
         self._own_info: CameraInfo | None = None
@@ -135,7 +128,7 @@ class GroundGridNode(Node):
         self._follow_subscribers()
 
     def _follow_subscribers(self) -> None:
-        """Listens exactly while somebody wants the grid."""
+        """Subscribes while somebody wants the grid, and only then."""
         wanted = self._grids.get_subscription_count() > 0
         if wanted and not self._subscriptions_made:
             self._mounting.listen()
@@ -186,22 +179,22 @@ class GroundGridNode(Node):
         self._problem = ""
 
     def _occupancy(self, message: Image) -> OccupancyGrid:
-        """The grid of one label image; ValueError with a sentence where there can be none."""
+        """The grid of one label image. ValueError where there can be none; it says why."""
         labels = label_ids(message)
         if self._legend is None:
             legend = self._topics.output("legend")
             raise _NotYetError(f"waiting for what the class ids mean, on {legend}")
         if isinstance(self._legend, str):
             raise ValueError(self._legend)
-        drivable = self._legend.ids(self._value("drivable_classes"))
+        drivable = self._legend.ids(self._values.drivable_classes)
         table = self._table_of(message.header.frame_id)
-        cells = table.occupancy(labels, class_weights(drivable), self._value("blocked_share"))
-        return _message(cells, self._extent, message.header, self._value("vehicle_frame"))
+        cells = table.occupancy(labels, class_weights(drivable), self._values.blocked_share)
+        return _message(cells, self._extent, message.header, self._values.vehicle_frame)
 
     def _table_of(self, camera_frame: str) -> GroundGrid:
         """The table of the camera as it is calibrated and mounted now, made anew on a change."""
-        calibration = _calibration(self._newest_camera_info(), self._value("camera_fov"))
-        ignored: int = self._value("ignored_bottom_rows")
+        calibration = _calibration(self._newest_camera_info(), self._values.camera_fov)
+        ignored = self._values.ignored_bottom_rows
         pose = self._mounting.pose(camera_frame)
         known = self._place
         if known is None or known[:2] != (calibration, ignored) or not known[2].is_close(pose):
@@ -252,12 +245,9 @@ class GroundGridNode(Node):
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
-
 
 def _calibration(info: CameraInfo, fov: float) -> Calibration:
-    """`fov`, if not 0, rules over the focal length. ValueError for what is no pinhole camera."""
+    """`fov`, if not 0, replaces the focal length. ValueError where it is no pinhole camera."""
     fx, fy, cx, cy = info.k[0], info.k[4], info.k[2], info.k[5]
     if fov and info.width and info.height:
         fx = fy = intrinsics(info.width, info.height, fov).focal
@@ -275,7 +265,7 @@ def _calibration(info: CameraInfo, fov: float) -> Calibration:
 
 
 def _message(cells: Any, extent: Extent, header: Header, frame: str) -> OccupancyGrid:
-    """Cells int8 [rows, columns] as a message in the vehicle's frame at the labels' time."""
+    """Cells int8 [rows, columns] as a message in the vehicle's frame, with the labels' stamp."""
     message = OccupancyGrid(header=Header(stamp=header.stamp, frame_id=frame))
     message.info.map_load_time = header.stamp
     message.info.resolution = extent.cell_size
@@ -292,7 +282,7 @@ def _metres(position: tuple[float, float, float]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(GroundGridNode, argv, about=help_text(__doc__, PARAMETERS))
+    return run(GroundGridNode, argv, about=help_text(__doc__, Parameters))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rosgraph_msgs.msg import Clock
 
+from carla_unet_ros.ros.rclpy_private import take
+
 # A difference outside of this is no age: stamp and clock count different times.
 _LEAST_MS, _MOST_MS = -1000.0, 3_600_000.0
 
@@ -47,16 +49,11 @@ class FrameClock:
                 self._on_clock,
                 QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
             )
-        self._take_newest(self._clock_messages)
+        if taken := take(self._clock_messages):
+            self._on_clock(taken[0])
         if self._simulated is None:
             return clock.now().nanoseconds
         return self._simulated
-
-    def _take_newest(self, subscription: Subscription) -> None:
-        with subscription.handle:
-            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
-        if taken is not None:
-            self._on_clock(taken[0])
 
     def _on_clock(self, message: Clock) -> None:
         self._simulated = message.clock.sec * 10**9 + message.clock.nanosec

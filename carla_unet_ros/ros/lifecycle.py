@@ -9,12 +9,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
+
+from carla_unet_ros.ros.rclpy_private import RCLError
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that must run while simulation time stands still."""
@@ -34,9 +36,9 @@ class ManagedNode(LifecycleNode):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._starter: Timer | None = None
-        service: Any = self._service_change_state
-        self._answer_change_state = service.callback
-        service.callback = self._on_change_state
+        change_state = self._service(ChangeState)
+        self._answer_change_state = change_state.callback
+        change_state.callback = self._on_change_state
 
     def configure(self) -> None: ...
 
@@ -50,7 +52,8 @@ class ManagedNode(LifecycleNode):
     @property
     def state(self) -> str:
         """unconfigured, inactive, active or finalized."""
-        return self._state_machine.current_state[1]
+        answer = self._service(GetState).callback(GetState.Request(), GetState.Response())
+        return answer.current_state.label
 
     def start_soon(self) -> None:
         """Configures and activates the node as soon as it spins."""
@@ -82,11 +85,12 @@ class ManagedNode(LifecycleNode):
         except RefusedError as refusal:
             self.get_logger().error(str(refusal))
             return TransitionCallbackReturn.FAILURE
+        except ExternalShutdownException:  # broken off by Ctrl-C, which is no error
+            return TransitionCallbackReturn.ERROR
         except Exception as error:
-            # Of an error no transition expects rclpy keeps nothing; after Ctrl-C it is no error.
-            if self.context.ok():
-                trace = "".join(traceback.format_exception(error))
-                self.get_logger().fatal(f"unexpected error on the way from {state.label}: {trace}")
+            # Of an error no transition expects rclpy keeps nothing.
+            trace = "".join(traceback.format_exception(error))
+            self.get_logger().fatal(f"unexpected error on the way from {state.label}: {trace}")
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
@@ -99,12 +103,16 @@ class ManagedNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
+    def _service(self, kind: type) -> Any:
+        """One of the services that every lifecycle node has, by its type."""
+        return next(service for service in self.services if service.srv_type is kind)
+
     def _on_change_state(
         self, request: ChangeState.Request, response: ChangeState.Response
     ) -> ChangeState.Response:
         try:
             return self._answer_change_state(request, response)
-        except rclpy_implementation.RCLError as error:
+        except RCLError as error:
             asked = request.transition.label or request.transition.id
             self.get_logger().error(f"transition {asked} is not possible now: {error}")
             response.success = False

@@ -1,41 +1,37 @@
 """What every node's `main` does around its node: arguments, spinning, and an exit without noise.
 
 Ctrl-C under `ros2 launch` delivers SIGINT twice, to a process that may be in the middle of a
-callback or of its own shutdown. And rclpy's own handlers wake the executor before they shut its
-context down, so that one which looks in between goes to sleep for good. So the signals are ours:
-they write to a pipe, and a thread that reads it shuts the context down and then wakes the
-executor. The node is destroyed when that thread has ended, with the signals ignored: nothing is
-shut down from two sides. A node that does not end all the same says where it stands and is killed.
+callback or of its own shutdown. So a signal does no more than to leave a note, which is read
+between two callbacks: nothing is closed under code that runs. rclpy's own handlers close the
+context at once, and one that comes in the wrong moment leaves the executor asleep; a thread in
+sigwait would miss the signal, since threads of numpy, older than any mask of ours, take it.
 """
 
 import argparse
 import contextlib
 import faulthandler
-import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from types import FrameType
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from carla_unet_ros.ros.exit_timer import exit_after
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
+from carla_unet_ros.ros.rclpy_private import RCLError, UnknownROSArgsError, keep_participant
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SECONDS_TO_END = 10  # enough for a report; then stacks are printed, later it is killed
+_SECONDS_TO_NOTICE = 0.25  # rclpy waits in C++, where Python handles no signal
+_SECONDS_TO_END = 9  # enough for a report, and less than until `ros2 launch` kills
 _SECONDS_FOR_DDS = 3  # to destroy the participant; all else is done then
-_RCL_ERRORS = (
-    rclpy_implementation.RCLError,
-    rclpy_implementation.InvalidHandle,
-    rclpy_implementation.RCLInvalidROSArgsError,
-)
+
+_signal_came = False
 
 
 def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about: str = "") -> int:
@@ -55,90 +51,60 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
     )
     try:
         parser.parse_args(remove_ros_args(["", *arguments])[1:])
-        return _run(make_node, arguments)
-    except rclpy_implementation.UnknownROSArgsError as error:
+        _run(make_node, arguments)
+    except UnknownROSArgsError as error:
         print(f"{parser.prog}: ROS knows no arguments {error}; see --help", file=sys.stderr)
         return 1
-    except (ParameterException, ValueError, *_RCL_ERRORS) as error:
+    except (ParameterException, ValueError, RCLError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
+    return 0
 
 
-def _run(make_node: Callable[[], Node], arguments: list[str]) -> int:
+def must_end() -> bool:
+    """Whether a signal has come or the context is closed, for what a node does at length."""
+    return _signal_came or not rclpy.ok()
+
+
+def _run(make_node: Callable[[], Node], arguments: list[str]) -> None:
     keep_freed_memory()
-    try:
-        with _ros(arguments) as shut_down:
-            return _spin(make_node, shut_down)
-    except ExternalShutdownException:
-        return 0
-
-
-@contextlib.contextmanager
-def _ros(arguments: list[str]) -> Iterator[Callable[[], None]]:
-    """ROS until a signal or the end of the block; gives what shuts it down before either."""
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-    # A byte for each signal from now on, in whichever thread it comes.
-    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: None)
-    thread = threading.Thread(target=_shut_down_at_a_byte, args=[read_end], daemon=True)
-
-    def shut_down() -> None:
-        _ignore_signals()
-        os.write(write_end, b"0")
-        thread.join()
-
+        signal.signal(number, _on_signal)
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-        thread.start()
-        try:
-            yield shut_down
-        finally:
-            shut_down()
+        _spin(make_node())
     finally:
-        _ignore_signals()
-        signal.set_wakeup_fd(-1)
-        os.close(read_end)
-        os.close(write_end)
+        _print_stacks_and_exit_later()
+        rclpy.try_shutdown()
+        # Python, as it ends, would put default handlers in the place of ours.
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
-def _shut_down_at_a_byte(read_end: int) -> None:
-    os.read(read_end, 1)
-    # Both act even where a thread holds Python's lock and waits inside DDS.
-    faulthandler.dump_traceback_later(_SECONDS_TO_END)
-    signal.alarm(2 * _SECONDS_TO_END)
-    rclpy.try_shutdown()
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    global _signal_came
+    _signal_came = True
+    _print_stacks_and_exit_later()
 
 
-def _ignore_signals() -> None:
-    """Even while Python itself ends: it would put default handlers in the place of ours."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+def _print_stacks_and_exit_later() -> None:
+    """With status 1, even where a thread holds Python's lock; the normal end calls it off."""
+    faulthandler.dump_traceback_later(_SECONDS_TO_END, exit=True)
 
 
-def _spin(make_node: Callable[[], Node], shut_down: Callable[[], None]) -> int:
+def _spin(node: Node) -> None:
+    failed = True
     try:
-        node = make_node()
-        executor = SingleThreadedExecutor()
-    except _RCL_ERRORS:
-        # A signal that came while the node was being made has closed its context.
-        if rclpy.ok():
-            raise
-        return 0
-    executor.add_node(node)
-    try:
-        executor.spin()
-    except _RCL_ERRORS:
-        # A callback that was running when the signal came finds its publishers closed.
-        if rclpy.ok():
-            raise
+        with SingleThreadedExecutor() as executor:
+            executor.add_node(node)
+            with contextlib.suppress(ExternalShutdownException):
+                while not must_end():
+                    executor.spin_once(_SECONDS_TO_NOTICE)
+        failed = False
     finally:
-        shut_down()
-        executor.shutdown()
-        with node.handle:  # holds on to the participant, which goes last
+        _print_stacks_and_exit_later()
+        with keep_participant(node):
             node.destroy_node()
             sys.stdout.flush()
-            failed = sys.exc_info()[0] not in (None, ExternalShutdownException)
             exit_after(_SECONDS_FOR_DDS, status=int(failed))
-    return 0

@@ -1,13 +1,20 @@
 """Parameters of a node as a table: name, default, description, what is allowed.
 
-ROS checks types and ranges by itself; choices and rules that need a sentence are checked here,
-at the start and on every change, so `ros2 param set` answers with the reason.
+    class Parameters(ParameterTable):
+        speed = NodeParameter(5.0, "metres a second", range=(0.0, 60.0), live=True)
+
+    values = declare(node, Parameters)
+    values.speed  # the value of this moment, known to be a float
+
+A name is written once, so a type checker finds where it is misspelt. ROS checks types and ranges
+by itself; choices and rules that need a sentence are checked here, at the start and on every
+change, so `ros2 param set` answers with the reason.
 """
 
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, overload
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -19,31 +26,47 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 Value = str | bool | int | float | list[str]
+_Type = TypeVar("_Type", bound=Value)
+_Table = TypeVar("_Table", bound="ParameterTable")
 
 
 def _accept(_: Any) -> None:
     return None
 
 
-@dataclass(frozen=True)
-class NodeParameter:
-    """One parameter.
+@dataclass(eq=False)
+class NodeParameter(Generic[_Type]):
+    """One parameter; in an instance of its table, its value.
 
     choices:  the values allowed, where they can be listed
     range:    least and greatest value, for numbers
     check:    raises ValueError with a sentence for a value that makes no sense
     live:     may be changed at any time; others only while `frozen` below says so
     constant: may be set at the start alone
+    name:     that of the attribute in the table
     """
 
-    name: str
-    default: Value
+    default: _Type
     description: str
     choices: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
-    check: Callable[[Any], object] = _accept
+    check: Callable[[_Type], object] = _accept
     live: bool = False
     constant: bool = False
+    name: str = field(init=False)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        del owner
+        self.name = name
+
+    @overload
+    def __get__(self, values: None, owner: type) -> "NodeParameter[_Type]": ...
+
+    @overload
+    def __get__(self, values: "ParameterTable", owner: type) -> _Type: ...
+
+    def __get__(self, values: "ParameterTable | None", owner: type) -> Any:
+        return self if values is None else values._node.get_parameter(self.name).value
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
@@ -75,14 +98,27 @@ class NodeParameter:
         return descriptor
 
 
-def declare(
-    node: Node, table: Sequence[NodeParameter], frozen: Callable[[], str] = lambda: ""
-) -> None:
-    """Declares the parameters; a wrong value at the start raises a ParameterException.
+class ParameterTable:
+    """A node's parameters, each a NodeParameter of a subclass; an instance has their values."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @classmethod
+    def rows(cls) -> list[NodeParameter[Any]]:
+        """The class's own parameters, then those of the tables it extends."""
+        entries = [entry for table in cls.__mro__ for entry in vars(table).values()]
+        return [entry for entry in entries if isinstance(entry, NodeParameter)]
+
+
+def declare(node: Node, table: type[_Table], frozen: Callable[[], str] = lambda: "") -> _Table:
+    """Declares the parameters and gives their values, which follow every change.
 
     frozen: why parameters that are not `live` cannot be changed now; "" where they can be
+    Raises a ParameterException for a wrong value at the start.
     """
-    known = {parameter.name: parameter for parameter in table}
+    rows = table.rows()
+    known = {parameter.name: parameter for parameter in rows}
 
     def check(changes: list[Parameter]) -> SetParametersResult:
         for change in changes:
@@ -99,14 +135,15 @@ def declare(
     node.add_on_set_parameters_callback(check)
     node.declare_parameters(
         "",
-        [(parameter.name, parameter.default, parameter.descriptor()) for parameter in table],
+        [(parameter.name, parameter.default, parameter.descriptor()) for parameter in rows],
     )
+    return table(node)
 
 
-def help_text(about: str | None, table: Sequence[NodeParameter]) -> str:
+def help_text(about: str | None, table: type[ParameterTable]) -> str:
     """What --help says: the module's docstring and the parameters with their defaults."""
     lines = [about or "", "parameters:"]
-    for parameter in table:
+    for parameter in table.rows():
         lines.append(f"  {parameter.name} (default: {parameter.default!r})")
         text = parameter.description
         if parameter.choices:

@@ -2,7 +2,7 @@
 
 For every image topic in `image_topics`, outputs appear beside the camera, under
 <camera>/segmentation/: labels, confidence, overlay, camera_info, legend and label_info (see
-camera_stream.py). All cameras share one engine and take turns. Once a second /diagnostics says
+camera_outputs.py). All cameras share one engine and take turns. Once a second /diagnostics says
 how each of them fares.
 
 A lifecycle node: `configure` reads the model and opens the engine, `activate` begins to listen.
@@ -12,111 +12,90 @@ configure again.
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import ExternalShutdownException
-from rclpy.subscription import Subscription
 
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
 from carla_unet_ros.model_file import ModelError
-from carla_unet_ros.ros.camera_topics import CameraTopics, check_apart, check_image_topics
+from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics, check_outputs
 from carla_unet_ros.ros.diagnostics import ERROR, OK, number, status
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
-from carla_unet_ros.ros.main import run
-from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
+from carla_unet_ros.ros.main import must_end, run
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
+from carla_unet_ros.segmentation.camera_input import RELIABILITIES
 from carla_unet_ros.segmentation.camera_status import camera_status
-from carla_unet_ros.segmentation.camera_stream import RELIABILITIES, CameraStream
+from carla_unet_ros.segmentation.camera_stream import CameraStream, WaitingFrame
+from carla_unet_ros.segmentation.camera_turns import CameraTurns
 from carla_unet_ros.segmenter import Segmenter
 
-PARAMETERS = (
-    NodeParameter(
-        "model",
+
+class Parameters(ParameterTable):
+    model = NodeParameter(
         "",
         "ONNX file of the model; '' is the one that comes with the package: carla_unet.onnx for "
         "tensorrt, its int8 form carla_unet_int8.onnx for openvino",
-    ),
-    NodeParameter(
-        "engine",
+    )
+    engine = NodeParameter(
         "auto",
         "what runs the model: auto is tensorrt where a GPU and TensorRT are there, else openvino",
         choices=ENGINE_KINDS,
-    ),
-    NodeParameter(
-        "engine_cache",
+    )
+    engine_cache = NodeParameter(
         "",
         "folder in which built TensorRT engines are kept; '' is ~/.cache/carla_unet_ros",
-    ),
-    NodeParameter(
-        "image_topics",
+    )
+    image_topics = NodeParameter(
         ["/carla/ego_vehicle/rgb_front/image"],
         "image topics of 1 to 8 cameras; sensor_msgs/CompressedImage where a name ends in "
         "/compressed, else sensor_msgs/Image",
         check=check_image_topics,
-    ),
-    NodeParameter(
-        "reliability",
+    )
+    reliability = NodeParameter(
         "reliable",
         "QoS with which frames are subscribed; best_effort loses most large frames unless the "
         "publisher's shared memory is enlarged",
         choices=RELIABILITIES,
-    ),
-    NodeParameter(
-        "overlay_opacity",
+    )
+    overlay_opacity = NodeParameter(
         0.5,
         "how strongly the overlay's colours cover the frame: 0 not at all, 1 wholly",
         range=(0.0, 1.0),
         live=True,
-    ),
-    NodeParameter(
-        "output_tags",
+    )
+    output_tags = NodeParameter(
         "",
         "CARLA version whose tags are published as class ids, such as 0.9.15; '' is the model's "
         "own ids",
         check=lambda version: version and carla_label_set(version),
-    ),
-    NodeParameter(
-        "autostart",
+    )
+    autostart = NodeParameter(
         True,
         "whether the node configures and activates itself; false leaves it to a lifecycle manager",
         constant=True,
-    ),
-)
+    )
 
 
 class SegmentationNode(ManagedNode):
-    """Parameters: PARAMETERS. Services: those of every lifecycle node. Publishes /diagnostics."""
+    """Services: those of every lifecycle node. Publishes /diagnostics."""
 
     def __init__(self) -> None:
-        self._cameras: list[CameraStream] = []
         super().__init__("segmentation")
+        self._cameras: list[CameraStream] = []
+        self._turns = CameraTurns[CameraStream, WaitingFrame]()
+        self._frame_waits = self.create_guard_condition(self._serve)
         self._segmenter: Segmenter | None = None
         self._frame_clock = FrameClock(self)
         self._refusal = ""
-        declare(self, PARAMETERS, frozen=self._why_frozen)
+        self._values = declare(self, Parameters, frozen=self._why_frozen)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
-        if self._value("autostart"):
+        if self._values.autostart:
             self.start_soon()
-
-    @property
-    def subscriptions(self) -> Iterator[Subscription]:
-        """In the order in which the executor serves them: whose turn is longest ago, first.
-
-        In an order that never changes, the first camera would get most of an engine that is too
-        slow for all: the later ones have their newest frame taken when the next round begins.
-        """
-        turns = {
-            subscription: camera.last_turn
-            for camera in self._cameras
-            for subscription in camera.subscriptions
-        }
-        return iter(sorted(super().subscriptions, key=lambda each: turns.get(each, 0.0)))
 
     def configure(self) -> None:
         self._refusal = ""
@@ -145,19 +124,19 @@ class SegmentationNode(ManagedNode):
             self._segmenter = None
 
     def _open(self) -> None:
-        topics: list[str] = self._value("image_topics")
-        check_apart(self.resolve_topic_name(topic) for topic in topics)
-        cache = self._value("engine_cache")
+        topics = self._values.image_topics
+        check_outputs(topics, self.resolve_topic_name)
+        cache = self._values.engine_cache
         segmenter = Segmenter(
-            model=self._value("model") or None,
-            engine=self._value("engine"),
+            model=self._values.model or None,
+            engine=self._values.engine,
             engine_cache=Path(cache).expanduser() if cache else None,
             log=self._log,
         )
         self._segmenter = segmenter
         model = segmenter.model
         legend = Legend(
-            labels=labels_to_publish(model.label_set, self._value("output_tags")),
+            labels=labels_to_publish(model.label_set, self._values.output_tags),
             model_labels=model.label_set,
             model=model.name,
             engine=segmenter.engine.name,
@@ -166,14 +145,37 @@ class SegmentationNode(ManagedNode):
             CameraStream(
                 node=self,
                 topics=CameraTopics(topic),
-                reliability=self._value("reliability"),
+                reliability=self._values.reliability,
                 segmenter=segmenter,
                 legend=legend,
                 clock=self._frame_clock,
-                opacity=lambda: self._value("overlay_opacity"),
+                opacity=lambda: self._values.overlay_opacity,
+                turns=self._turns,
+                step=self._serve_soon,
             )
             for topic in topics
         ]
+
+    def _serve_soon(self) -> None:
+        """A frame waits: one camera alone is served at once, of several the one whose turn it is.
+
+        The executor first hands over what the other cameras have, then comes back for the guard
+        condition: so the newest frame of each is known when it is decided. A frame that is taken
+        and then replaced costs a millisecond, which only an overloaded engine has to bear.
+        """
+        if len(self._turns) == 1:
+            self._serve()
+        else:
+            self._frame_waits.trigger()
+
+    def _serve(self) -> None:
+        """One step: a frame of the camera whose turn is longest ago."""
+        turn = self._turns.take()
+        if turn is not None:
+            camera, frame = turn
+            camera.segment(*frame)
+        if self._turns.waiting:
+            self._frame_waits.trigger()
 
     def _publish_diagnostics(self) -> None:
         node = self.get_fully_qualified_name()
@@ -215,15 +217,12 @@ class SegmentationNode(ManagedNode):
     def _log(self, text: str) -> None:
         """What an engine has to tell; one that is still being built is broken off by Ctrl-C."""
         self.get_logger().info(text)
-        if not self.context.ok():
+        if must_end():
             raise ExternalShutdownException
-
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(SegmentationNode, argv, about=help_text(__doc__, PARAMETERS))
+    return run(SegmentationNode, argv, about=help_text(__doc__, Parameters))
 
 
 if __name__ == "__main__":

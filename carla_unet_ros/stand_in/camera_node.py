@@ -1,4 +1,4 @@
-"""Stand-in for CARLA and its ROS bridge: the same topics, types, encodings and QoS, no simulator.
+"""Publishes what CARLA and its ROS bridge publish, without a simulator.
 
     out  /carla/<role_name>/<camera>/image                         bgra8 frames
          /carla/<role_name>/<camera>/camera_info                   plumb_bob without distortion
@@ -6,15 +6,15 @@
          /carla/<role_name>/semantic_segmentation_front/camera_info
          /clock                                                    simulation time from 0
 
-The first camera is rgb_front, further ones (rgb_2, rgb_3, ...) show the same. The truth is what
-the bridge sends, palette colours, or what CARLA's own ROS 2 interface sends, raw tags in the red
-channel. Simulation time advances by exactly 1 / rate a frame, however long drawing takes.
+Topics, types, encodings and QoS are the same. The first camera is rgb_front; further ones (rgb_2,
+rgb_3, ...) show the same frames. The truth is in palette colours, as the bridge sends it, or in
+raw tags in the red channel, as CARLA's own ROS 2 interface sends it. Simulation time advances by
+exactly 1 / rate with each frame, however long drawing takes.
 """
 
 import sys
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -31,7 +31,7 @@ from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS, CameraTopics
 from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.ros.main import run
-from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
 from carla_unet_ros.stand_in.camera_source import CameraSource, DriveSource, FolderSource
 from carla_unet_ros.stand_in.drive import Drive
 from carla_unet_ros.stand_in.frame_pace import FramePace
@@ -42,90 +42,82 @@ def _role(name: str) -> None:
         raise ValueError(f"{name!r} is no part of a topic name; use letters, digits and _")
 
 
-PARAMETERS = (
-    NodeParameter(
-        "role_name", "ego_vehicle", "the car's name in the topics", check=_role, constant=True
-    ),
-    NodeParameter(
-        "source",
+class Parameters(ParameterTable):
+    role_name = NodeParameter(
+        "ego_vehicle", "the car's name in the topics", check=_role, constant=True
+    )
+    source = NodeParameter(
         "",
         "what the cameras show: '' for the procedural drive, or a folder of recorded pairs, "
         "rgb/NAME.jpg or .png with label/NAME.png, played in the order of names, again and again",
         constant=True,
-    ),
-    NodeParameter(
-        "width",
+    )
+    width = NodeParameter(
         800,
         "of the drive's frames in pixels; recorded ones keep theirs",
         range=(1, LARGEST_SIDE),
         constant=True,
-    ),
-    NodeParameter(
-        "height",
+    )
+    height = NodeParameter(
         600,
         "of the drive's frames in pixels; recorded ones keep theirs",
         range=(1, LARGEST_SIDE),
         constant=True,
-    ),
-    NodeParameter(
-        "fov",
+    )
+    fov = NodeParameter(
         90.0,
         "horizontal field of view in degrees; for recorded frames, what they were taken with",
         range=(1.0, 179.0),
         constant=True,
-    ),
-    NodeParameter(
-        "rate", 20.0, "frames a second, in simulation time too", range=(0.1, 1000.0), constant=True
-    ),
-    NodeParameter(
-        "seed",
+    )
+    rate = NodeParameter(
+        20.0, "frames a second, in simulation time too", range=(0.1, 1000.0), constant=True
+    )
+    seed = NodeParameter(
         0,
         "which drive: seeds 0, 1, 2, ... are downtown, suburb, country in turn, in other weather "
         "after every three",
         range=(0, 2**31 - 1),
         constant=True,
-    ),
-    NodeParameter(
-        "cameras",
+    )
+    cameras = NodeParameter(
         1,
         "how many cameras publish the frames, for tests under load",
         range=(1, MOST_CAMERAS),
         constant=True,
-    ),
-    NodeParameter(
-        "truth",
+    )
+    truth = NodeParameter(
         "palette",
         "what the semantic camera sends: palette colours, as CARLA's bridge does, or raw tags in "
         "the red channel, as CARLA's own ROS 2 interface does",
         choices=("palette", "raw"),
         constant=True,
-    ),
-    NodeParameter(
-        "tags",
+    )
+    tags = NodeParameter(
         "0.9.13",
         "CARLA version whose tags and colours the semantic camera sends, such as 0.8.x or 0.9.16; "
         "the masks of a folder of pairs must hold the same",
         check=carla_label_set,
         constant=True,
-    ),
-)
+    )
 
-# What CARLA's bridge sets for its sensors and its clock: reliable, volatile, the last ten.
+
+# The QoS of the bridge's sensors and clock: reliable, volatile, keep last 10.
 BRIDGE_QOS = QoSProfile(depth=10)
 
 
 class CameraNode(Node):
-    """Parameters: PARAMETERS. Publishes the cameras' topics and /clock."""
+    """Publishes the cameras' topics and /clock."""
 
     def __init__(self) -> None:
         super().__init__("camera")
-        declare(self, PARAMETERS)
-        tags = carla_label_set(self._value("tags"))
-        self._rate = float(self._value("rate"))
-        self._fov = float(self._value("fov"))
+        self._values = declare(self, Parameters)
+        tags = carla_label_set(self._values.tags)
+        self._rate = self._values.rate
+        self._fov = self._values.fov
         self._source = self._open_source(tags)
-        self._truth_colours = truth_colours(tags, self._value("truth"))
-        names = ["rgb_front", *(f"rgb_{n}" for n in range(2, self._value("cameras") + 1))]
+        self._truth_colours = truth_colours(tags, self._values.truth)
+        names = ["rgb_front", *(f"rgb_{n}" for n in range(2, self._values.cameras + 1))]
         self._clock_publisher = self.create_publisher(Clock, "/clock", BRIDGE_QOS)
         self._cameras = [self._sensor(name) for name in names]
         self._truth = self._sensor("semantic_segmentation_front")
@@ -133,23 +125,23 @@ class CameraNode(Node):
         self._view = self._source.view(0)
         self.get_logger().info(f"showing {self._source.about} on {self._cameras[0].topic}")
         self._pace = FramePace(self._rate)
-        # The wall's time, never the simulation's, which stands still until this node moves it.
+        # A clock of the machine: simulation time stands still until this node advances it.
         first = self._pace.wait(monotonic_ns()) / 1e9
         steady = NodeClock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(first, self._tick, clock=steady)
 
     def _open_source(self, tags: LabelSet) -> CameraSource:
-        folder, seed = self._value("source"), self._value("seed")
+        folder, seed = self._values.source, self._values.seed
         if folder:
             return FolderSource(Path(folder).expanduser(), tags)
-        drive = Drive(self._value("width"), self._value("height"), self._fov, seed)
+        drive = Drive(self._values.width, self._values.height, self._fov, seed)
         return DriveSource(drive, tags, self._rate, f"the drive of seed {seed}")
 
     def _sensor(self, name: str) -> "_Sensor":
-        return _Sensor(self, f"{self._value('role_name')}/{name}")
+        return _Sensor(self, f"{self._values.role_name}/{name}")
 
     def _tick(self) -> None:
-        """Publishes the view made ready before, then makes the next one ready."""
+        """Publishes the view that is ready, then prepares the next one."""
         stamp = stamp_of(self._number, self._rate)
         frame, tags = self._view
         self._clock_publisher.publish(Clock(clock=stamp))
@@ -158,16 +150,13 @@ class CameraNode(Node):
         self._truth.publish(stamp, painted(tags, self._truth_colours), self._fov)
         self._number += 1
         self._view = self._source.view(self._number)
-        # At least a nanosecond: rcl takes a period of 0 for a timer that is always ready.
+        # At least a nanosecond: with a period of 0 rcl calls the timer all the time.
         self._timer.timer_period_ns = max(self._pace.wait(monotonic_ns()), 1)
         self._timer.reset()
 
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
-
 
 class _Sensor:
-    """One camera's image and camera_info, `frame_id` being "<role_name>/<camera>"."""
+    """Publishes image and camera_info of one camera; `frame_id` is "<role_name>/<camera>"."""
 
     def __init__(self, node: Node, frame_id: str) -> None:
         topics = CameraTopics(f"/carla/{frame_id}/image")
@@ -184,13 +173,13 @@ class _Sensor:
 
 
 def stamp_of(number: int, rate: float) -> Time:
-    """Simulation time of a frame: exactly number / rate, to the nanosecond."""
+    """Simulation time of frame `number`: number / rate, exact to the nanosecond."""
     seconds, nanoseconds = divmod(round(number * 10**9 / rate), 10**9)
     return Time(sec=seconds, nanosec=nanoseconds)
 
 
 def camera_info(header: Header, height: int, width: int, fov: float) -> CameraInfo:
-    """Calibration of a CARLA camera, as the bridge writes it: `fov` in degrees, D all zero."""
+    """The camera_info of a CARLA camera, as the bridge sends it. `fov` is in degrees."""
     camera = intrinsics(width, height, fov)
     f, cx, cy = camera.focal, camera.cx, camera.cy
     return CameraInfo(
@@ -206,9 +195,9 @@ def camera_info(header: Header, height: int, width: int, fov: float) -> CameraIn
 
 
 def truth_colours(tags: LabelSet, truth: str) -> Uint8:
-    """B, G, R, A of every id as the semantic camera sends it: uint8 [256, 4].
+    """uint8 [256, 4]: the colour B, G, R, A that the semantic camera sends for each id.
 
-    truth: "palette" for the classes' colours, "raw" for the ids in the red channel
+    truth: "palette" for the colours of the classes, "raw" for the ids in the red channel
     """
     colours = np.full((256, 4), 255, np.uint8)
     if truth == "palette":
@@ -220,12 +209,12 @@ def truth_colours(tags: LabelSet, truth: str) -> Uint8:
 
 
 def painted(ids: Uint8, colours: Uint8) -> Uint8:
-    """Ids uint8 [H, W] -> uint8 [H, W, 4]; one lookup of four bytes a pixel."""
+    """Ids uint8 [H, W] -> image uint8 [H, W, 4]. It looks up four bytes per pixel at once."""
     return np.take(colours.view(np.uint32)[:, 0], ids).view(np.uint8).reshape(*ids.shape, 4)
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run(CameraNode, argv, about=help_text(__doc__, PARAMETERS))
+    return run(CameraNode, argv, about=help_text(__doc__, Parameters))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ros_bench import Camera, Diagnostics, Process, RosBench, refusal, scene
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from carla_unet_ros.evaluation.evaluation_node import PARAMETERS, EvaluationNode
+from carla_unet_ros.evaluation.evaluation_node import EvaluationNode, Parameters
 from carla_unet_ros.labels import Uint8, carla_13, carla_label_set
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
@@ -190,4 +190,4 @@ def test_a_wrong_parameter_is_refused_with_a_sentence(
 
 
 def test_every_parameter_is_described() -> None:
-    assert all(parameter.description for parameter in PARAMETERS)
+    assert all(parameter.description for parameter in Parameters.rows())

@@ -13,12 +13,12 @@ from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.segmentation import segmentation_node
 from carla_unet_ros.stand_in import camera_node
 
-SEGMENTATION = {parameter.name for parameter in segmentation_node.PARAMETERS}
+SEGMENTATION = {parameter.name for parameter in segmentation_node.Parameters.rows()}
 SEGMENTATION |= {"params_file", "namespace", "use_sim_time", "respawn"}
-EXTRAS = {parameter.name for parameter in evaluation_node.PARAMETERS}
-EXTRAS |= {parameter.name for parameter in ground_grid_node.PARAMETERS}
+EXTRAS = {parameter.name for parameter in evaluation_node.Parameters.rows()}
+EXTRAS |= {parameter.name for parameter in ground_grid_node.Parameters.rows()}
 EXTRAS |= {"evaluate", "grid", "rviz", "rviz_config"}
-CAMERA = {parameter.name for parameter in camera_node.PARAMETERS}
+CAMERA = {parameter.name for parameter in camera_node.Parameters.rows()}
 BRIDGE = {"native", "host", "port", "timeout", "town", "passive", "fixed_delta_seconds"}
 BRIDGE |= {"objects_definition_file", "spawn_point_ego_vehicle", "role_name"}
 

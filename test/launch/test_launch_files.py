@@ -37,8 +37,8 @@ OF_ROS = {"use_sim_time", "start_type_description_service"}
 IMAGE, GRID = "sensor_msgs/msg/Image", "nav_msgs/msg/OccupancyGrid"
 
 
-def table(node: str) -> tuple[NodeParameter, ...]:
-    return import_module(f"carla_unet_ros.{MODULES[node]}").PARAMETERS
+def table(node: str) -> list[NodeParameter[Any]]:
+    return import_module(f"carla_unet_ros.{MODULES[node]}").Parameters.rows()
 
 
 def default(node: str, name: str) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from carla_unet_ros.ros.launch_arguments import boolean, description, given, node
-from carla_unet_ros.ros.parameters import NodeParameter
+from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
 
 
 def not_evening(value: str) -> None:
@@ -13,29 +13,28 @@ def not_evening(value: str) -> None:
         raise ValueError("it is too dark in the evening")
 
 
-TABLE = (
-    NodeParameter("engine", "auto", "what runs it", choices=("auto", "openvino")),
-    NodeParameter("opacity", 0.5, "how strong", range=(0.0, 1.0)),
-    NodeParameter("window", 100, "how many", range=(1, 100000)),
-    NodeParameter("autostart", True, "by itself"),
-    NodeParameter("topics", ["/a"], "which"),
-    NodeParameter("weather", "noon", "light", check=not_evening),
-)
+class Parameters(ParameterTable):
+    engine = NodeParameter("auto", "what runs it", choices=("auto", "openvino"))
+    opacity = NodeParameter(0.5, "how strong", range=(0.0, 1.0))
+    window = NodeParameter(100, "how many", range=(1, 100000))
+    autostart = NodeParameter(True, "by itself")
+    topics = NodeParameter(["/a"], "which")
+    weather = NodeParameter("noon", "light", check=not_evening)
 
 
 def test_an_empty_argument_says_nothing() -> None:
-    assert given(TABLE, {"engine": "", "opacity": " ", "other": "x"}) == {}
+    assert given(Parameters, {"engine": "", "opacity": " ", "other": "x"}) == {}
 
 
 def test_values_get_the_type_the_node_declares() -> None:
     texts = {"engine": "openvino", "opacity": "1", "window": "7", "autostart": "False"}
-    values = given(TABLE, texts)
+    values = given(Parameters, texts)
     assert values == {"engine": "openvino", "opacity": 1.0, "window": 7, "autostart": False}
     assert isinstance(values["opacity"], float)
 
 
 def test_a_text_that_looks_like_a_number_stays_a_text() -> None:
-    assert given(TABLE, {"weather": "0.10"}) == {"weather": "0.10"}
+    assert given(Parameters, {"weather": "0.10"}) == {"weather": "0.10"}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_a_text_that_looks_like_a_number_stays_a_text() -> None:
     ],
 )
 def test_a_list_may_be_written_with_or_without_brackets_and_quotes(text: str) -> None:
-    assert given(TABLE, {"topics": text}) == {"topics": ["/front/image", "/rear/image"]}
+    assert given(Parameters, {"topics": text}) == {"topics": ["/front/image", "/rear/image"]}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def test_a_list_may_be_written_with_or_without_brackets_and_quotes(text: str) ->
 )
 def test_a_wrong_value_is_told_in_a_sentence(name: str, text: str, sentence: str) -> None:
     with pytest.raises(ValueError) as error:
-        given(TABLE, {name: text})
+        given(Parameters, {name: text})
     assert str(error.value) == sentence
 
 
@@ -75,7 +74,7 @@ def test_booleans_are_understood_as_launch_files_write_them(text: str, value: bo
 
 
 def test_the_description_tells_what_is_allowed_and_the_default() -> None:
-    assert [description(parameter) for parameter in TABLE[:3]] == [
+    assert [description(parameter) for parameter in Parameters.rows()[:3]] == [
         "what runs it; one of auto, openvino. Left empty: as in params_file, else 'auto'",
         "how strong; 0 to 1. Left empty: as in params_file, else 0.5",
         "how many; 1 to 100000. Left empty: as in params_file, else 100",
@@ -86,7 +85,7 @@ def test_arguments_rule_over_fixed_values_and_both_over_the_file(tmp_path: Path)
     params_file = tmp_path / "params.yaml"
     params_file.touch()
     texts = {"params_file": str(params_file), "namespace": "/car", "window": "7"}
-    keywords = node("camera", TABLE, texts, window=9, use_sim_time=True)
+    keywords = node("camera", Parameters, texts, window=9, use_sim_time=True)
     assert keywords["parameters"] == [str(params_file), {"window": 7, "use_sim_time": True}]
     assert (keywords["executable"], keywords["name"]) == ("camera_node", "camera")
     assert keywords["namespace"] == "/car"
@@ -94,8 +93,8 @@ def test_arguments_rule_over_fixed_values_and_both_over_the_file(tmp_path: Path)
 
 def test_a_params_file_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no file; expected a YAML file of parameters"):
-        node("camera", TABLE, {"params_file": str(tmp_path / "none.yaml")})
+        node("camera", Parameters, {"params_file": str(tmp_path / "none.yaml")})
 
 
 def test_without_a_params_file_there_are_the_arguments_alone() -> None:
-    assert node("camera", TABLE, {})["parameters"] == [{}]
+    assert node("camera", Parameters, {})["parameters"] == [{}]

@@ -76,29 +76,93 @@ def test_a_node_with_nothing_to_do_wakes_up_to_end() -> None:
     assert [node.wait(timeout=30) for node in nodes] == [0] * len(nodes)
 
 
-STUCK_NODE = """
-import ctypes, sys
+SIGNALLED_NODE = """
+import atexit, os, signal, sys
 from rclpy.node import Node
-from carla_unet_ros.ros import main as ros_main
+from std_msgs.msg import String
+from carla_unet_ros.ros.main import run
 
-class Stuck(Node):
+def come_to(moment):
+    if moment in sys.argv[1].split(","):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+class Signalled(Node):
+    def __init__(self):
+        super().__init__("signalled")
+        come_to("constructor")
+        self.publisher = self.create_publisher(String, "words", 10)
+        self.create_timer(0.001, self.on_timer)
+
+    def on_timer(self):
+        come_to("callback")
+        self.publisher.publish(String(data="a word"))
+
     def destroy_node(self):
-        ctypes.PyDLL(None).pause()  # as a library that never returns, Python's lock held
+        come_to("destruction")
+        super().destroy_node()
 
-def make_node():
-    node = Stuck("stuck")
-    node.create_timer(0.001, lambda: print("spins", flush=True))
-    return node
-
-ros_main._SECONDS_TO_END = 1
-sys.exit(ros_main.run(make_node))
+atexit.register(come_to, "exit")
+sys.exit(run(Signalled, []))
 """
 
 
 @pytest.mark.usefixtures("ros_domain")
-def test_a_node_that_does_not_end_says_where_and_is_killed() -> None:
+@pytest.mark.parametrize(
+    "moments", ["constructor", "callback", "callback,destruction", "callback,exit"]
+)
+def test_a_signal_is_without_noise_at_every_moment(moments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED_NODE, moments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+STUCK_NODE = """
+import contextlib, ctypes, sys
+from rclpy.node import Node
+from carla_unet_ros.ros import main as ros_main
+
+def never_return():
+    ctypes.PyDLL(None).pause()  # as a library does, Python's lock held
+
+class Stuck(Node):
+    def destroy_node(self):
+        if sys.argv[1] == "destruction":
+            never_return()
+        super().destroy_node()
+
+@contextlib.contextmanager
+def participant(node):
+    yield
+    if sys.argv[1] == "participant":
+        never_return()
+
+def callback():
+    print("spins", flush=True)
+    while sys.argv[1] == "callback":
+        pass
+
+def make_node():
+    node = Stuck("stuck")
+    node.create_timer(0.001, callback)
+    return node
+
+ros_main.keep_participant = participant
+ros_main._SECONDS_TO_END = 4
+ros_main._SECONDS_FOR_DDS = 1
+sys.exit(ros_main.run(make_node, []))
+"""
+
+
+def end_stuck_node(moment: str) -> tuple[int, str]:
+    """Exit status and errors after Ctrl-C."""
     process = subprocess.Popen(
-        [sys.executable, "-c", STUCK_NODE],
+        [sys.executable, "-c", STUCK_NODE, moment],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -107,8 +171,22 @@ def test_a_node_that_does_not_end_says_where_and_is_killed() -> None:
     assert process.stdout.readline() == "spins\n"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGALRM
-    assert "in destroy_node" in errors
+    return process.returncode, errors
+
+
+@pytest.mark.usefixtures("ros_domain")
+@pytest.mark.parametrize(
+    ("moment", "place"), [("destruction", "in destroy_node"), ("callback", "in callback")]
+)
+def test_a_node_that_does_not_end_says_where_and_is_ended(moment: str, place: str) -> None:
+    status, errors = end_stuck_node(moment)
+    assert status == 1
+    assert place in errors
+
+
+@pytest.mark.usefixtures("ros_domain")
+def test_a_node_whose_participant_does_not_end_has_done_its_work_and_leaves_in_silence() -> None:
+    assert end_stuck_node("participant") == (0, "")
 
 
 @pytest.mark.usefixtures("ros_domain")

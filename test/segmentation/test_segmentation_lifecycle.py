@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from ros_bench import Camera, Diagnostics, Process, RosBench, pixels, refusal, scene
 from sensor_msgs.msg import Image
 
-from carla_unet_ros.segmentation.segmentation_node import PARAMETERS, SegmentationNode
+from carla_unet_ros.segmentation.segmentation_node import Parameters, SegmentationNode
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
 LABELS = f"{CAMERA}/segmentation/labels"
@@ -222,7 +222,7 @@ def test_cameras_that_meet_only_in_the_namespace_are_refused(
 
 def test_every_parameter_is_described(bench: RosBench, tiny_model_path: Path) -> None:
     bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
-    names = [parameter.name for parameter in PARAMETERS]
+    names = [parameter.name for parameter in Parameters.rows()]
     request = DescribeParameters.Request(names=names)
     answer = bench.call(DescribeParameters, "/segmentation/describe_parameters", request)
     found = {descriptor.name: descriptor for descriptor in answer.descriptors}
@@ -236,7 +236,7 @@ def test_every_parameter_is_described(bench: RosBench, tiny_model_path: Path) ->
 def test_the_configuration_file_lists_every_parameter_with_its_default() -> None:
     listed = yaml.safe_load(CONFIG.read_text())["/**"]["ros__parameters"]
     assert listed.pop("use_sim_time") is True
-    assert listed == {parameter.name: parameter.default for parameter in PARAMETERS}
+    assert listed == {parameter.name: parameter.default for parameter in Parameters.rows()}
 
 
 def test_the_configuration_file_is_accepted(bench: RosBench, tiny_model_path: Path) -> None:
@@ -301,4 +301,6 @@ def test_help_teaches(bench: RosBench) -> None:
     process = bench.start("segmentation.segmentation_node", "--", "--help")
     assert process.popen.wait(30) == 0
     assert "/diagnostics says" in process.printed
-    assert all(f"  {parameter.name} (default: " in process.printed for parameter in PARAMETERS)
+    assert all(
+        f"  {parameter.name} (default: " in process.printed for parameter in Parameters.rows()
+    )

@@ -15,7 +15,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
 from carla_unet_ros.labels import carla_13, carla_label_set, mapping
-from carla_unet_ros.stand_in.camera_node import BRIDGE_QOS, PARAMETERS
+from carla_unet_ros.stand_in.camera_node import BRIDGE_QOS, Parameters
 from carla_unet_ros.stand_in.drive import Drive
 
 RGB = "/carla/ego_vehicle/rgb_front"
@@ -198,7 +198,7 @@ def test_double_ctrl_c_ends_without_noise(bench: RosBench):
 
 def test_every_parameter_is_described(bench: RosBench):
     bench.start("stand_in.camera_node", **SIZE)
-    names = [parameter.name for parameter in PARAMETERS]
+    names = [parameter.name for parameter in Parameters.rows()]
     listed = bench.call(ListParameters, "/camera/list_parameters", ListParameters.Request())
     assert set(names) <= set(listed.result.names)
     request = DescribeParameters.Request(names=names)
@@ -244,7 +244,7 @@ def test_an_unreadable_frame_on_the_way_is_named(tmp_path: Path):
     write_pairs(tmp_path, 2)
     (tmp_path / "rgb" / "001.png").write_bytes(b"no picture")
     printed = failing("--ros-args", "-p", f"source:={tmp_path}", "-p", "tags:=0.8.x")
-    assert f"{tmp_path}/rgb/001.png cannot be read as an image" in printed
+    assert f"{tmp_path}/rgb/001.png is no picture that can be read" in printed
 
 
 def test_help_tells_topics_and_parameters(capsys: pytest.CaptureFixture[str]):
@@ -255,4 +255,4 @@ def test_help_tells_topics_and_parameters(capsys: pytest.CaptureFixture[str]):
     assert ended.value.code == 0
     printed = capsys.readouterr().out
     assert "/carla/<role_name>/<camera>/image" in printed
-    assert all(f"  {parameter.name} (default: " in printed for parameter in PARAMETERS)
+    assert all(f"  {parameter.name} (default: " in printed for parameter in Parameters.rows())

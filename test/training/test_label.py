@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """carla_unet_label: frames in, pairs to train on out; what is kept, told and refused."""
 
 import json
@@ -146,7 +147,7 @@ def test_every_n_th_frame_and_a_list_choose(frames, model, tmp_path) -> None:
     ("make", "said"),
     [
         (lambda folder: folder / "nowhere", "is no folder; expected a folder of pictures, or"),
-        (lambda folder: _empty(folder), "holds no pictures"),
+        (lambda folder: _empty(folder), "holds no frames"),
         (lambda folder: _text(folder), "cannot be read as a rosbag2 recording"),
     ],
 )

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera frames of a rosbag2 recording, labels or not; needs no ROS."""
 
 import sqlite3

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """2D boxes as labels: what lies in a person's box and is no background is a person.
 
 boxes.csv: name, what, x, y, width, height; centre and size as shares of the picture. The thing in
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
-from carla_unet_ros.training.data.folders import DataError
+from carla_unet_ros.training.data.frame_names import DataError
 
 _COLUMNS = ("name", "what", "x", "y", "width", "height")
 _CLASSES = {  # upper part, lower part, share of the height that the upper one has

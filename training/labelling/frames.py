@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames without labels: a folder of pictures, or the camera topic of a bag. No torch, no ROS.
 
     for name, frame in open_frames(path, topic): ...    frame uint8 [H, W, 3], B, G, R
@@ -7,17 +8,13 @@ so that an hour of driving needs no more memory than a minute.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import cv2
-import numpy as np
-
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.training.data.folders import LAYOUTS, DataError
-
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+from carla_unet_ros.pictures import PictureError, read_colours, shown
+from carla_unet_ros.training.data.folders import LAYOUTS
+from carla_unet_ros.training.data.frame_names import DataError, files_by_name, why_no_frames
 
 
 class NamedFrame(NamedTuple):
@@ -43,27 +40,19 @@ class FrameFolder:
     def __init__(self, folder: Path) -> None:
         places = [folder / frames for frames in dict.fromkeys(layout[0] for layout in LAYOUTS)]
         self._folder = next((place for place in places if place.is_dir()), folder)
-        files = sorted(
-            entry for entry in self._folder.iterdir() if entry.suffix.lower() in _SUFFIXES
-        )
-        self._files = {file.stem: file for file in files}
+        self._files = files_by_name(self._folder)
         self.names = list(self._files)
-        if not files:
-            raise DataError(
-                f"{self._folder} holds no pictures; expected {', '.join(_SUFFIXES)} in it, or in "
-                "its rgb/ or CameraRGB/"
-            )
-        if len(self._files) < len(files):
-            twice = next(f for f, g in pairwise(files) if f.stem == g.stem)
-            raise DataError(f"{self._folder} holds two pictures named {twice.stem}: remove one")
+        if not self.names:
+            raise DataError(why_no_frames(self._folder))
 
     def read(self, names: Sequence[str]) -> Iterator[NamedFrame]:
-        for name in names:
-            frame = cv2.imread(str(self._files[name]), cv2.IMREAD_COLOR)
-            if frame is None:
-                yield NamedFrame(name, None, f"{self._files[name]} cannot be read as an image")
-            else:
-                yield NamedFrame(name, np.asarray(frame, np.uint8))
+        return map(self._read, names)
+
+    def _read(self, name: str) -> NamedFrame:
+        try:
+            return NamedFrame(name, read_colours(self._folder / self._files[name]))
+        except PictureError as error:
+            return NamedFrame(name, None, str(error))
 
 
 def open_frames(path: Path, topic: str) -> FrameSource:
@@ -79,6 +68,6 @@ def open_frames(path: Path, topic: str) -> FrameSource:
         return FrameBag(path, topic)
     if not path.is_dir():
         raise DataError(
-            f"{path} is no folder; expected a folder of pictures, or a rosbag2 recording"
+            f"{shown(path)} is no folder; expected a folder of pictures, or a rosbag2 recording"
         )
     return FrameFolder(path)

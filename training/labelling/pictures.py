@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A page of labelled frames to look at: what a report's numbers cannot say."""
 
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ import numpy as np
 
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
 from carla_unet_ros.labels.overlay import draw_overlay
+from carla_unet_ros.pictures import write_picture
 from carla_unet_ros.training.labelling.votes import DARK, brightened
 
 _TILE = 320, 240
@@ -28,10 +30,8 @@ def contact_sheet(pairs: Sequence[tuple[Uint8, Uint8]], labels: LabelSet) -> Uin
 def write_contact_sheet(
     path: Path, pairs: Sequence[tuple[Uint8, Uint8]], labels: LabelSet
 ) -> None:
-    """Raises OSError where the picture cannot be written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), contact_sheet(pairs, labels)):
-        raise OSError(f"{path} cannot be written")
+    """As a JPEG. Raises OSError where it cannot be written."""
+    write_picture(path, contact_sheet(pairs, labels), jpeg=85)
 
 
 def _tiles(frame: Uint8, ids: Uint8, labels: LabelSet) -> tuple[Uint8, Uint8]:

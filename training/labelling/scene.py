@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the place of a pixel says, for a camera that looks ahead along the road.
 
 Nets that learned by day call a black sky vegetation or building, and wet road sidewalk. Neither

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which confidence is enough, class by class.
 
 One threshold for all keeps nearly every road pixel and a third of the people, so that a net

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What several models, each looking several times, say of a frame.
 
     frame uint8 [H, W, 3], B, G, R  ->  Vote(labels uint8 [H, W], confidence uint8 [H, W])

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a frame of a clear day becomes in another weather, and what stays as it is."""
 
 import pytest

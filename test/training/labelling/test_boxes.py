@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a box says of its pixels."""
 
 import numpy as np

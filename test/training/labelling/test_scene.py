@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the place of a pixel settles, whatever models said of it."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Looks add up to a vote; thresholds let each class keep its surest pixels."""
 
 import numpy as np
