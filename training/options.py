@@ -25,6 +25,8 @@ class Options:
     rare_paste: float
     mix: float
     relight: float
+    weather: float
+    bonnet: float
     labels: str
     channels: int
     depth: int
@@ -70,6 +72,10 @@ class Options:
         unknown = [folder for folder in self.validate if folder not in self.data]
         if unknown:
             raise OptionError(f"--validate {unknown[0]} is not among --data, so has no --tags")
+        if (self.weather or self.bonnet) and self.labels != "carla-13":
+            raise OptionError(
+                f"--weather and --bonnet know the classes of carla-13, not of {self.labels}"
+            )
         if self.frames < self.batch:
             raise OptionError(f"--frames {self.frames} is less than one --batch of {self.batch}")
 
@@ -136,6 +142,9 @@ def _data_arguments(parser: argparse.ArgumentParser) -> None:
         "the classes of another frame")  # fmt: skip
     add("--relight", type=float, default=0.3, help="share of the frames where each class stands "
         "in a light of its own")  # fmt: skip
+    add("--weather", type=float, default=0.0, help="share of the frames that get a night, fog, a "
+        "low sun or wet ground drawn into them")  # fmt: skip
+    add("--bonnet", type=float, default=0.0, help="share of the frames that get a bonnet")
     add("--labels", default="carla-13", help="label set to learn: carla-13 or a CARLA version")
 
 

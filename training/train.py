@@ -30,6 +30,7 @@ from carla_unet_ros.training.data import loading
 from carla_unet_ros.training.data.augmentation import Augmentation
 from carla_unet_ros.training.data.folders import DataError
 from carla_unet_ros.training.data.sources import TrainingData, class_pixels
+from carla_unet_ros.training.data.weather import Weather
 from carla_unet_ros.training.net import losses
 from carla_unet_ros.training.net.checkpoints import (
     CheckpointError,
@@ -126,7 +127,13 @@ class Run:
             self.data.sources,
             self.options.shares,
             self.options.frames,
-            Augmentation(width, height, rare=self.data.rare, relit=self.options.relight),
+            Augmentation(
+                width,
+                height,
+                rare=self.data.rare,
+                relit=self.options.relight,
+                weather=Weather(self.options.weather, self.options.bonnet),
+            ),
             self.options.seed,
             self.epoch,
             self.data.rare,

@@ -57,6 +57,9 @@ class Weather:
         return frame, labels
 
 
+CLEAR = Weather()
+
+
 def make_night(frame: Tensor, labels: Tensor) -> Tensor:
     """Dark, with a dark sky, pools of lamps, headlights on the road, lit windows, rear lights."""
     height, width = labels.shape
