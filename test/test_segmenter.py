@@ -11,7 +11,11 @@ from carla_unet_ros import segmenter as segmenter_module
 from carla_unet_ros.engines import SIZES_KEPT, EngineError, open_engine
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import Uint8, carla_13
-from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, read_model
+from carla_unet_ros.model_file import (
+    SHIPPED_FP16_MODEL,
+    SHIPPED_INT8_MODEL,
+    read_model,
+)
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.stand_in.drive import Drive
 
@@ -127,7 +131,7 @@ def test_a_signal_after_two_engines_ended_is_handled(tiny_model_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("tensorrt", SHIPPED_MODEL), ("openvino", SHIPPED_INT8_MODEL)]
+    ("kind", "expected"), [("tensorrt", SHIPPED_FP16_MODEL), ("openvino", SHIPPED_INT8_MODEL)]
 )
 def test_each_engine_has_its_form_of_the_shipped_model(
     monkeypatch: pytest.MonkeyPatch, kind: str, expected: Path

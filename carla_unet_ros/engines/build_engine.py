@@ -18,7 +18,7 @@ from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model
+from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, Model, ModelError, read_model
 
 Size = tuple[int, int]
 
@@ -48,7 +48,10 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--model", type=Path, default=SHIPPED_MODEL, help="ONNX file (default: the shipped model)"
+        "--model",
+        type=Path,
+        default=SHIPPED_FP16_MODEL,
+        help="ONNX file (default: the shipped model, in fp16)",
     )
     parser.add_argument(
         "--size",

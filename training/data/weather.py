@@ -110,21 +110,22 @@ def make_wet(frame: Tensor, labels: Tensor) -> Tensor:
 
 
 def add_bonnet(frame: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The own bonnet over up to 0.4 of the height: paint with a gleam, and some reflection."""
+    """The own bonnet over up to 0.46 of the height: paint with a gleam, and some reflection."""
     height, width = labels.shape
-    rise = _between(0.04, 0.4) * height
+    rise = _between(0.05, 0.46) * height
     columns = torch.arange(width).float()
-    off = (columns - width * _between(0.3, 0.7)).abs() / (width * _between(0.35, 0.9))
+    off = (columns - width * _between(0.3, 0.7)).abs() / (width * _between(0.35, 1.6))
     edge = height - rise * (1 - off.clamp(max=1.2) ** _between(1.5, 5))
     down = torch.arange(height).float()[:, None] - edge[None]
-    paint = torch.rand(3, 1, 1) * _between(0.05, 1.0)
+    paint = torch.rand(3, 1, 1) ** _between(0.5, 2.0)
+    paint = paint / paint.max() * _between(0.05, 1.1)
     shade = paint * (
         _between(0.6, 1.4) + _between(-0.6, 0.6) * (down / max(rise, 1)).clamp(0, 1.5)
     )
     rows = (edge[None].long() - down.long()).clamp(0, height - 1)
     mirror = torch.gather(frame, 1, rows[None].expand_as(frame))
     mirror = F.avg_pool2d(mirror[None], 9, 1, 4, count_include_pad=False)[0]
-    painted = torch.lerp(shade, mirror * (0.3 + 0.7 * paint), _between(0.0, 0.6))
+    painted = torch.lerp(shade, mirror * (0.3 + 0.7 * paint), _between(0.0, 0.85))
     gleam = float(edge.min()) + _between(0, rise)
     painted = painted + _between(0.0, 0.5) * _glow(
         height, width, _between(0, width), gleam, width * _between(0.03, 0.3), _between(0.1, 0.5)

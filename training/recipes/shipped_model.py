@@ -29,7 +29,7 @@ _LABELLING = "--boxes {boxes} --night-sky --own-lane --no-mirror --keep 0.75 --l
 _TRAINING = (
     "--network-size 448x320 --crop 320x256 --batch 8 --weight-decay 2e-2 --dropout 0.05 "
     "--rare Pedestrians Poles TrafficSigns Other --rare-crops 0.4 --rare-paste 0.3 --mix 0.2 "
-    "--relight 0.2 --weather 0.35 --bonnet 0.14 --class-weight 0.35 --dice 0.7"
+    "--relight 0.2 --weather 0.35 --bonnet 0.24 --class-weight 0.35 --dice 0.7"
 )
 _EXPORTING = "--network-size 448x320 --flips"
 
