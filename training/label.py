@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import cv2
@@ -18,95 +17,24 @@ import numpy as np
 from tqdm import tqdm
 
 from carla_unet_ros.engines import EngineError
-from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
+from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import write_pair
-from carla_unet_ros.training.data.frame_names import DataError, read_list
-from carla_unet_ros.training.labelling.boxes import Box, apply_boxes, read_boxes
+from carla_unet_ros.training.data.frame_names import DataError, files_by_name, read_list
+from carla_unet_ros.training.labelling.boxes import read_boxes
 from carla_unet_ros.training.labelling.frames import FrameSource, NamedFrame, open_frames
+from carla_unet_ros.training.labelling.labeller import Labeller
 from carla_unet_ros.training.labelling.pictures import write_contact_sheet
-from carla_unet_ros.training.labelling.scene import settle_night_sky, settle_own_lane
-from carla_unet_ros.training.labelling.thresholds import class_thresholds, keep_sure
+from carla_unet_ros.training.labelling.report import Report
+from carla_unet_ros.training.labelling.thresholds import class_thresholds
 from carla_unet_ros.training.labelling.votes import Voters
+from carla_unet_ros.whole_files import write_whole
 
 _TOPIC = "/carla/ego_vehicle/rgb_front/image"
 _JPEG = 95
 _FRAMES_SAMPLED = 100
 _SHOWN_PER_SHEET = 12
-_CARLA_13_TAGS = "0.8.x"
-
-
-@dataclass
-class Report:
-    """What became of the frames.
-
-    voted, kept: share of all pixels by class, before and after thresholds, boxes and scene
-    unsure:      share of all pixels that are 255
-    problems:    one sentence for each frame that could not be read
-    """
-
-    source: str
-    models: list[str]
-    tags: str
-    thresholds: dict[str, float]
-    frames: int = 0
-    voted: dict[str, float] = field(default_factory=dict)
-    kept: dict[str, float] = field(default_factory=dict)
-    unsure: float = 0.0
-    problems: list[str] = field(default_factory=list)
-
-    def text(self) -> str:
-        lines = [
-            f"{self.frames} frames labelled, {self.unsure:.0%} of their pixels unsure (255)",
-            f"  {'class':16} voted   kept   from confidence",
-        ]
-        for name, voted in self.voted.items():
-            lines.append(
-                f"  {name:16} {voted:6.2%} {self.kept[name]:6.2%}   {self.thresholds[name]:.2f}"
-            )
-        if self.problems:
-            lines.append(f"  left out {len(self.problems)}: {self.problems[0]}")
-        return "\n".join(lines)
-
-
-class Labeller:
-    """Labels one frame after the other, and counts.
-
-    thresholds: uint8 [classes], as `class_thresholds` gives them
-    boxes:      by frame name, or None where there are no boxes at all
-    """
-
-    def __init__(
-        self,
-        voters: Voters,
-        thresholds: Uint8,
-        boxes: dict[str, list[Box]] | None,
-        night_sky: bool,
-        own_lane: bool,
-    ) -> None:
-        self._voters, self._thresholds, self._boxes = voters, thresholds, boxes
-        self._night_sky, self._own_lane = night_sky, own_lane
-        self.voted = np.zeros(256, np.int64)
-        self.kept = np.zeros(256, np.int64)
-
-    def label(self, name: str, frame: Uint8) -> Uint8:
-        """Frame [H, W, 3], B, G, R -> labels [H, W], IGNORE where unsure."""
-        names = self._voters.labels
-        vote = self._voters.vote(frame)
-        voted = vote.labels
-        if self._own_lane:
-            voted = settle_own_lane(voted, names)
-        if self._night_sky:
-            voted = settle_night_sky(voted, frame, names)
-        sure = keep_sure(vote, self._thresholds)
-        # What the scene settles needs no confidence.
-        labels = np.where(voted != vote.labels, voted, sure)
-        if self._boxes is not None:
-            labels = apply_boxes(labels, frame, self._boxes.get(name, []), names)
-        self.voted += np.bincount(vote.labels.ravel(), minlength=256)
-        self.kept += np.bincount(labels.ravel(), minlength=256)
-        return labels
 
 
 def label(options: argparse.Namespace) -> Report:
@@ -124,9 +52,10 @@ def label(options: argparse.Namespace) -> Report:
     )
     thresholds = _thresholds(voters, source, wanted, options)
     labeller = Labeller(voters, thresholds, boxes, options.night_sky, options.own_lane)
-    report = _empty_report(options, voters.labels, thresholds)
-    _write_all(source, wanted, labeller, options.out, voters.labels, report)
-    _close(report, labeller, voters.labels, options.out)
+    models = [str(model) for model in options.models] or ["the shipped model"]
+    report = Report(str(options.frames), models, voters.labels, thresholds)
+    _write_all(source, wanted, labeller, options.out, report)
+    _close(report, options.out)
     return report
 
 
@@ -162,8 +91,7 @@ def _thresholds(
         votes, len(voters.labels), options.keep, options.least, options.enough
     )
     by_name = dict(zip(voters.labels.names, thresholds.tolist(), strict=True))
-    options.out.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(by_name, indent=1) + "\n")
+    write_whole(kept, json.dumps(by_name, indent=1) + "\n")
     return thresholds
 
 
@@ -172,7 +100,6 @@ def _write_all(
     wanted: list[str],
     labeller: Labeller,
     out: Path,
-    names: LabelSet,
     report: Report,
 ) -> None:
     """Labels what is not labelled yet, and a contact sheet of every now and then a frame."""
@@ -183,48 +110,26 @@ def _write_all(
         if frame is None:
             report.problems.append(problem)
             continue
-        ids = labeller.label(name, frame)
+        voted, ids = labeller.label(name, frame)
         write_pair(out, name, frame, ids, jpeg=_JPEG)
-        report.frames += 1
+        report.count(voted, ids)
         if place % stride == 0:
             shown.append((frame, ids))
         if len(shown) == _SHOWN_PER_SHEET:
-            write_contact_sheet(out / "pictures" / f"{name}.jpg", shown, names)
+            write_contact_sheet(out / "pictures" / f"{name}.jpg", shown, report.labels)
             shown = []
     if shown:
-        write_contact_sheet(out / "pictures" / "last.jpg", shown, names)
+        write_contact_sheet(out / "pictures" / "last.jpg", shown, report.labels)
 
 
 def _progress(source: FrameSource, names: list[str]) -> Iterator[NamedFrame]:
     yield from tqdm(source.read(names), "labelling", len(names), unit="frame")
 
 
-def _empty_report(options: argparse.Namespace, labels: LabelSet, thresholds: Uint8) -> Report:
-    return Report(
-        str(options.frames),
-        [str(model) for model in options.models] or ["the shipped model"],
-        _tags_of(labels),
-        {
-            name: round(value / 255, 3)
-            for name, value in zip(labels.names, thresholds, strict=True)
-        },
-    )
-
-
-def _close(report: Report, labeller: Labeller, labels: LabelSet, out: Path) -> None:
-    for counts, shares in ((labeller.voted, report.voted), (labeller.kept, report.kept)):
-        total = max(1, int(counts.sum()))
-        shares.update({name: float(counts[i] / total) for i, name in enumerate(labels.names)})
-    report.unsure = float(labeller.kept[IGNORE] / max(1, int(labeller.kept.sum())))
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(asdict(report), indent=1) + "\n")
-    names = sorted(path.stem for path in (out / "rgb").glob("*.jpg"))
-    (out / "train.txt").write_text("".join(f"{name}\n" for name in names))
-
-
-def _tags_of(labels: LabelSet) -> str:
-    """What `carla_unet_train --tags` must be told: ids of carla-13 are the tags of 0.8.x."""
-    return _CARLA_13_TAGS if labels.name == "carla-13" else labels.carla_tags
+def _close(report: Report, out: Path) -> None:
+    """train.txt and no val.txt: labels that models gave are for training only."""
+    write_whole(out / "report.json", json.dumps(report.as_dict(), indent=1) + "\n")
+    write_whole(out / "train.txt", "".join(f"{name}\n" for name in files_by_name(out / "rgb")))
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
