@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "carla_unet.onnx"
-"""The model that comes with the package."""
+"""The model that comes with the package, in fp32: what training goes on from."""
 
 SHIPPED_INT8_MODEL = SHIPPED_MODEL.with_name("carla_unet_int8.onnx")
-"""Its int8 form."""
+"""Its int8 form: what a CPU runs."""
+
+SHIPPED_FP16_MODEL = SHIPPED_MODEL.with_name("carla_unet_fp16.onnx")
+"""Its fp16 form: what TensorRT runs."""
 
 _MINIMUM_OPSET = 18
 _METADATA_KEY = "carla_unet_ros"

@@ -25,6 +25,7 @@ from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.training.data import loading
 from carla_unet_ros.training.data.augmentation import Augmentation
 from carla_unet_ros.training.data.sources import TrainingData, class_pixels
+from carla_unet_ros.training.data.weather import Weather
 from carla_unet_ros.training.net import losses
 from carla_unet_ros.training.net.checkpoints import (
     CheckpointError,
@@ -62,7 +63,12 @@ class Run:
             self.data.sources,
             self.data.shares,
             asked.frames,
-            Augmentation(*augmentation.crop, rare=self.options.rare, relit=augmentation.relight),
+            Augmentation(
+                *augmentation.crop,
+                rare=self.options.rare,
+                relit=augmentation.relight,
+                weather=Weather(augmentation.weather, augmentation.bonnet),
+            ),
             asked.seed,
             self.epoch,
             self.options.rare,

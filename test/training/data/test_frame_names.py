@@ -72,13 +72,16 @@ def test_a_name_that_is_listed_twice_is_refused(tmp_path: Path) -> None:
         read_list(tmp_path / "val.txt")
 
 
-@pytest.mark.parametrize(("there", "missing"), [("train", "val"), ("val", "train")])
-def test_one_list_without_the_other_is_refused(tmp_path: Path, there: str, missing: str) -> None:
+def test_a_train_list_alone_makes_a_folder_for_training_only(tmp_path: Path) -> None:
+    folder_of(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / "train.txt").write_text("a\nb\n")
+    assert split_names(tmp_path, tmp_path) == (["a", "b"], [])
+
+
+def test_a_val_list_alone_is_refused(tmp_path: Path) -> None:
     folder_of(tmp_path, "a.png", "b.png")
-    (tmp_path / f"{there}.txt").write_text("a\n")
-    with pytest.raises(
-        InputError, match=rf"has {there}\.txt without {missing}\.txt: what is held"
-    ):
+    (tmp_path / "val.txt").write_text("a\n")
+    with pytest.raises(InputError, match=r"has val\.txt without train\.txt: what to train on"):
         split_names(tmp_path, tmp_path)
 
 
