@@ -11,6 +11,7 @@ from carla_unet_ros.training.data.frame_names import (
     files_by_name,
     read_list,
     split_names,
+    unsplit_names,
     why_no_frames,
 )
 
@@ -72,17 +73,23 @@ def test_a_name_that_is_listed_twice_is_refused(tmp_path: Path) -> None:
         read_list(tmp_path / "val.txt")
 
 
-def test_a_train_list_alone_makes_a_folder_for_training_only(tmp_path: Path) -> None:
-    folder_of(tmp_path, "a.png", "b.png", "c.png")
-    (tmp_path / "train.txt").write_text("a\nb\n")
-    assert split_names(tmp_path, tmp_path) == (["a", "b"], [])
-
-
-def test_a_val_list_alone_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("there", "missing"), [("train", "val"), ("val", "train")])
+def test_one_list_without_the_other_is_refused(tmp_path: Path, there: str, missing: str) -> None:
     folder_of(tmp_path, "a.png", "b.png")
-    (tmp_path / "val.txt").write_text("a\n")
-    with pytest.raises(InputError, match=r"has val\.txt without train\.txt: what to train on"):
+    (tmp_path / f"{there}.txt").write_text("a\n")
+    with pytest.raises(
+        InputError, match=rf"has {there}\.txt without {missing}\.txt: what is held"
+    ):
         split_names(tmp_path, tmp_path)
+
+
+def test_a_folder_to_train_on_alone_may_have_a_train_list_and_no_val_list(tmp_path: Path) -> None:
+    assert unsplit_names(tmp_path) is None
+    (tmp_path / "train.txt").write_text("a\nb\n")
+    assert unsplit_names(tmp_path) == ["a", "b"]
+    (tmp_path / "val.txt").write_text("c\n")
+    with pytest.raises(InputError, match="unsplit"):
+        unsplit_names(tmp_path)
 
 
 def test_lists_that_overlap_are_refused(tmp_path: Path) -> None:
