@@ -7,7 +7,7 @@ A nested dataclass is a group of options. `--config FILE` reads options from YAM
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -81,6 +81,29 @@ def parse(kind: type[Options], prog: str, argv: Sequence[str] | None = None) -> 
         sys.exit(2)
     style = tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone
     return tyro.cli(kind, prog=prog, args=[*words, *typed], config=style)
+
+
+def run_command(
+    kind: type[Options],
+    prog: str,
+    command: Callable[[Options], int | None],
+    argv: Sequence[str] | None = None,
+    also: tuple[type[Exception], ...] = (),
+    stopped: str = "stopped",
+) -> int:
+    """Exit status of a command: its own or 0; 1 and a sentence for what a user can cause.
+
+    That is a ValueError, an OSError, or one of `also`. At Ctrl-C it is 130, and `stopped` is said.
+    """
+    options = parse(kind, prog, argv)
+    try:
+        return command(options) or 0
+    except (ValueError, OSError, *also) as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130
 
 
 def check_ranges(options: Any, **ranges: tuple[float, float]) -> None:

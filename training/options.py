@@ -9,6 +9,7 @@ from tyro.conf import arg
 
 from carla_unet_ros.command_line import EMPTY, Configured, Size, SizeOption, values_of
 from carla_unet_ros.command_line import parse as parse_command_line
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import label_set
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 from carla_unet_ros.training.data.sources import SourceFolder, render_drive
@@ -21,7 +22,7 @@ _FREE |= {"data", "validate", "unsplit"}
 """What may differ between a run and its continuation: it changes no result."""
 
 
-class OptionError(ValueError):
+class OptionError(InputError):
     """Options that do not fit each other, or not the run they continue; the text says why."""
 
 
@@ -144,12 +145,9 @@ class Options(Configured):
     machine: Machine = field(default_factory=Machine)
 
     def __post_init__(self) -> None:
-        """OptionError for classes there are not, and sizes the net cannot halve as often."""
+        """ValueError for classes there are not, and sizes the net cannot halve as often."""
         labels = label_set(self.sources.labels)
-        try:
-            labels.ids(self.augmentation.rare)
-        except ValueError as error:
-            raise OptionError(f"--rare: {error}") from error
+        labels.ids(self.augmentation.rare)
         multiple = self.net.unet(len(labels)).multiple
         for name, size in (
             ("--crop", self.augmentation.crop),

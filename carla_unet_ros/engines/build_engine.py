@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_group
 
-from carla_unet_ros.command_line import Configured, Size, SizeOption, check_ranges, parse
+from carla_unet_ros.command_line import Configured, Size, SizeOption, check_ranges, run_command
 from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
@@ -52,21 +52,19 @@ class Options(Configured):
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 1 not possible; the reason goes to stderr."""
-    options = parse(Options, "carla_unet_build_engine", argv)
-    try:
-        if options.list:
-            return _list(options.cache)
-        if options.clean:
-            return _clean(options.cache)
-        model = read_model(options.model)
-        sizes = list(chain(*options.size)) or [Size(800, 600)]
-        if options.dry_run:
-            return _describe(model, sizes, options.cache)
-        workspace = options.workspace and options.workspace * 2**20
-        return _build(model, sizes, options.cache, workspace)
-    except (EngineError, ModelError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return run_command(Options, "carla_unet_build_engine", _act, argv, (EngineError, ModelError))
+
+
+def _act(options: Options) -> int:
+    if options.list:
+        return _list(options.cache)
+    if options.clean:
+        return _clean(options.cache)
+    model = read_model(options.model)
+    sizes = list(chain(*options.size)) or [Size(800, 600)]
+    if options.dry_run:
+        return _describe(model, sizes, options.cache)
+    return _build(model, sizes, options.cache, options.workspace and options.workspace * 2**20)
 
 
 def _build(model: Model, sizes: list[Size], folder: Path | None, workspace: int | None) -> int:
