@@ -24,9 +24,10 @@ import report
 from torch import Tensor
 from tqdm import tqdm
 
+from carla_unet_ros.command_line import parse
 from carla_unet_ros.training.data.folders import DataError
 from carla_unet_ros.training.data.sources import render_drive
-from carla_unet_ros.training.options import OptionError, Options, parse
+from carla_unet_ros.training.options import OptionError, Options
 from carla_unet_ros.training.train import Run
 
 
@@ -47,12 +48,8 @@ def main(argv: list[str] | None = None) -> int:
             data, tags = own.data, own.tags
             if not data:
                 data, tags = [render_drive(Path(folder) / "drive", own.drive)], ["0.8.x"]
-            options = parse(
-                [
-                    *("--data", *map(str, data), "--tags", *tags, "--out", folder),
-                    *handed_on,
-                ]
-            )
+            places = ["--data", *map(str, data), "--tags", *tags, "--out", folder]
+            options = parse(Options, "carla_unet_train", [*places, *handed_on])
             step, rates, setting = measured(options, own.workers, own.batches)
     except (DataError, OptionError) as error:
         print(f"loading: {error}", file=sys.stderr)

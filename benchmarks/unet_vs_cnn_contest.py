@@ -11,6 +11,7 @@ from net_cost import equal_cost, multiply_adds
 from tqdm import tqdm
 from unet_vs_cnn_document import Figures, NetFigures
 
+from carla_unet_ros.command_line import parse
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import LabelSet, Uint8, carla_13, label_set
 from carla_unet_ros.training.data.drive_frames import DriveFrames
@@ -25,7 +26,7 @@ from carla_unet_ros.training.data.frame_names import read_list
 from carla_unet_ros.training.net.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.unet import UNet, UNetConfig, parameter_count
-from carla_unet_ros.training.options import OptionError, Options, parse
+from carla_unet_ros.training.options import OptionError, Options
 from carla_unet_ros.training.train import train
 
 _FIRST_STREETS = {"train": 1000, "test": 0}
@@ -69,7 +70,7 @@ class Contest:
         Raises OptionError for a U-Net without skips, DataError for data that cannot be used.
         """
         places = ["--data", str(data.folder), "--tags", data.tags, "--out", str(out)]
-        options = parse([*places, *training])
+        options = parse(Options, "carla_unet_train", [*places, *training])
         if not options.net.skips:
             raise OptionError("--no-skips: two of the nets have none anyway; leave it out")
         labels = label_set(options.sources.labels)

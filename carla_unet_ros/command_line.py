@@ -133,8 +133,8 @@ def _words(path: Path) -> list[str]:
     No scalar is interpreted: a version 0.10 must not become 0.1.
     """
     content = yaml.load(path.read_text(), yaml.BaseLoader) or {}
-    if not isinstance(content, dict):
-        raise ValueError("expected lines such as `rate: 2e-3`")
+    if not isinstance(content, dict) or "config" in content:
+        raise ValueError("expected lines such as `rate: 2e-3`, and no further config")
     words: list[str] = []
     for name, value in content.items():
         entries = value if isinstance(value, list) else [value]

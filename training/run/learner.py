@@ -31,10 +31,11 @@ class Optimisation:
     seed: int = 0  # of the first weights, the draws and the augmentation
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch) < 1:
-            raise ValueError(f"--epochs {self.epochs}, --batch {self.batch}: at least 1 each")
-        if self.frames < self.batch:
-            raise ValueError(f"--frames {self.frames} is less than one --batch of {self.batch}")
+        if min(self.epochs, self.batch) < 1 or self.frames < self.batch:
+            raise ValueError(
+                f"{self.epochs} epochs of {self.frames} frames in batches of {self.batch}: "
+                "expected at least one epoch of at least one batch"
+            )
 
 
 class Learner:
