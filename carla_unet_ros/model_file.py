@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _LARGEST_FILE = 2**31
 _CONTRACT = {"frame": ("input", 3), "labels": ("output", 2), "confidence": ("output", 2)}
 
 
-class ModelError(Exception):
+class ModelError(InputError):
     """A model file that cannot be used; the text says what is wrong and what to do."""
 
 

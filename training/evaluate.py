@@ -18,10 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
-from carla_unet_ros.engines import EngineError, EngineKind
+from carla_unet_ros.engines import EngineKind
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
-from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import (
     PairFolder,
@@ -204,8 +203,7 @@ def _evaluate(options: Options) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    also = ModelError, EngineError, ImportError
-    return run_command(Options, "carla_unet_evaluate", _evaluate, argv, also)
+    return run_command(Options, "carla_unet_evaluate", _evaluate, argv, (ImportError,))
 
 
 if __name__ == "__main__":

@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
-from carla_unet_ros.engines import EngineError
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model, write_metadata
+from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
@@ -175,7 +174,7 @@ def _quantise(options: Options) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run_command(Options, "carla_unet_quantize", _quantise, argv, (ModelError, EngineError))
+    return run_command(Options, "carla_unet_quantize", _quantise, argv)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from tqdm import tqdm
 
 from carla_unet_ros.command_line import run_command, values_of
 from carla_unet_ros.labels import label_set
-from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.training.data import loading
 from carla_unet_ros.training.data.augmentation import Augmentation
 from carla_unet_ros.training.data.sources import TrainingData, class_pixels
@@ -179,7 +178,7 @@ def train(options: Options) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     stopped = "stopped; the same command with --resume goes on from the last whole epoch"
-    return run_command(Options, "carla_unet_train", train, argv, (ModelError,), stopped)
+    return run_command(Options, "carla_unet_train", train, argv, stopped=stopped)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
 
@@ -24,7 +25,7 @@ Log = Callable[[str], None]
 _LOG = logging.getLogger(__name__)
 
 
-class EngineError(Exception):
+class EngineError(InputError):
     """An engine that cannot be opened or run; the text says what is missing and what to do."""
 
 

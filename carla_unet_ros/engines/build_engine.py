@@ -14,7 +14,7 @@ from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model
+from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
 
 _INSTEAD = create_mutex_group(required=False, title="instead of building")
 
@@ -52,7 +52,7 @@ class Options(Configured):
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 1 not possible; the reason goes to stderr."""
-    return run_command(Options, "carla_unet_build_engine", _act, argv, (EngineError, ModelError))
+    return run_command(Options, "carla_unet_build_engine", _act, argv)
 
 
 def _act(options: Options) -> int:
