@@ -8,14 +8,26 @@ from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_group
+from tyro.constructors import PrimitiveConstructorSpec
 
-from carla_unet_ros.command_line import Configured, Size, SizeOption, check_ranges, run_command
+from carla_unet_ros.command_line import Configured, Size, check_ranges, parse_size, run_command
 from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
 
+# As one value, so that tyro tells what is wrong with it.
+_Sizes = Annotated[
+    tuple[Size, ...],
+    PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="WIDTHxHEIGHT",
+        instance_from_str=lambda words: tuple(map(parse_size, words)),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda sizes: [str(size) for size in sizes],
+    ),
+]
 _INSTEAD = create_mutex_group(required=False, title="instead of building")
 
 
@@ -33,8 +45,8 @@ class Options(Configured):
     model: Path = SHIPPED_MODEL  # ONNX file
     # sizes of the cameras' frames; may be given several times
     size: Annotated[
-        UseAppendAction[tuple[tuple[SizeOption, ...], ...]],
-        arg(metavar="WIDTHxHEIGHT", help_behavior_hint="(default: 800x600)"),
+        UseAppendAction[tuple[_Sizes, ...]],
+        arg(help_behavior_hint="(default: 800x600)"),
     ] = ()
     cache: Path = DEFAULT_FOLDER  # folder of built engines
     # most GPU memory in MiB that a kernel may use beside its tensors; without, the library's limit
