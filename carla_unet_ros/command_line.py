@@ -7,7 +7,7 @@ A nested dataclass is a group of options. `--config FILE` reads options from YAM
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -83,6 +83,29 @@ def parse(kind: type[Options], prog: str, argv: Sequence[str] | None = None) -> 
     return tyro.cli(kind, prog=prog, args=[*words, *typed], config=style)
 
 
+def run_command(
+    kind: type[Options],
+    prog: str,
+    command: Callable[[Options], int | None],
+    argv: Sequence[str] | None = None,
+    also: tuple[type[Exception], ...] = (),
+    stopped: str = "stopped",
+) -> int:
+    """Exit status of a command: its own or 0; 1 and a sentence for what a user can cause.
+
+    That is a ValueError, an OSError, or one of `also`. At Ctrl-C it is 130, and `stopped` is said.
+    """
+    options = parse(kind, prog, argv)
+    try:
+        return command(options) or 0
+    except (ValueError, OSError, *also) as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130
+
+
 def check_ranges(options: Any, **ranges: tuple[float, float]) -> None:
     """ValueError for an option below the least or above the most it may be, unless it is None."""
     for name, (least, most) in ranges.items():
@@ -110,8 +133,8 @@ def _words(path: Path) -> list[str]:
     No scalar is interpreted: a version 0.10 must not become 0.1.
     """
     content = yaml.load(path.read_text(), yaml.BaseLoader) or {}
-    if not isinstance(content, dict):
-        raise ValueError("expected lines such as `rate: 2e-3`")
+    if not isinstance(content, dict) or "config" in content:
+        raise ValueError("expected lines such as `rate: 2e-3`, and no further config")
     words: list[str] = []
     for name, value in content.items():
         entries = value if isinstance(value, list) else [value]

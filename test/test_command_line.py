@@ -122,6 +122,7 @@ def test_errors_are_sentences_and_status_2(
         ("- data\n", "expected lines such as `rate: 2e-3`"),
         ("lens: {pitch: 5}\n", "lens holds {'pitch': '5'}; expected a value or a list of them"),
         ("data: [[a]]\n", "data holds [['a']]"),
+        ("config: other.yaml\n", "no further config"),
         ("data: [a\n", "cannot be used: while parsing"),
         ("data: [a]\nflips: perhaps\n", "perhaps"),
     ],

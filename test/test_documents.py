@@ -68,7 +68,14 @@ def command_lines() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "words"), command_lines())
-def test_command_lines_are_understood(name: str, words: str) -> None:
+def test_command_lines_are_understood(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is named holds what must be given to train."""
+    monkeypatch.chdir(tmp_path)
+    for config in re.findall(r"--config (\S+)", words):
+        Path(config).parent.mkdir(parents=True)
+        Path(config).write_text("data: [my_town]\ntags: [0.9.16]\n")
     assert parse(options_of(name), name, words.split())
 
 

@@ -17,11 +17,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from carla_unet_ros.command_line import Configured, check_ranges, parse
-from carla_unet_ros.engines import EngineError, EngineName
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.engines import EngineName
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
-from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import (
     PairFolder,
@@ -186,27 +185,25 @@ def _names(data: Path, name: str | None) -> list[str] | None:
     return read_list(inside if inside.is_file() else Path(name))
 
 
+def _evaluate(options: Options) -> None:
+    segmenter = Segmenter(options.model, options.engine)
+    labels, names = segmenter.model.label_set, _names(options.data, options.list)
+    source = PairFolder(options.data, options.tags, labels, names)
+    result = evaluate(segmenter, source, options.ignore_bottom)
+    figures = result.figures() | {
+        "model": segmenter.model.name,
+        "engine": segmenter.engine.name,
+    }
+    print(_table(figures))
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(figures, indent=1))
+    if options.pictures:
+        _write_pictures(segmenter, source, options.pictures, options.picture_count, result)
+
+
 def main(argv: list[str] | None = None) -> int:
-    options = parse(Options, "carla_unet_evaluate", argv)
-    try:
-        segmenter = Segmenter(options.model, options.engine)
-        labels, names = segmenter.model.label_set, _names(options.data, options.list)
-        source = PairFolder(options.data, options.tags, labels, names)
-        result = evaluate(segmenter, source, options.ignore_bottom)
-        figures = result.figures() | {
-            "model": segmenter.model.name,
-            "engine": segmenter.engine.name,
-        }
-        print(_table(figures))
-        if options.json:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(json.dumps(figures, indent=1))
-        if options.pictures:
-            _write_pictures(segmenter, source, options.pictures, options.picture_count, result)
-    except (ModelError, EngineError, ValueError, ImportError, OSError) as error:
-        print(f"carla_unet_evaluate: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(Options, "carla_unet_evaluate", _evaluate, argv, (ImportError,))
 
 
 if __name__ == "__main__":

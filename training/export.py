@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from carla_unet_ros import __version__
-from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, parse
+from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, run_command
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
@@ -33,7 +33,7 @@ from carla_unet_ros.training.data.folders import (
     split_names,
 )
 from carla_unet_ros.training.evaluate import evaluate
-from carla_unet_ros.training.net.checkpoints import CheckpointError, TrainedNet, read_trained_net
+from carla_unet_ros.training.net.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.net.folding import fold
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.views import ONE_VIEW, Views
@@ -208,22 +208,20 @@ def held_back_frames(data: Path | None, tags: str, labels: LabelSet) -> PairSour
     return PairFolder(data, tags, labels, split_names(data)[1])
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = parse(Options, "carla_unet_export", argv)
-    try:
-        trained = read_trained_net(*options.checkpoint)
-        if options.network_size:
-            trained = replace(trained, network_size=options.network_size)
-        source = held_back_frames(options.data, options.tags or "", trained.label_set)
-        views = Views(options.also, options.flips)
-        metadata = export(trained, options.out, source, options.half, views)
-    except (CheckpointError, ExportError, ValueError, OSError) as error:
-        print(f"carla_unet_export: {error}", file=sys.stderr)
-        return 1
+def _export(options: Options) -> None:
+    trained = read_trained_net(*options.checkpoint)
+    if options.network_size:
+        trained = replace(trained, network_size=options.network_size)
+    source = held_back_frames(options.data, options.tags or "", trained.label_set)
+    views = Views(options.also, options.flips)
+    metadata = export(trained, options.out, source, options.half, views)
     mean = sum(metadata.iou.values()) / len(metadata.iou)
     size = options.out.stat().st_size / 1e6
     print(f"{options.out}: {size:.1f} MB, mean IoU {mean:.3f} on {metadata.iou_data}")
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run_command(Options, "carla_unet_export", _export, argv)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from carla_unet_ros.command_line import Configured, check_ranges, parse
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
 from carla_unet_ros.training.data.bag_pairs import (
     BagError,
@@ -194,22 +194,17 @@ def _name(stamp: int) -> str:
     return f"{stamp // 10**9:010d}_{stamp % 10**9:09d}"
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = parse(Options, "carla_unet_from_bag", argv)
-    try:
-        report = convert(options)
-    except (ValueError, OSError) as error:
-        print(f"carla_unet_from_bag: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"stopped; {options.out} holds a part of the bag", file=sys.stderr)
-        return 130
+def _convert(options: Options) -> None:
+    report = convert(options)
     print(report.text())
     if not report.kept:
-        print(f"carla_unet_from_bag: no pair was kept of {options.bag}", file=sys.stderr)
-        return 1
+        raise BagError(f"no pair was kept of {options.bag}")
     print(f"next: carla_unet_train --data {options.out} --tags {report.tags} --out runs/mine")
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    stopped = "stopped; --out holds a part of the bag"
+    return run_command(Options, "carla_unet_from_bag", _convert, argv, stopped=stopped)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,8 @@ import numpy as np
 from tqdm import tqdm
 from tyro.conf import arg
 
-from carla_unet_ros.command_line import Configured, check_ranges, parse
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.engines import EngineName
-from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import write_pair
@@ -171,20 +170,16 @@ def _close(report: Report, out: Path) -> None:
     write_whole(out / "train.txt", "".join(f"{name}\n" for name in files_by_name(out / "rgb")))
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = parse(Options, "carla_unet_label", argv)
+def run(options: Options) -> None:
     cv2.setNumThreads(1)  # the engine has the cores
-    try:
-        report = label(options)
-    except (InputError, OSError) as error:
-        print(f"carla_unet_label: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on")
-        return 130
+    report = label(options)
     data = f"--data mine {options.out} --tags MINE {report.tags} --unsplit {options.out}"
     print(f"{report.text()}\nnext: carla_unet_train {data} --out runs/mine")
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    stopped = "stopped; the same command goes on"
+    return run_command(Options, "carla_unet_label", run, argv, stopped=stopped)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The options of carla_unet_train, from the command line to config.yaml and the checkpoint."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from carla_unet_ros.command_line import EMPTY, Configured, Size, SizeOption, values_of
-from carla_unet_ros.command_line import parse as parse_command_line
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import label_set
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
@@ -59,15 +58,14 @@ class SourceOptions:
                 f"--shares: {self.shares}; expected {sources} positive numbers, one for each "
                 "of --data and a last one for --drive where it is given"
             )
-        self.validate = (
-            self.validate
-            or tuple(folder for folder in self.data if folder not in self.unsplit)[:1]
-        )
-        for name, folders in (("--validate", self.validate), ("--unsplit", self.unsplit)):
-            if unknown := set(folders) - set(self.data):
-                raise OptionError(f"{name} {unknown.pop()} is not among --data, so has no --tags")
-        if both := set(self.validate) & set(self.unsplit):
-            raise OptionError(f"--validate {both.pop()} is --unsplit, so holds nothing back")
+        split = [folder for folder in self.data if folder not in self.unsplit]
+        self.validate = self.validate or tuple(split[:1])
+        if unknown := set(self.unsplit) - set(self.data):
+            raise OptionError(f"--unsplit {unknown.pop()} is not among --data, so has no --tags")
+        if unknown := set(self.validate) - set(split):
+            raise OptionError(
+                f"--validate {unknown.pop()} is not among those of --data that hold frames back"
+            )
         if not self.validate:
             raise OptionError("--unsplit names all of --data: nothing is left to validate on")
 
@@ -148,12 +146,9 @@ class Options(Configured):
     machine: Machine = field(default_factory=Machine)
 
     def __post_init__(self) -> None:
-        """OptionError for classes there are not, and sizes the net cannot halve as often."""
+        """ValueError for classes there are not, and sizes the net cannot halve as often."""
         labels = label_set(self.sources.labels)
-        try:
-            labels.ids(self.augmentation.rare)
-        except ValueError as error:
-            raise OptionError(f"--rare: {error}") from error
+        labels.ids(self.augmentation.rare)
         drawn = self.augmentation.weather or self.augmentation.bonnet
         if drawn and self.sources.labels != "carla-13":
             raise OptionError(
@@ -199,7 +194,3 @@ def _in_todays_words(saved: dict[str, Any]) -> dict[str, Any]:
     sizes = {name: str(Size(*saved[name])) for name in ("crop", "network_size")}
     words = saved | sizes | {"skips": not saved["no_skips"]}
     return {name.replace("_", "-"): value for name, value in words.items()}
-
-
-def parse(argv: Sequence[str] | None = None) -> Options:
-    return parse_command_line(Options, "carla_unet_train", argv)

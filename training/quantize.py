@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carla_unet_ros.command_line import Configured, check_ranges, parse
-from carla_unet_ros.engines import EngineError
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model, write_metadata
+from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
@@ -64,7 +63,7 @@ class Options(Configured):
 
 
 class QuantisationError(InputError):
-    """An int8 file that must not be written; the text says why."""
+    """A file that cannot be quantised, or only badly; the text says why."""
 
 
 def quantise(
@@ -161,26 +160,21 @@ def _sources(data: Path | None, tags: str, labels: LabelSet) -> tuple[PairSource
     return tuple(PairFolder(data, tags, labels, part) for part in parts)
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = parse(Options, "carla_unet_quantize", argv)
-    try:
-        model = read_model(options.model)
-        if model.metadata.precision != "fp32":
-            raise ModelError(f"{model.path} is {model.metadata.precision}; expected fp32")
-        calibration, held_back = _sources(options.data, options.tags or "", model.label_set)
-        before, after = quantise(model, calibration, held_back, options.out, options.frames)
-    except ImportError as error:
-        print(f"carla_unet_quantize: {error}; pip install '.[training]'", file=sys.stderr)
-        return 1
-    except (ValueError, ModelError, EngineError, QuantisationError, OSError) as error:
-        print(f"carla_unet_quantize: {error}", file=sys.stderr)
-        return 1
+def _quantise(options: Options) -> None:
+    model = read_model(options.model)
+    if model.metadata.precision != "fp32":
+        raise QuantisationError(f"{model.path} is {model.metadata.precision}; expected fp32")
+    calibration, held_back = _sources(options.data, options.tags or "", model.label_set)
+    before, after = quantise(model, calibration, held_back, options.out, options.frames)
     print(
         f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, mean IoU "
         f"{after.matrix.mean_iou():.4f}, was {before.matrix.mean_iou():.4f}, on the held-back "
         f"part of {held_back.name}"
     )
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run_command(Options, "carla_unet_quantize", _quantise, argv)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from carla_unet_ros.command_line import Configured, check_ranges, parse
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.labels import LabelSet, carla_label_set
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.recording.carla_drive import (
@@ -220,28 +220,22 @@ def _describe(out: Path, labels: LabelSet, camera: CameraPlan) -> None:
     path.write_text(json.dumps(description, indent=2) + "\n")
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = parse(Options, "carla_unet_record", argv)
+def _record(options: Options) -> None:
     try:
         # By its name: only the machine beside the simulator has it.
         carla = import_module("carla")
     except ImportError as error:
-        print(
-            f"carla_unet_record: the simulator's Python module is missing ({error}); install the "
-            "one of your simulator's version: pip install carla==0.9.16",
-            file=sys.stderr,
-        )
-        return 1
-    try:
-        written = Recorder(options, carla).run()
-    except (RuntimeError, ValueError, OSError) as error:
-        print(f"carla_unet_record: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        raise DriveError(
+            f"the simulator's Python module is missing ({error}); install the one of your "
+            "simulator's version: pip install carla==0.9.16"
+        ) from error
+    written = Recorder(options, carla).run()
     print(f"{written} pairs written to {options.out}; recording.json names their tags")
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    stopped = "stopped; the same command goes on from here"
+    return run_command(Options, "carla_unet_record", _record, argv, (RuntimeError,), stopped)
 
 
 if __name__ == "__main__":

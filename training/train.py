@@ -19,23 +19,18 @@ import yaml
 from torch import Tensor
 from tqdm import tqdm
 
-from carla_unet_ros.command_line import values_of
+from carla_unet_ros.command_line import run_command, values_of
 from carla_unet_ros.labels import label_set
-from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.training.data import loading
 from carla_unet_ros.training.data.augmentation import Augmentation
 from carla_unet_ros.training.data.sources import TrainingData, class_pixels
 from carla_unet_ros.training.data.weather import Weather
 from carla_unet_ros.training.net import losses
-from carla_unet_ros.training.net.checkpoints import (
-    CheckpointError,
-    read_checkpoint,
-    write_checkpoint,
-)
+from carla_unet_ros.training.net.checkpoints import read_checkpoint, write_checkpoint
 from carla_unet_ros.training.net.frame_graph import normalise
 from carla_unet_ros.training.net.pretrained import start_from
 from carla_unet_ros.training.net.unet import UNet, parameter_count
-from carla_unet_ros.training.options import OptionError, Options, parse
+from carla_unet_ros.training.options import OptionError, Options
 from carla_unet_ros.training.run.learner import Learner
 from carla_unet_ros.training.run.report import MeanLoss, report_epoch
 from carla_unet_ros.training.run.validation import mean_score, validate
@@ -59,20 +54,21 @@ class Run:
     def batches(self) -> Iterable[tuple[Tensor, Tensor]]:
         """This process's share of the epoch's batches, augmented, on its device."""
         asked, augmentation = self.options.optimisation, self.options.augmentation
+        rare = self.options.rare
         frames = loading.EpochFrames(
             self.data.sources,
             self.data.shares,
             asked.frames,
             Augmentation(
                 *augmentation.crop,
-                rare=self.options.rare,
+                rare=rare,
                 relit=augmentation.relight,
                 weather=Weather(augmentation.weather, augmentation.bonnet),
             ),
-            asked.seed,
-            self.epoch,
-            self.options.rare,
-            augmentation.mix,
+            seed=asked.seed,
+            epoch=self.epoch,
+            rare=rare,
+            mix=augmentation.mix,
         )
         rank, processes = self.fabric.global_rank, self.fabric.world_size
         workers = self.options.machine.workers
@@ -102,12 +98,9 @@ class Run:
         } | self.learner.state_dict()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on where `state` was taken. OptionError where it is another run's state."""
+        """Goes on where `state` was taken. InputError where it is another run's state."""
         self.options.check_same_run(state["options"])
-        try:
-            self.learner.load_state_dict(state)
-        except ValueError as error:
-            raise OptionError(f"{self.options.out}: {error}") from error
+        self.learner.load_state_dict(state)
         self.history = state["history"]
 
     def save(self) -> None:
@@ -166,8 +159,8 @@ class Run:
         )
 
 
-def train(options: Options) -> list[dict[str, float]]:
-    """Trains to the last epoch and returns the history: one dict of figures an epoch."""
+def train(options: Options) -> None:
+    """Trains to the last epoch. Raises OptionError where OUT holds another run."""
     last = options.out / "last.pt"
     if last.exists() and not options.resume:
         raise OptionError(
@@ -187,20 +180,11 @@ def train(options: Options) -> list[dict[str, float]]:
         if leader:
             run.save()
         run.fabric.barrier()
-    return run.history
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = parse(argv)
-    try:
-        train(options)
-    except (ValueError, CheckpointError, ModelError) as error:
-        print(f"carla_unet_train: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command with --resume goes on from the last whole epoch")
-        return 130
-    return 0
+    stopped = "stopped; the same command with --resume goes on from the last whole epoch"
+    return run_command(Options, "carla_unet_train", train, argv, stopped=stopped)
 
 
 if __name__ == "__main__":

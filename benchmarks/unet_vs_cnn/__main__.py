@@ -26,6 +26,7 @@ from benchmarks.unet_vs_cnn.contest import (
     scored,
     trained,
 )
+from carla_unet_ros.command_line import parse
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import LabelSet, carla_13
@@ -33,7 +34,7 @@ from carla_unet_ros.training import plots
 from carla_unet_ros.training.data.folders import PairFolder
 from carla_unet_ros.training.net.checkpoints import TrainedNet
 from carla_unet_ros.training.net.unet import UNet, parameter_count
-from carla_unet_ros.training.options import parse
+from carla_unet_ros.training.options import Options
 
 _SHOWN = 2
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         test = draw_streets(data, *options.drive_frames)
         places = ["--data", str(data), "--tags", "0.8.x", "--out", str(options.runs)]
-        shape = parse([*places, *TRAINING.split(), *more]).net
+        shape = parse(Options, "unet_vs_cnn", [*places, *TRAINING.split(), *more]).net
         size = shape.network_size
         nets = nets_of(shape.unet(len(labels)), size)
         weights = [trained(net, data, options.runs, more) for net in nets]

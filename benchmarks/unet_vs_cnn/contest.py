@@ -12,6 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from carla_unet_ros.command_line import parse
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import LabelSet, Uint8, carla_13
 from carla_unet_ros.training.data.drive_frames import DriveFrames
@@ -19,7 +20,7 @@ from carla_unet_ros.training.data.folders import PairFolder, camera_frame, write
 from carla_unet_ros.training.net.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
-from carla_unet_ros.training.options import parse
+from carla_unet_ros.training.options import Options
 from carla_unet_ros.training.train import train
 
 TRAINING = (
@@ -102,7 +103,8 @@ def trained(net: Net, data: Path, out: Path, more: Sequence[str]) -> TrainedNet:
     ]
     skips = [] if net.config.skips else ["--no-skips"]
     print(f"{net.title}:", flush=True)
-    train(parse([*places, *TRAINING.split(), *more, *shape, *skips]))
+    words = [*places, *TRAINING.split(), *more, *shape, *skips]
+    train(parse(Options, "unet_vs_cnn", words))
     return read_trained_net(out / net.name / "last.pt")
 
 

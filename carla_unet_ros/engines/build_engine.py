@@ -8,14 +8,26 @@ from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_group
+from tyro.constructors import PrimitiveConstructorSpec
 
-from carla_unet_ros.command_line import Configured, Size, SizeOption, check_ranges, parse
+from carla_unet_ros.command_line import Configured, Size, check_ranges, parse_size, run_command
 from carla_unet_ros.engines import KINDS, EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
-from carla_unet_ros.model_file import Model, ModelError, read_model
+from carla_unet_ros.model_file import Model, read_model
 
+# As one value, so that tyro tells what is wrong with it.
+_Sizes = Annotated[
+    tuple[Size, ...],
+    PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="WIDTHxHEIGHT",
+        instance_from_str=lambda words: tuple(map(parse_size, words)),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda sizes: [str(size) for size in sizes],
+    ),
+]
 _INSTEAD = create_mutex_group(required=False, title="instead of building")
 
 
@@ -33,8 +45,8 @@ class Options(Configured):
     model: Path = KINDS["tensorrt"].shipped_model  # ONNX file
     # sizes of the cameras' frames; may be given several times
     size: Annotated[
-        UseAppendAction[tuple[tuple[SizeOption, ...], ...]],
-        arg(metavar="WIDTHxHEIGHT", help_behavior_hint="(default: 800x600)"),
+        UseAppendAction[tuple[_Sizes, ...]],
+        arg(help_behavior_hint="(default: 800x600)"),
     ] = ()
     cache: Path = DEFAULT_FOLDER  # folder of built engines
     # most GPU memory in MiB that a kernel may use beside its tensors; without, the library's limit
@@ -52,21 +64,19 @@ class Options(Configured):
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 1 not possible; the reason goes to stderr."""
-    options = parse(Options, "carla_unet_build_engine", argv)
-    try:
-        if options.list:
-            return _list(options.cache)
-        if options.clean:
-            return _clean(options.cache)
-        model = read_model(options.model)
-        sizes = list(chain(*options.size)) or [Size(800, 600)]
-        if options.dry_run:
-            return _describe(model, sizes, options.cache)
-        workspace = options.workspace and options.workspace * 2**20
-        return _build(model, sizes, options.cache, workspace)
-    except (EngineError, ModelError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return run_command(Options, "carla_unet_build_engine", _act, argv)
+
+
+def _act(options: Options) -> int:
+    if options.list:
+        return _list(options.cache)
+    if options.clean:
+        return _clean(options.cache)
+    model = read_model(options.model)
+    sizes = list(chain(*options.size)) or [Size(800, 600)]
+    if options.dry_run:
+        return _describe(model, sizes, options.cache)
+    return _build(model, sizes, options.cache, options.workspace and options.workspace * 2**20)
 
 
 def _build(model: Model, sizes: list[Size], folder: Path | None, workspace: int | None) -> int:

@@ -6,14 +6,15 @@ import pytest
 
 pytest.importorskip("torch")
 
-from carla_unet_ros.command_line import values_of
-from carla_unet_ros.training.options import OptionError, Options, parse
+from carla_unet_ros.command_line import parse, values_of
+from carla_unet_ros.training.options import OptionError, Options
 
 pytestmark = pytest.mark.training
 
 
 def options(words: str = "") -> Options:
-    return parse(f"--data town other pseudo --tags 0.8.x --out run {words}".split())
+    typed = f"--data town other pseudo --tags 0.8.x --out run {words}"
+    return parse(Options, "carla_unet_train", typed.split())
 
 
 def uses(found: Options) -> list[tuple[str, str, float, bool, bool]]:
@@ -43,7 +44,10 @@ def test_what_holds_nothing_back_is_not_validated() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--unsplit pseudo --validate pseudo", "--validate pseudo is --unsplit"),
+        (
+            "--unsplit pseudo --validate pseudo",
+            "pseudo is not among those of --data that hold frames",
+        ),
         ("--unsplit town other pseudo", "nothing is left to validate on"),
     ],
 )

@@ -130,10 +130,10 @@ def test_a_run_is_never_overwritten_or_mixed_up(
         (["--network-size", "100x65"], "this net needs multiples of 8, such as 96x64"),
         (["--depth", "9"], "U-Net depth is 9; expected 1 to 8"),
         (["--labels", "0.1"], "no tag table"),
-        (["--rare", "Dragons"], "--rare: "),
-        (["--validate", "elsewhere"], "not among --data"),
+        (["--rare", "Dragons"], "Dragons"),
+        (["--validate", "elsewhere"], "not among those of --data that hold"),
         (["--unsplit", "elsewhere"], "not among --data"),
-        (["--frames", "2"], "less than one --batch"),
+        (["--frames", "2"], "of 2 frames in batches of 4: expected at least one"),
     ],
 )
 @pytest.mark.usefixtures("wide_terminal")

@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.training.net.distributed import share_statistics
 from carla_unet_ros.training.net.frame_graph import normalise
 from carla_unet_ros.training.net.losses import SegmentationLoss, one_of_each_block
@@ -30,10 +31,11 @@ class Optimisation:
     seed: int = 0  # of the first weights, the draws and the augmentation
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch) < 1:
-            raise ValueError(f"--epochs {self.epochs}, --batch {self.batch}: at least 1 each")
-        if self.frames < self.batch:
-            raise ValueError(f"--frames {self.frames} is less than one --batch of {self.batch}")
+        if min(self.epochs, self.batch) < 1 or self.frames < self.batch:
+            raise ValueError(
+                f"{self.epochs} epochs of {self.frames} frames in batches of {self.batch}: "
+                "expected at least one epoch of at least one batch"
+            )
 
 
 class Learner:
@@ -94,13 +96,13 @@ class Learner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where the state was taken.
 
-        Raises ValueError where that training had another number of steps.
+        Raises InputError where that training had another number of steps.
         """
         before, now = state["schedule"]["total_steps"], self._schedule.total_steps
         if before != now:
-            raise ValueError(
-                f"it was started with {before} steps in all, but the processes there are now make "
-                f"it {now}: resume with as many as it was started with"
+            raise InputError(
+                f"the run was started with {before} steps in all, but the processes there are now "
+                f"make it {now}: resume with as many as it was started with"
             )
         self.net.module.load_state_dict(state["net"])
         self.average.net.load_state_dict(state["average"])

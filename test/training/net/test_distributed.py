@@ -20,6 +20,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import nn
 
+from carla_unet_ros.command_line import parse
 from carla_unet_ros.labels import IGNORE, carla_13
 from carla_unet_ros.training import train
 from carla_unet_ros.training.data.sources import TrainingData
@@ -28,7 +29,7 @@ from carla_unet_ros.training.net.checkpoints import read_checkpoint
 from carla_unet_ros.training.net.distributed import SharedBatchNorm2d, share_statistics
 from carla_unet_ros.training.net.losses import SegmentationLoss
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
-from carla_unet_ros.training.options import parse
+from carla_unet_ros.training.options import Options
 from carla_unet_ros.training.run.validation import mean_score, validate
 
 pytestmark = pytest.mark.training
@@ -104,7 +105,7 @@ def test_two_processes_learn_what_one_learns_with_the_doubled_batch(
 
 def test_each_frame_is_validated_once(folder: Path, runs: tuple[Path, Path]) -> None:
     """3 frames for 2 processes: the score is the one that one process finds."""
-    options = parse(arguments(folder, runs[1], batch=4))
+    options = parse(Options, "carla_unet_train", arguments(folder, runs[1], batch=4))
     trained = read_checkpoint(runs[1] / "last.pt")
     net = UNet(UNetConfig(**trained["net_config"]))
     net.load_state_dict(trained["average"])
@@ -120,7 +121,7 @@ def test_a_run_goes_on_only_with_as_many_processes(
 ) -> None:
     assert train.main([*arguments(folder, runs[1], batch=4), "--resume"]) == 1
     said = capsys.readouterr().err
-    assert "started with 6 steps in all, but the processes there are now make it 3" in said
+    assert "started with 6 steps in all, but the processes there are now make it 15" in said
 
 
 def test_checkpoints_of_many_processes_are_those_of_one() -> None:

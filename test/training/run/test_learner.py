@@ -81,5 +81,5 @@ def test_a_state_of_another_number_of_steps_is_refused() -> None:
 
 @pytest.mark.parametrize(("frames", "batch", "epochs"), [(3, 4, 1), (4, 0, 1), (4, 4, 0)])
 def test_a_plan_without_a_step_is_refused(frames: int, batch: int, epochs: int) -> None:
-    with pytest.raises(ValueError, match="--batch"):
+    with pytest.raises(ValueError, match="expected at least one epoch"):
         Optimisation(epochs=epochs, frames=frames, batch=batch)
