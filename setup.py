@@ -84,6 +84,7 @@ setup(
     version="0.1.0",
     description="U-Net segmentation of CARLA's camera frames for ROS 2",
     license="Apache-2.0",
+    url="https://github.com/carla-unet-ros/carla_unet_ros",
     author="carla_unet_ros maintainers",
     maintainer="carla_unet_ros maintainers",
     maintainer_email="carla_unet_ros@example.com",

@@ -44,9 +44,9 @@ from carla_unet_ros.training.data.folders import (
     DataError,
     PairFolder,
     camera_frame,
-    read_list,
     split_names,
 )
+from carla_unet_ros.training.data.frame_names import read_list
 from carla_unet_ros.training.evaluate import evaluate
 from carla_unet_ros.training.export import ExportError
 from carla_unet_ros.training.net.checkpoints import (

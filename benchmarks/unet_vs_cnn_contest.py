@@ -18,10 +18,10 @@ from carla_unet_ros.training.data.folders import (
     DataError,
     PairFolder,
     camera_frame,
-    read_list,
     split_names,
     write_pair,
 )
+from carla_unet_ros.training.data.frame_names import read_list
 from carla_unet_ros.training.net.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.unet import UNet, UNetConfig, parameter_count

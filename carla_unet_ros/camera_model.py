@@ -7,7 +7,10 @@ import math
 from typing import NamedTuple
 
 LARGEST_SIDE = 8192
-"""No camera has more pixels than this a side; a message that says so is taken for broken."""
+"""No camera has more pixels than this a side; what says so is taken for broken."""
+
+LARGEST_FRAME = 9_000_000
+"""Pixels of the largest frame that is read unless another limit is set; 4K has 8.3 million."""
 
 
 class Intrinsics(NamedTuple):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from catkin_pkg.package import Package, parse_package
 from ros_bench import Camera, Process, RosBench, pixels, scene
 from sensor_msgs.msg import Image
@@ -34,6 +35,8 @@ PACKED = (
     "pyproject.toml",
 )
 PACKED += ("package.xml", "setup.py", "setup.cfg")
+
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
 
 COLCON = [sys.executable, "-m", "colcon", "--log-base", "log"]
 PIP_INSTALL = [
@@ -95,10 +98,22 @@ def test_the_manifest_is_valid_and_names_every_ros_package_that_is_imported(
     assert imported <= declared, f"package.xml lacks {imported - declared}"
 
 
-def test_the_manifest_and_the_module_have_one_version(manifest: Package, sources: Path) -> None:
-    command = [sys.executable, "setup.py", "--version"]
-    printed = subprocess.run(command, cwd=sources, capture_output=True, text=True, check=True)
-    assert printed.stdout.split()[-1] == manifest.version == carla_unet_ros.__version__
+def test_manifest_module_and_citation_have_one_version(manifest: Package, sources: Path) -> None:
+    printed = setup_says("--version", sources)
+    assert printed == manifest.version == carla_unet_ros.__version__ == CITATION["version"]
+
+
+def test_manifest_and_citation_name_one_repository(manifest: Package, sources: Path) -> None:
+    addresses = {url.type: url.url for url in manifest.urls}
+    repository = setup_says("--url", sources)
+    assert repository == addresses["repository"] == CITATION["repository-code"]
+    assert addresses["bugtracker"] == f"{repository}/issues"
+    assert addresses["website"].partition("#")[0] == repository == CITATION["url"]
+
+
+def setup_says(option: str, sources: Path) -> str:
+    """What setup.py prints for an option such as --version."""
+    return run([sys.executable, "setup.py", option], sources).split()[-1]
 
 
 def test_colcon_takes_it_for_a_ros_package(sources: Path) -> None:

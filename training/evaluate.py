@@ -28,8 +28,8 @@ from carla_unet_ros.training.data.folders import (
     PairFolder,
     PairSource,
     camera_frame,
-    read_list,
 )
+from carla_unet_ros.training.data.frame_names import read_list
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""`carla_unet_demo`: the nodes at work on the drawn drive."""
+"""`carla_unet_demo` runs the nodes on a drawn drive, without a simulator."""

@@ -1,10 +1,10 @@
-"""The vehicle side at work on this machine, without a simulator.
+"""Shows the nodes at work on this machine, without a simulator.
 
-camera_node draws a drive, segmentation_node segments it and evaluation_node scores the labels
-against the drive's own truth: three processes that talk over DDS, as they do in the car, in a
-ROS domain of their own. A line a second shows what they say of themselves on /diagnostics.
+camera_node draws a drive, segmentation_node segments it, and evaluation_node compares the labels
+with the drive's own truth. They are three processes that talk over DDS, as in the car, in a ROS
+domain of their own. Once a second the demo prints a line of figures from their /diagnostics.
 
-Leaves demo.png (camera | segmentation | truth) and demo.mp4 (camera | segmentation).
+It writes demo.png (camera | segmentation | truth) and demo.mp4 (camera | segmentation).
 """
 
 import argparse
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_FIRST_LABEL = 60.0
 _SECONDS_BETWEEN_LINES = 1.0
-_SECONDS_A_TURN = 0.1
-_POLITENESS = 10
+_SECONDS_TO_WAIT = 0.1
+_NICENESS = 10
 
 
 class DemoFailed(Exception):
-    """The nodes run but nothing comes of it; the text says why."""
+    """The nodes run, but give no result; the text says why."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status: 0 after --duration or Ctrl-C, 1 where something failed."""
+    """Runs the demo. Exit status 0 after --duration or Ctrl-C, 1 if something failed."""
     arguments = _arguments(argv)
     stop = _StopOnSignal()
     try:
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class _StopOnSignal:
-    """True once Ctrl-C was pressed, the terminal was closed or `kill` was called."""
+    """True after Ctrl-C, after the terminal was closed, and after `kill`."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -98,8 +98,8 @@ def _start(nodes: NodeProcesses, model: Path | None, engine: str, seed: int) -> 
     chosen = {"model": str(model)} if model else {}
     nodes.start("segmentation.segmentation_node", **chosen, engine=engine, use_sim_time="true")
     nodes.start("evaluation.evaluation_node", use_sim_time="true")
-    # Those who are watched come before the one who watches, where cores are few.
-    os.nice(_POLITENESS)
+    # Where cores are few, the nodes run first and this process waits.
+    os.nice(_NICENESS)
 
 
 def _wait_for_first_label(
@@ -107,7 +107,7 @@ def _wait_for_first_label(
 ) -> None:
     started = time.time()
     while view.newest is None and not stop:
-        _turn(view, nodes)
+        _take_messages(view, nodes)
         if time.time() - started > _SECONDS_TO_FIRST_LABEL:
             raise DemoFailed(
                 f"no label image came within {_SECONDS_TO_FIRST_LABEL:.0f} s. "
@@ -123,12 +123,12 @@ def _wait_for_first_label(
 def _show_figures(
     view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal, duration: float
 ) -> None:
-    """A line a second, in place on a terminal, until it is time to stop."""
+    """Prints a line each second until it is time to stop; a terminal shows them in one place."""
     begin, end = ("\r\x1b[K", "") if sys.stdout.isatty() else ("", "\n")
     started = shown = time.monotonic()
     try:
         while not stop and not 0 < duration < time.monotonic() - started:
-            _turn(view, nodes)
+            _take_messages(view, nodes)
             if time.monotonic() - shown >= _SECONDS_BETWEEN_LINES:
                 shown += _SECONDS_BETWEEN_LINES
                 print(f"{begin}{shown - started:4.0f} s   {view.figures()}", end=end, flush=True)
@@ -137,9 +137,9 @@ def _show_figures(
             print()
 
 
-def _turn(view: "DemoView", nodes: NodeProcesses) -> None:
-    """Takes what came; raises NodeDied or DemoFailed where a node has given up."""
-    view.spin(_SECONDS_A_TURN)
+def _take_messages(view: "DemoView", nodes: NodeProcesses) -> None:
+    """Receives messages. Raises NodeDied or DemoFailed where a node has given up."""
+    view.spin(_SECONDS_TO_WAIT)
     nodes.check()
     if problem := view.problem():
         raise DemoFailed(problem)

@@ -1,4 +1,4 @@
-"""Nodes of this package as separate processes: started, watched, and ended together."""
+"""Starts nodes of this package as processes, watches them, and ends them together."""
 
 import ctypes
 import os
@@ -17,13 +17,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 class NodeDied(Exception):
-    """A node ended by itself; the text says which, how, and what it printed last."""
+    """A node has ended by itself; the text says which, how, and what it printed last."""
 
 
 class NodeProcesses:
-    """A context: every node started in it has ended when it is left.
+    """A context in which nodes run; leaving it ends all of them.
 
-    logs: folder for what they print, one file a node
+    logs: folder for what the nodes print, one file for each
     """
 
     def __init__(self, logs: Path) -> None:
@@ -47,13 +47,14 @@ class NodeProcesses:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A terminal's Ctrl-C goes to its whole process group: these end when told to.
+                # A terminal sends Ctrl-C to its whole process group. The nodes end only when this
+                # process tells them to.
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
 
     def check(self) -> None:
-        """Raises NodeDied where one is no longer running."""
+        """Raises NodeDied where a node no longer runs."""
         for node, process in self._processes.items():
             status = process.poll()
             if status is not None:
@@ -61,7 +62,7 @@ class NodeProcesses:
                 raise NodeDied(f"{node} ended with {how}. {self.last_lines(node)}")
 
     def last_lines(self, node: str) -> str:
-        """What a node printed last, as a text for people."""
+        """The last lines that a node printed, as a text for people."""
         lines = self._log(node).read_text(errors="replace").splitlines()[-_LINES_SHOWN:]
         return "\n    ".join(["It printed last:", *lines]) if lines else "It printed nothing."
 
@@ -85,10 +86,10 @@ class NodeProcesses:
 
 
 def free_domain() -> int:
-    """A ROS domain id, 1..101, in which no process of this machine takes part.
+    """A ROS domain id, 1..101, that no process on this machine uses.
 
     The first participant of a domain listens on UDP port 7410 + 250 x domain (RTPS
-    specification 2.5, 9.6.2.3); where that port can be had, there is none.
+    specification 2.5, 9.6.2.3). If that port is free, the domain has no participant.
     """
     first = os.getpid() % _DOMAINS
     for offset in range(_DOMAINS):
@@ -111,6 +112,6 @@ def _wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def _end_with_parent() -> None:
-    """Has the kernel end this process when its parent is gone, even by kill -9 (Linux only)."""
+    """Asks the kernel to end this process when its parent ends, even by kill -9 (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

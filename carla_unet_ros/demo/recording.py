@@ -1,6 +1,6 @@
-"""What the demo leaves behind: a video of frame | overlay, and a picture with the truth beside.
+"""The files of the demo: a video of frame | overlay, and a picture of frame | overlay | truth.
 
-The video is written in a thread that drops pictures rather than keep anyone waiting.
+A thread writes the video. If it is too slow it drops pictures, so that nobody waits for it.
 """
 
 import queue
@@ -19,7 +19,7 @@ _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
 class View(NamedTuple):
-    """Pictures of one instant, each uint8 [height, width, 3] in B, G, R; seconds: their stamp."""
+    """Pictures of one instant, uint8 [height, width, 3], B, G, R; `seconds` is their stamp."""
 
     seconds: float
     frame: Uint8
@@ -28,9 +28,9 @@ class View(NamedTuple):
 
 
 class Video:
-    """Frame and overlay side by side, at FRAMES_PER_SECOND of the stamps' time.
+    """A video of frame and overlay side by side, FRAMES_PER_SECOND in the time of the stamps.
 
-    Raises OSError from `close` where the file could not be written.
+    `close` raises OSError where the file could not be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class Video:
         self._thread.start()
 
     def add(self, view: View) -> None:
-        """Takes a view, if it is time for one; its arrays must not be changed afterwards."""
+        """Takes a view if it is time for the next one. Its arrays must not change afterwards."""
         if self._first is None:
             self._first = view.seconds
         number = int((view.seconds - self._first) * FRAMES_PER_SECOND)
@@ -52,7 +52,7 @@ class Video:
             self._next = number + 1
 
     def close(self) -> None:
-        """Ends the file; what was added is in it."""
+        """Writes what was added, and closes the file."""
         self._views.put(None)
         self._thread.join()
         if self._error:
@@ -65,7 +65,7 @@ class Video:
             number, view = entry
             picture = np.hstack([_scaled(view.frame), _scaled(view.overlay)])
             writer = writer or self._open(picture)
-            # A picture that was dropped is stood in for by the next: the video keeps time.
+            # The next picture takes the place of those that were dropped: the video keeps time.
             for _ in range(number + 1 - written):
                 writer.write(picture)
             written = number + 1
@@ -82,7 +82,7 @@ class Video:
 
 
 def write_picture(path: Path, view: View) -> None:
-    """frame | overlay | truth side by side as one PNG, with captions. Raises OSError."""
+    """Writes frame | overlay | truth as one PNG with captions. OSError where it cannot."""
     images = {"camera": view.frame, "segmentation": view.overlay, "truth": view.truth}
     picture = np.hstack([_captioned(image, caption) for caption, image in images.items()])
     if not cv2.imwrite(str(path), picture):
@@ -90,7 +90,7 @@ def write_picture(path: Path, view: View) -> None:
 
 
 def _scaled(image: Uint8) -> Uint8:
-    """To the video's width; an even height, as the codec wants."""
+    """The image in the width of the video, with an even height, as the codec needs."""
     height, width = image.shape[:2]
     size = (_WIDTH, 2 * round(_WIDTH * height / width / 2))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

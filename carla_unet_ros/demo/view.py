@@ -1,11 +1,11 @@
-"""The demo's own node: it looks on, and keeps what there is to show.
+"""The demo's own node: it receives what the other nodes publish, and keeps what to show.
 
     /carla/ego_vehicle/rgb_front/image                        sensor_msgs/Image    frame
     /carla/ego_vehicle/rgb_front/segmentation/overlay         sensor_msgs/Image    overlay
     /carla/ego_vehicle/semantic_segmentation_front/image      sensor_msgs/Image    truth
     /diagnostics, /evaluation/iou                             diagnostic_msgs/DiagnosticArray
 
-Frame, overlay and truth are one view where their stamps are equal.
+Frame, overlay and truth with equal stamps make one view.
 """
 
 import time
@@ -37,10 +37,10 @@ _STAMPS_KEPT = 60
 
 
 class DemoView:
-    """Brings ROS up; `close` takes it down.
+    """Starts ROS and subscribes; `close` ends it.
 
     newest:        the last complete view; None before the first
-    first_overlay: time.time() at the first overlay's arrival; 0 before it
+    first_overlay: time.time() when the first overlay came; 0 before
     """
 
     def __init__(self, show: Callable[[View], None]) -> None:
@@ -51,7 +51,7 @@ class DemoView:
         self._waiting: dict[int, dict[str, Image]] = {}
         self._states: dict[str, DiagnosticStatus] = {}
         self._context = Context()
-        # Signals are the demo's own: at Ctrl-C it ends the nodes before itself.
+        # The demo handles signals itself: at Ctrl-C it first ends the nodes.
         rclpy.init(context=self._context, args=[], signal_handler_options=SignalHandlerOptions.NO)
         self._node = Node("carla_unet_demo", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -59,16 +59,16 @@ class DemoView:
         self._subscribe()
 
     def spin(self, seconds: float) -> None:
-        """Takes one message, or waits for one so long."""
+        """Receives one message, or waits for one so long."""
         self._executor.spin_once(seconds)
 
     def problem(self) -> str:
-        """Why the segmentation node cannot work, in its own words; "" where it can."""
+        """The segmentation node's own text of why it cannot work; "" where it works."""
         state = self._states.get(_SEGMENTATION)
         return state.message if state is not None and state.level == ERROR else ""
 
     def figures(self) -> str:
-        """What the nodes say of themselves, as one line."""
+        """One line of figures from the diagnostics of the nodes."""
         camera = f"{_SEGMENTATION}: {_IMAGE}"
         return (
             f"{self._value(camera, 'rate (Hz)')} frames/s   "
@@ -90,13 +90,15 @@ class DemoView:
             "truth": _TRUTH,
         }
         for part, topic in topics.items():
-            self._node.create_subscription(Image, topic, self._taker(part), QoSProfile(depth=2))
+            self._node.create_subscription(
+                Image, topic, self._callback_for(part), QoSProfile(depth=2)
+            )
         for topic in ("/diagnostics", _IOU):
             self._node.create_subscription(
                 DiagnosticArray, topic, self._on_diagnostics, QoSProfile(depth=10)
             )
 
-    def _taker(self, part: str) -> Callable[[Image], None]:
+    def _callback_for(self, part: str) -> Callable[[Image], None]:
         return lambda message: self._take(part, message)
 
     def _take(self, part: str, message: Image) -> None:

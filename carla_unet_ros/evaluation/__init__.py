@@ -1,1 +1,1 @@
-"""Scores: the confusion matrix, and the node that fills it while driving."""
+"""How good labels are: the confusion matrix, and the node that scores labels while driving."""

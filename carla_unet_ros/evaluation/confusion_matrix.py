@@ -1,7 +1,7 @@
-"""Confusion matrix and what is read off it: IoU per class, mean IoU, pixel accuracy, F-beta.
+"""The confusion matrix and its scores: IoU per class, mean IoU, pixel accuracy, F-beta.
 
-Counts are summed over all frames first and divided once at the end, so a class that fills three
-pixels of one frame weighs three pixels and not a whole frame (as in Cityscapes and PASCAL VOC).
+Counts are summed over all frames and divided once at the end, as in Cityscapes and PASCAL VOC. So
+a class that fills three pixels of one frame counts as three pixels and not as a whole frame.
 """
 
 import numpy as np
@@ -21,14 +21,14 @@ class ConfusionMatrix:
         return len(self.counts)
 
     def add(self, truth: Uint8, prediction: Uint8) -> None:
-        """Counts label images of one shape. Truth of IGNORE is left out.
+        """Counts the pixels of two label images of one shape, but none with truth IGNORE.
 
-        ValueError where the shapes differ or an id is no class.
+        ValueError where the shapes differ, or where an id is no class.
         """
         if truth.shape != prediction.shape:
             raise ValueError(f"truth is {truth.shape}, prediction is {prediction.shape}")
         classes = self.classes
-        # One 16-bit number per pair, counted at once; 255 in the truth falls outside the matrix.
+        # One 16-bit number per pair of ids; a truth of 255 falls outside the matrix.
         pairs = truth.ravel().astype(np.uint16) << 8 | prediction.ravel()
         counts = np.bincount(pairs, minlength=1 << 16).reshape(256, 256)
         known = counts[:classes, :classes]
@@ -55,8 +55,8 @@ class ConfusionMatrix:
     def mean_iou(self) -> float:
         """Mean IoU over the classes that occur in the truth; NaN before any pixel was counted.
 
-        A class absent from the truth is left out, whether predicted or not: its false positives
-        already cost the class they were taken from.
+        A class that is absent from the truth does not count, predicted or not: its false
+        positives already lower the IoU of the classes that they were taken from.
         """
         present = self.counts.sum(axis=1) > 0
         return float(self.iou()[present].mean()) if present.any() else float("nan")

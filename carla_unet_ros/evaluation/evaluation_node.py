@@ -1,14 +1,15 @@
-"""Scores the labels while driving, against CARLA's own semantic camera.
+"""Scores the labels while driving: compares them with CARLA's own semantic camera.
 
     in   <camera>/segmentation/labels, /legend   what segmentation_node publishes
          <semantic camera>/image                 truth: palette colours (CARLA's bridge) or raw
                                                  tags in red (CARLA's own ROS 2 interface)
-         <camera>/image                          only where a report is asked for
+         <camera>/image                          only if a report is wanted
     out  ~/iou  diagnostic_msgs/DiagnosticArray, once a second: mean IoU and IoU per class, over
-                the last pairs and since the start; pairs, and what found no partner
+                the last pairs and since the start; how many pairs, how many without a partner
 
-Only labels and truth of equal stamp are compared, so both cameras need equal size, field of view
-and pose. At the end `report` gets report.json and worst.png: frame | truth | labels.
+The node compares labels and truth with equal stamps, pixel by pixel. So both cameras need the same
+size, field of view and pose. At the end it writes report.json and worst.png (frame | truth |
+labels) into the folder `report`.
 """
 
 import math
@@ -111,7 +112,7 @@ class EvaluationNode(Node):
         self.create_timer(_SECONDS_BETWEEN_LINES, self._log, clock=STEADY)
 
     def destroy_node(self) -> None:
-        """Writes the report, then ends as every node does."""
+        """Writes the report, then destroys the node."""
         if self._report is not None:
             try:
                 write_report(self._report, self._figures, self._worst)
@@ -152,18 +153,18 @@ class EvaluationNode(Node):
             self._problem = f"labels cannot be scored: {error}"
             self.get_logger().error(self._problem)
             return
-        # Another model or other classes: what was scored so far says nothing of these.
+        # The model or its classes have changed: older scores say nothing about these.
         figures.legend = legend
         self._worst = WorstFrames()
         self.get_logger().info(f"scoring {legend.model} on {legend.engine}")
 
     def _on_labels(self, message: Image) -> None:
         if self._figures.scores is not None:
-            self._score(self._figures.pairs.labels(_nanoseconds(message), message))
+            self._score(self._figures.pairs.add_labels(_nanoseconds(message), message))
 
     def _on_truth(self, message: Image) -> None:
         if self._figures.scores is not None:
-            self._score(self._figures.pairs.truth(_nanoseconds(message), message))
+            self._score(self._figures.pairs.add_truth(_nanoseconds(message), message))
 
     def _score(self, pair: Pair | None) -> None:
         scores = self._figures.scores
@@ -187,7 +188,7 @@ class EvaluationNode(Node):
                 self._attach(frame, self._frames[stamp])
 
     def _on_frame(self, message: Image) -> None:
-        """The camera's frame may come before its labels or after them."""
+        """Keeps a frame of the camera; it may come before its labels or after them."""
         stamp = _nanoseconds(message)
         self._frames[stamp] = message
         if len(self._frames) > _FRAMES_KEPT:
@@ -203,7 +204,7 @@ class EvaluationNode(Node):
             self.get_logger().warning(f"frame without picture: {problem}")
 
     def _publish(self) -> None:
-        problems = self._problem, self._silence(), self._figures.doubt()
+        problems = self._problem, self._silence(), self._figures.find_doubt()
         node = self.get_fully_qualified_name()
         message = DiagnosticArray(
             status=statuses(node, self._figures, "; ".join(filter(None, problems)))
@@ -213,7 +214,7 @@ class EvaluationNode(Node):
         self._problem = ""
 
     def _silence(self) -> str:
-        """Why no pair has come of late, or ""."""
+        """Why no pair has come for some time; "" where one has."""
         seconds = time.monotonic() - self._last_pair
         if seconds < _PATIENCE_SECONDS:
             return ""
@@ -235,7 +236,7 @@ class EvaluationNode(Node):
 
 
 def _writable(folder: str) -> Path | None:
-    """The report's folder, made if need be; ValueError where it cannot be."""
+    """The report's folder, which is made if it is missing. ValueError where it cannot be made."""
     if not folder:
         return None
     path = Path(folder).expanduser()

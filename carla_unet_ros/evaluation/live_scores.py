@@ -1,7 +1,7 @@
-"""IoU while driving: over the last pairs of labels and truth, and over all of them.
+"""IoU while driving, over the last pairs of labels and truth and over all of them.
 
-Scores are taken in the classes the model tells apart: truth tags and published ids are both
-mapped to those, and tags the model has no word for do not count.
+Scores are those of the classes that the model tells apart. Truth tags and published ids are both
+mapped to these classes. Tags that the model has no class for do not count.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from carla_unet_ros.labels.legend import Legend
 
 
 class LiveScores:
-    """Confusion matrices in the model's classes: `window` of the last pairs, `total` of all."""
+    """Confusion matrices of the model's classes: `window` of the last pairs, `total` of all."""
 
     def __init__(self, legend: Legend, tags: LabelSet, window: int) -> None:
         """window: number of pairs. ValueError where no truth tag is a class of the model."""
@@ -35,13 +35,17 @@ class LiveScores:
 
     @property
     def window_pairs(self) -> int:
-        """How many pairs the window holds by now."""
+        """How many pairs the window holds now."""
         return len(self._frames)
 
     def add(self, truth: Uint8, labels: Uint8) -> float:
-        """Counts one pair, tags and published ids uint8 [H, W]; gives its own mean IoU.
+        """Counts one pair and returns its mean IoU.
 
-        ValueError where the sizes differ or an id is not in the legend; nothing is counted then.
+        truth:  tags uint8 [H, W]
+        labels: published ids uint8 [H, W]
+
+        ValueError where the sizes differ, or where an id is not in the legend. The pair then does
+        not count.
         """
         frame = ConfusionMatrix(len(self.classes))
         frame.add(self.truth_classes(truth), self.label_classes(labels))

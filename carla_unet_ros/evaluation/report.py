@@ -1,4 +1,4 @@
-"""The live evaluation's figures as people and programs read them: topic, log line, report.json."""
+"""The figures of the live evaluation: as messages, as a log line, and as report.json."""
 
 import json
 import math
@@ -23,11 +23,11 @@ _UNKNOWN_SHARE = 0.01
 
 @dataclass
 class LiveFigures:
-    """All there is to say of a running evaluation.
+    """The figures of a running evaluation.
 
     scores, legend: None until the legend has come
     unusable:       pairs that could not be compared
-    intrinsics:     the camera matrices, row by row, of "frames" and "truth", once they have come
+    intrinsics:     the camera matrices of "frames" and "truth", row by row; empty before they come
     """
 
     tags: LabelSet
@@ -43,7 +43,7 @@ class LiveFigures:
         return self.scores.pairs if self.scores else 0
 
     def summary(self) -> str:
-        """One line: mean IoU and what it is of."""
+        """One line: mean IoU, and how many pairs it comes from."""
         if self.scores is None or not self.scored:
             return "no pair of labels and truth yet"
         last, total = self.scores.window.mean_iou(), self.scores.total.mean_iou()
@@ -53,8 +53,8 @@ class LiveFigures:
             f"{self.pairs.unpaired_truth} truth"
         )
 
-    def doubt(self) -> str:
-        """A sentence on what makes the score doubtful, or ""."""
+    def find_doubt(self) -> str:
+        """A sentence that says why the score may be wrong; "" where nothing speaks against it."""
         frames, seen = self.intrinsics.get("frames"), self.intrinsics.get("truth")
         if frames and seen and not all(map(math.isclose, frames, seen)):
             return (
@@ -77,7 +77,7 @@ class LiveFigures:
         return ""
 
     def to_json(self) -> dict[str, Any]:
-        """What report.json holds; keys as carla_unet_evaluate writes them where it has them."""
+        """The content of report.json; what carla_unet_evaluate reports, too, has the same key."""
         total = self.scores.total if self.scores else ConfusionMatrix(1)
         names = self.scores.classes.names if self.scores else ()
         return {
@@ -101,9 +101,9 @@ class LiveFigures:
 
 
 def statuses(node: str, figures: LiveFigures, problem: str) -> list[DiagnosticStatus]:
-    """Three: the node's, `<node>: last pairs` and `<node>: all pairs` with IoU by class name.
+    """Three statuses: `<node>`; with IoU by class name `<node>: last pairs`, `<node>: all pairs`.
 
-    problem: a sentence that makes the level WARN, or ""
+    problem: a sentence that makes the level of the first one WARN; "" for OK
     """
     counts = {
         "pairs": figures.scored,
@@ -122,7 +122,7 @@ def statuses(node: str, figures: LiveFigures, problem: str) -> list[DiagnosticSt
 
 
 def write_report(folder: Path, figures: LiveFigures, worst: WorstFrames) -> None:
-    """Writes report.json and, where frames were scored, worst.png. OSError where it cannot."""
+    """Writes report.json, and worst.png where frames were scored. OSError if it cannot."""
     report = figures.to_json()
     report["worst"] = [
         {"stamp": frame.stamp / 1e9, "mean_iou": frame.mean_iou} for frame in worst.frames
@@ -142,7 +142,7 @@ def _iou_status(name: str, matrix: ConfusionMatrix, names: Sequence[str]) -> Dia
 
 
 def _decimals(value: float) -> str:
-    """Four decimals; "" for a class that was not seen."""
+    """The value with four decimals; "" for a class that was not seen."""
     return "" if math.isnan(value) else f"{value:.4f}"
 
 

@@ -1,21 +1,21 @@
-"""Labels and truth of the same instant: paired by equal stamp, and by nothing else."""
+"""Pairs labels and truth of the same instant: they belong together if their stamps are equal."""
 
 from typing import Any, NamedTuple
 
 
 class Pair(NamedTuple):
-    """What two streams had at one stamp."""
+    """The items of both streams with one stamp."""
 
     labels: Any
     truth: Any
 
 
 class StampPairs:
-    """Pairs of two streams by equal stamp; each stream comes in the order of its stamps.
+    """Collects the items of two streams and returns each pair with equal stamps.
 
-    So once a stream is past a stamp, what the other has for that stamp has missed its partner,
-    whether it waits or is yet to come: it is counted as unpaired and dropped. At most `limit`
-    items of a stream wait.
+    Each stream comes in the order of its stamps. So once one stream is past a stamp, the other
+    stream's item of that stamp has no partner: it is counted as unpaired and dropped, whether it
+    is waiting or still to come. At most `limit` items of a stream wait.
     """
 
     def __init__(self, limit: int = 20) -> None:
@@ -27,11 +27,11 @@ class StampPairs:
         self._truth: dict[int, Any] = {}
         self._last_labels = self._last_truth = -1
 
-    def labels(self, stamp: int, item: Any) -> Pair | None:
-        """The pair that is complete with these labels, or None."""
+    def add_labels(self, stamp: int, item: Any) -> Pair | None:
+        """Takes labels; returns the pair if their truth is there, else None."""
         self.received_labels += 1
         if stamp <= self._last_labels:
-            self._start_anew()
+            self._start_over()
         self._last_labels = stamp
         truth = self._truth.pop(stamp, None)
         self.unpaired_truth += _drop_before(self._truth, stamp)
@@ -44,11 +44,11 @@ class StampPairs:
         self.unpaired_labels += _drop_beyond(self._labels, self._limit)
         return None
 
-    def truth(self, stamp: int, item: Any) -> Pair | None:
-        """The pair that is complete with this truth, or None."""
+    def add_truth(self, stamp: int, item: Any) -> Pair | None:
+        """Takes truth; returns the pair if its labels are there, else None."""
         self.received_truth += 1
         if stamp <= self._last_truth:
-            self._start_anew()
+            self._start_over()
         self._last_truth = stamp
         labels = self._labels.pop(stamp, None)
         self.unpaired_labels += _drop_before(self._labels, stamp)
@@ -61,8 +61,8 @@ class StampPairs:
         self.unpaired_truth += _drop_beyond(self._truth, self._limit)
         return None
 
-    def _start_anew(self) -> None:
-        """Time went back, as when the simulator loads a world: what waits belongs to the old."""
+    def _start_over(self) -> None:
+        """Drops what waits: stamps went back, as they do when the simulator loads a world."""
         self.unpaired_labels += len(self._labels)
         self.unpaired_truth += len(self._truth)
         self._labels, self._truth = {}, {}

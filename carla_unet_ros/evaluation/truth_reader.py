@@ -1,24 +1,26 @@
-"""What a semantic camera's image means.
+"""Reads the tags out of the images of a semantic camera.
 
-CARLA's bridge sends the tags as palette colours, CARLA's own ROS 2 interface as raw ids in the
-red channel: on the same topic and in the same encoding.
+CARLA's bridge sends the tags as palette colours. CARLA's own ROS 2 interface sends them as raw
+ids in the red channel. Topic and encoding are the same, so the reader looks at the pixels.
 """
 
 import cv2
 import numpy as np
 
-from carla_unet_ros.labels import IGNORE, UNKNOWN_TAG, LabelSet, Uint8
+from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
+from carla_unet_ros.labels.semantic_images import raw_tags
 
 TRUTH_KINDS = ("auto", "palette", "raw")
 
 
 class TruthReader:
-    """Images of a semantic camera -> tags; colours and ids the table lacks become IGNORE.
+    """Images of a semantic camera -> tags. Unknown colours and ids become IGNORE.
 
-    kind:           one of TRUTH_KINDS; "auto" looks at each image
-    found:          "palette" or "raw", what the last image was read as; "" before the first
-    unknown_pixels: how many pixels had no known tag so far, of `pixels`
-    example:        one such pixel, for people; "" while there is none
+    kind:           one of TRUTH_KINDS; "auto" decides for each image
+    found:          how the last image was read: "palette" or "raw"; "" before the first image
+    pixels:         how many pixels were read so far
+    unknown_pixels: how many of them had no known tag
+    example:        the last such pixel, in words; "" while there is none
     """
 
     def __init__(self, tags: LabelSet, kind: str = "auto") -> None:
@@ -32,23 +34,26 @@ class TruthReader:
         self._ids[: len(tags)] = np.arange(len(tags))
 
     def read(self, image: Uint8) -> Uint8:
-        """BGRA image uint8 [H, W, 4] -> tags uint8 [H, W]."""
-        raw = self._is_raw(image) if self.kind == "auto" else self.kind == "raw"
-        self.found = "raw" if raw else "palette"
-        found = image[..., 2] if raw else self._tags.ids_of_colours(image)
+        """Image uint8 [H, W], or [H, W, 4] in B, G, R, A -> tags uint8 [H, W]."""
+        tags = self._raw_tags(image)
+        self.found = "palette" if tags is None else "raw"
+        found = self._tags.ids_of_colours(image) if tags is None else tags
         ids = np.asarray(cv2.LUT(np.ascontiguousarray(found), self._ids), np.uint8)
         self.pixels += ids.size
         unknown = ids == IGNORE
         if count := int(np.count_nonzero(unknown)):
             self.unknown_pixels += count
             row, column = np.unravel_index(unknown.argmax(), unknown.shape)
-            blue, green, red = (int(value) for value in image[row, column, :3])
-            self.example = f"tag {red}" if raw else f"colour ({red}, {green}, {blue})"
+            self.example = _example(image[row, column], tags is not None)
         return ids
 
-    def _is_raw(self, image: Uint8) -> bool:
-        """Raw tags leave blue and green at 0; so does no palette, but for black and for pure red.
+    def _raw_tags(self, image: Uint8) -> Uint8 | None:
+        """The tags where they are taken as raw ones, None where as palette colours."""
+        if self.kind == "auto" or image.ndim == 2:
+            return raw_tags(image)
+        return image[..., 2] if self.kind == "raw" else None
 
-        Black is class 0 either way; red stands for riders, and is no tag of any version.
-        """
-        return not image[..., :2].any() and int(image[..., 2].max()) < UNKNOWN_TAG
+
+def _example(pixel: Uint8, raw: bool) -> str:
+    *_, red = values = [int(value) for value in np.atleast_1d(pixel)[:3]]
+    return f"tag {red}" if raw else f"colour ({', '.join(map(str, reversed(values)))})"

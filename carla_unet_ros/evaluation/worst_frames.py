@@ -1,6 +1,7 @@
-"""The frames a model does worst on, kept while driving and drawn at the end.
+"""The frames with the lowest mean IoU: collected while driving, drawn at the end.
 
-Frames that follow one another fail alike, so of each stretch of the drive only the worst stays.
+Frames that follow one another fail in the same way. So of each stretch of the drive only the worst
+frame is kept.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ _PANEL_WIDTH = 480
 
 @dataclass(eq=False)
 class ScoredFrame:
-    """One pair: number counts the pairs, stamp is in ns, classes are uint8 [H, W].
+    """One pair of truth and labels, with its score.
 
-    image: the camera's frame, uint8 [H, W, 3 or 4] in B, G, R(, A); None while it has not come
+    number:        the running number of the pair
+    stamp:         nanoseconds
+    truth, labels: class ids uint8 [H, W]
+    image:         the camera's frame uint8 [H, W, 3 or 4], B, G, R(, A); None until it comes
     """
 
     number: int
@@ -30,7 +34,7 @@ class ScoredFrame:
 
 
 class WorstFrames:
-    """At most `count` frames of lowest mean IoU, `apart` pairs or more between any two."""
+    """The `count` frames with the lowest mean IoU, at least `apart` pairs from one to the next."""
 
     def __init__(self, count: int = 6, apart: int = 20) -> None:
         self.frames: list[ScoredFrame] = []
@@ -38,7 +42,7 @@ class WorstFrames:
         self._apart = apart
 
     def offer(self, frame: ScoredFrame) -> bool:
-        """Keeps the frame if it is among the worst; says whether it was kept."""
+        """Keeps the frame if it is among the worst; returns whether it was kept."""
         near = [kept for kept in self.frames if abs(kept.number - frame.number) < self._apart]
         if any(kept.mean_iou <= frame.mean_iou for kept in near):
             return False
@@ -47,12 +51,12 @@ class WorstFrames:
         return frame in self.frames
 
     def picture(self, classes: LabelSet) -> Uint8 | None:
-        """frame | truth | labels, one row per frame, worst first, B, G, R; None without frames."""
+        """Rows of frame | truth | labels, the worst first, in B, G, R; None without frames."""
         rows = [_row(frame, classes.palette_bgr) for frame in self.frames]
         return np.vstack(rows) if rows else None
 
     def write(self, path: Path, classes: LabelSet) -> None:
-        """Writes the picture, if there are frames. OSError where it cannot be written."""
+        """Writes the picture if there are frames. OSError where it cannot be written."""
         picture = self.picture(classes)
         if picture is not None and not cv2.imwrite(str(path), picture):
             raise OSError(f"cannot write {path}")

@@ -1,1 +1,1 @@
-"""From labels to the drivable ground around the vehicle."""
+"""The drivable ground around the vehicle, computed from labels."""

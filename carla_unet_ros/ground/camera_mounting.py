@@ -1,8 +1,8 @@
-"""Where a camera sits in the vehicle: from TF where it is to be had, else from parameters.
+"""The pose of a camera in its vehicle: from TF where TF knows it, else from parameters.
 
-tf2_ros comes with a ROS installation and not with the pip wheels, so it is imported only when
-it is asked for. CARLA's bridge sends the camera's transform with optical axes (z ahead), CARLA's
-own ROS 2 interface with the vehicle's (x ahead): the parameter `camera_axes` says which.
+tf2_ros comes with a ROS installation and not with the pip wheels, so it is imported only when it
+is needed. CARLA's bridge sends the camera's transform with optical axes (z ahead). CARLA's own
+ROS 2 interface sends it with the vehicle's axes (x ahead). The parameter `camera_axes` says which.
 """
 
 from collections.abc import Callable
@@ -52,9 +52,9 @@ class NoPoseError(ValueError):
 
 
 class CameraMounting:
-    """Asks TF or the node's parameters for the pose, and logs once which of them answered.
+    """Gets the pose from TF or from the node's parameters, and logs once which of them it was.
 
-    vehicle_frame: the TF frame the pose is given in
+    vehicle_frame: the TF frame in which the pose is given
     """
 
     def __init__(self, node: Node, parameters: MountingParameters, vehicle_frame: str) -> None:
@@ -72,7 +72,7 @@ class CameraMounting:
             self._why_not_tf = "pose_source is 'parameters'"
             return
         try:
-            # By its name: a checker would miss the module, which is optional.
+            # Imported by name: a type checker would report the optional module as missing.
             self._tf = import_module("tf2_ros")
         except ImportError as error:
             self._why_not_tf = f"tf2_ros cannot be imported ({error})"
@@ -83,7 +83,7 @@ class CameraMounting:
                 ) from error
 
     def listen(self) -> None:
-        """Begins to receive transforms; without TF nothing is to be done."""
+        """Begins to receive transforms; does nothing without TF."""
         if self._tf is not None and self._listener is None:
             self._buffer = self._tf.Buffer()
             self._listener = self._tf.TransformListener(self._buffer, self._node)
@@ -94,11 +94,11 @@ class CameraMounting:
             self._listener = self._buffer = None
 
     def pose(self, camera_frame: str) -> CameraPose:
-        """The camera's pose now; NoPoseError where TF has none and must, or an impossible one."""
+        """The camera's pose now. NoPoseError where TF must have it and has not, or is wrong."""
         if self._buffer is None:
             return self._from_parameters(self._why_not_tf)
         try:
-            # The newest: a camera is screwed to its vehicle, and nothing waits for a transform.
+            # The newest transform will do: the camera does not move in its vehicle.
             transform = self._buffer.lookup_transform(self._vehicle_frame, camera_frame, Time())
         except self._tf.TransformException as error:
             reason = f"TF has no {camera_frame} in {self._vehicle_frame} ({error})"
@@ -112,7 +112,7 @@ class CameraMounting:
             (turn.x, turn.y, turn.z, turn.w),
             optical=axes == "optical",
         )
-        # What points right in the picture points up or down in the vehicle.
+        # The right side of the picture points up or down in the vehicle.
         if abs(pose.rotation[2][0]) > _ON_ITS_SIDE:
             raise NoPoseError(
                 f"with {axes} axes the camera of {camera_frame} lies on its side: set camera_axes "

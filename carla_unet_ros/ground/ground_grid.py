@@ -1,15 +1,15 @@
-"""Labels -> occupancy of the ground around the vehicle; knows no ROS.
+"""Computes the occupancy of the ground around the vehicle from labels; knows no ROS.
 
-Geometry: the ground is taken as flat, the plane z = 0 of the vehicle's frame (x ahead, y left,
-z up, metres; REP 103). A pixel then sees exactly one ground point, the one its ray hits (inverse
-perspective mapping: Mallot et al., "Inverse perspective mapping simplifies optical flow
-computation and obstacle detection", Biological Cybernetics 64, 1991), so a pixel belongs to one
-cell, for as long as neither lens nor mounting changes. `GroundGrid` works that out once; a frame
-only costs a lookup and a sum per cell.
+Geometry: the ground is assumed to be flat, the plane z = 0 of the vehicle's frame (x ahead, y
+left, z up, metres; REP 103). A pixel then sees exactly one point of the ground, where its ray
+meets the plane (inverse perspective mapping: Mallot et al., "Inverse perspective mapping
+simplifies optical flow computation and obstacle detection", Biological Cybernetics 64, 1991). So
+each pixel belongs to one cell, until the lens or the mounting changes. `GroundGrid` computes this
+table once; a frame then costs a lookup and a sum for each cell.
 
-What follows from the flat ground: a thing that stands up (a car, a pole) occupies the ground from
-its foot to as far as it hides it, hills and a braking car's nod move far cells, and at range x
-one pixel row spans x * x / (f * h) metres (2 m at 40 m for 800x600, 90 degrees, 2 m high).
+Limits of the flat ground: an upright object (a car, a pole) occupies the ground from its foot to
+the end of what it hides. Hills, and the nod of a braking car, move far cells. At range x one row
+of pixels spans x * x / (f * h) metres (2 m at 40 m for 800x600, 90 degrees, 2 m high).
 """
 
 from collections.abc import Iterable
@@ -26,14 +26,15 @@ FREE, OCCUPIED, UNKNOWN = 0, 100, -1
 # Camera axes in a body that looks along x: right is -y, down is -z, ahead is x (REP 103).
 _BODY_OF_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 _SAMPLES_A_CELL = 64
-# One word counts both, so that a frame is summed once: seen pixels above, blocked ones below.
+# One word counts both, so that one sum per frame is enough: the upper 16 bits count seen pixels,
+# the lower 16 bits blocked ones.
 _SEEN = np.uint32(1 << 16)
 _BLOCKED = np.uint32(1)
 
 
 @dataclass(frozen=True)
 class Extent:
-    """The ground the grid covers, metres from the vehicle's origin, and the size of its cells."""
+    """The area of the grid in metres from the vehicle's origin, and the size of its cells."""
 
     cell_size: float = 0.2
     ahead: float = 40.0
@@ -63,9 +64,9 @@ class Extent:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Pinhole camera without distortion; all in pixels.
+    """A pinhole camera without distortion; all values in pixels.
 
-    cx and cy count from the image's corner, as CARLA has it (cx = width / 2), so the centre of
+    cx and cy count from the corner of the image, as in CARLA (cx = width / 2). So the centre of
     pixel (u, v) lies at (u + 0.5, v + 0.5).
     """
 
@@ -79,7 +80,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class CameraPose:
-    """Where the camera is in the vehicle's frame.
+    """The place and direction of the camera in the vehicle's frame.
 
     position: x, y, z in metres; z is the height over the ground
     rotation: rows of the 3x3 matrix that turns camera axes (right, down, ahead) into the vehicle's
@@ -92,9 +93,10 @@ class CameraPose:
     def from_angles(
         x: float, y: float, z: float, roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0
     ) -> "CameraPose":
-        """Angles in degrees about the vehicle's axes x, y, z, in this order (REP 103).
+        """The pose by its place in metres and its angles in degrees.
 
-        A positive pitch looks down, a positive yaw to the left, as in the bridge's objects file.
+        The angles turn about the vehicle's axes x, y, z, in this order (REP 103). A positive pitch
+        looks down, a positive yaw to the left, as in the bridge's objects file.
         """
         roll, pitch, yaw = np.radians((roll, pitch, yaw))
         about_x = _rotation(roll, 1, 2)
@@ -108,10 +110,12 @@ class CameraPose:
         quaternion: tuple[float, float, float, float],
         optical: bool = True,
     ) -> "CameraPose":
-        """A transform camera -> vehicle as TF gives it; the quaternion is x, y, z, w.
+        """The pose by a transform camera -> vehicle, as TF gives it; the quaternion is x, y, z, w.
 
-        `optical`: the camera's frame has z ahead (REP 103, the bridge); else it has x ahead, as
-        CARLA's own ROS 2 interface sends it. ValueError for a quaternion without length.
+        optical: whether the camera's frame has z ahead (REP 103, the bridge), or x ahead, as
+                 CARLA's own ROS 2 interface sends it
+
+        ValueError for a quaternion of length 0.
         """
         length = float(np.linalg.norm(quaternion))
         if not length > 0:
@@ -127,14 +131,14 @@ class CameraPose:
         return _pose(position, matrix if optical else matrix @ _BODY_OF_OPTICAL)
 
     def is_close(self, other: "CameraPose") -> bool:
-        """Equal to a millimetre and 0.006 degrees: less than a pixel of any camera."""
+        """Whether both differ by less than 1 mm and 0.006 degrees, a shift below one pixel."""
         return np.allclose(self.position, other.position, rtol=0, atol=1e-3) and np.allclose(
             self.rotation, other.rotation, rtol=0, atol=1e-4
         )
 
 
 class GroundGrid:
-    """Which pixels see which cell, for one camera at one place."""
+    """The table of which pixels see which cell, for one camera in one pose."""
 
     def __init__(
         self,
@@ -143,9 +147,11 @@ class GroundGrid:
         pose: CameraPose,
         ignored_bottom_rows: int = 0,
     ) -> None:
-        """`ignored_bottom_rows`: pixel rows that show the vehicle's own bonnet.
+        """Computes the table.
 
-        Raises ValueError where the camera is not above the ground or sees none of the grid.
+        ignored_bottom_rows: pixel rows that show the vehicle's own bonnet
+
+        ValueError where the camera is not above the ground, or sees no cell of the grid.
         """
         if not pose.position[2] > 0:
             raise ValueError(
@@ -163,19 +169,22 @@ class GroundGrid:
                 f"the camera at {pose.position} sees no ground inside the grid: check its pitch "
                 "(positive looks down), the axes of its frame, the extent and the ignored rows"
             )
-        self._cells, self._starts, self._pixels = _grouped(cells, pixels)
+        self._cells, self._starts, self._pixels = _group_by_cell(cells, pixels)
 
     def occupancy(
         self, labels: Uint8, weights: npt.NDArray[np.uint32], blocked_share: float = 0.1
     ) -> npt.NDArray[np.int8]:
-        """Cells int8 [rows, columns]: row 0 is the rightmost, column 0 the hindmost.
+        """The cells of a label image, int8 [rows, columns].
 
-        labels:        uint8 [height, width], class ids
-        weights:       of `class_weights`
-        blocked_share: 0..1; a cell with a greater share of pixels that are not drivable is
-                       OCCUPIED, other seen cells are FREE, cells without a labelled pixel UNKNOWN
+        Row 0 is the rightmost one, column 0 the rearmost one. A cell is OCCUPIED if the share of
+        its pixels that are not drivable is greater than blocked_share; UNKNOWN if it has no
+        labelled pixel; else FREE.
 
-        Raises ValueError for labels of another size than the camera's.
+        labels:        class ids uint8 [height, width]
+        weights:       uint32 [256], from `class_weights`
+        blocked_share: 0..1
+
+        ValueError where the labels have not the size of the camera.
         """
         if labels.shape != self.shape:
             raise ValueError(
@@ -192,7 +201,7 @@ class GroundGrid:
 
 
 def class_weights(drivable: Iterable[int]) -> npt.NDArray[np.uint32]:
-    """What a pixel of each class id adds to its cell: uint32 [256]; IGNORE adds nothing."""
+    """uint32 [256]: what a pixel adds to its cell, by its class id. IGNORE adds nothing."""
     weights = np.full(256, _SEEN | _BLOCKED, np.uint32)
     weights[list(drivable)] = _SEEN
     weights[IGNORE] = 0
@@ -200,7 +209,7 @@ def class_weights(drivable: Iterable[int]) -> npt.NDArray[np.uint32]:
 
 
 def _rotation(angle: float, first: int, second: int) -> npt.NDArray[np.float64]:
-    """Turns axis `first` towards axis `second`."""
+    """The matrix that turns axis `first` towards axis `second` by an angle in radians."""
     matrix = np.eye(3)
     matrix[first, first] = matrix[second, second] = np.cos(angle)
     matrix[second, first] = np.sin(angle)
@@ -236,7 +245,7 @@ def _cells_of_pixels(
 def _pixels_of_cells(
     cells: npt.NDArray[np.int64], extent: Extent, camera: Calibration, pose: CameraPose, rows: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The same for cells smaller than a pixel's ground: the pixel that their centre falls into."""
+    """The same for cells that no pixel's ray hits: the pixel that sees the centre of the cell."""
     row, column = np.divmod(cells, extent.columns)
     x = (column + 0.5) * extent.cell_size - extent.behind - pose.position[0]
     y = (row + 0.5) * extent.cell_size - extent.right - pose.position[1]
@@ -255,14 +264,14 @@ def _within(values: npt.NDArray[np.float64], end: int) -> npt.NDArray[np.bool_]:
     return (values >= 0) & (values < end)
 
 
-def _grouped(
+def _group_by_cell(
     cells: npt.NDArray[np.int64], pixels: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Cells in rising order, where each one's pixels start, and the pixels.
+    """Groups pixels by cell: the cells in rising order, where their pixels start, the pixels.
 
-    A cell next to the bumper is seen by hundreds of pixels; a fixed random choice of them keeps
-    the cost of a frame independent of the camera's resolution and, unlike every n-th pixel, does
-    not fall between the stripes of a thin obstacle.
+    Hundreds of pixels see a cell next to the bumper. Of these a fixed random choice is kept, so
+    that a frame costs the same at any resolution. Every n-th pixel would cost as little, but could
+    miss all stripes of a thin obstacle.
     """
     shuffled = np.random.default_rng(0).permutation(len(cells))
     order = shuffled[np.argsort(cells[shuffled], kind="stable")]

@@ -1,17 +1,17 @@
-"""The drivable ground around the vehicle, as a planner's occupancy grid.
+"""Publishes the drivable ground around the vehicle as an occupancy grid for planners.
 
     in    <camera>/segmentation/labels        sensor_msgs/Image mono8, class ids
           <camera>/segmentation/legend        std_msgs/String, latched: which id is which class
-          <camera>/segmentation/camera_info   sensor_msgs/CameraInfo; till one has come
-          <camera>/camera_info                is taken
+          <camera>/segmentation/camera_info   sensor_msgs/CameraInfo
+          <camera>/camera_info                sensor_msgs/CameraInfo, used until the other one came
           /tf, /tf_static                     the camera's pose, where tf2_ros is installed
     out   <camera>/segmentation/ground_grid   nav_msgs/OccupancyGrid, stamp of the labels
           /diagnostics                        once a second
 
-Cells where drivable classes are seen are 0, other seen cells 100, the rest -1; the ground is
-taken as flat (ground_grid.py). The grid is reliable, keep last 1 and volatile, unlike a map:
-a latecomer must not be handed the ground of a moment that is gone. While nobody subscribes to
-it, nothing is subscribed and nothing is computed.
+A cell is 0 where the camera sees drivable classes, 100 where it sees other classes, and -1 where
+it sees nothing. The ground is assumed to be flat (ground_grid.py). QoS is reliable, keep last 1
+and volatile: unlike a map, an old grid is of no use to a subscriber that joins late. While nobody
+subscribes to the grid, the node subscribes to nothing and computes nothing.
 """
 
 import sys
@@ -90,12 +90,12 @@ _NEWEST = QoSProfile(depth=1)
 _NEWEST_OF_ANY = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _SECONDS_BETWEEN_WARNINGS = 5.0
-# A focal length of more widths of the picture is no vehicle's: it would see less than 3 degrees.
+# Longest focal length in widths of the picture: a longer one would see less than 3 degrees.
 _MOST_WIDTHS = 20
 
 
 class _NotYetError(ValueError):
-    """Something a grid needs has not come yet, as in the first moments; the text says what."""
+    """Something that a grid needs has not come yet; the text says what."""
 
 
 class GroundGridNode(Node):
@@ -128,7 +128,7 @@ class GroundGridNode(Node):
         self._follow_subscribers()
 
     def _follow_subscribers(self) -> None:
-        """Listens exactly while somebody wants the grid."""
+        """Subscribes while somebody wants the grid, and only then."""
         wanted = self._grids.get_subscription_count() > 0
         if wanted and not self._subscriptions_made:
             self._mounting.listen()
@@ -179,7 +179,7 @@ class GroundGridNode(Node):
         self._problem = ""
 
     def _occupancy(self, message: Image) -> OccupancyGrid:
-        """The grid of one label image; ValueError with a sentence where there can be none."""
+        """The grid of one label image. ValueError where there can be none; it says why."""
         labels = label_ids(message)
         if self._legend is None:
             legend = self._topics.output("legend")
@@ -247,7 +247,7 @@ class GroundGridNode(Node):
 
 
 def _calibration(info: CameraInfo, fov: float) -> Calibration:
-    """`fov`, if not 0, rules over the focal length. ValueError for what is no pinhole camera."""
+    """`fov`, if not 0, replaces the focal length. ValueError where it is no pinhole camera."""
     fx, fy, cx, cy = info.k[0], info.k[4], info.k[2], info.k[5]
     if fov and info.width and info.height:
         fx = fy = intrinsics(info.width, info.height, fov).focal
@@ -265,7 +265,7 @@ def _calibration(info: CameraInfo, fov: float) -> Calibration:
 
 
 def _message(cells: Any, extent: Extent, header: Header, frame: str) -> OccupancyGrid:
-    """Cells int8 [rows, columns] as a message in the vehicle's frame at the labels' time."""
+    """Cells int8 [rows, columns] as a message in the vehicle's frame, with the labels' stamp."""
     message = OccupancyGrid(header=Header(stamp=header.stamp, frame_id=frame))
     message.info.map_load_time = header.stamp
     message.info.resolution = extent.cell_size

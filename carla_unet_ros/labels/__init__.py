@@ -1,4 +1,4 @@
-"""What ids mean: tags of CARLA, label sets and palettes, the legend, LabelInfo, the overlay."""
+"""What class ids mean: CARLA's tags, label sets, palettes, the legend and the overlay."""
 
 from carla_unet_ros.labels.label_sets import (
     IGNORE,

@@ -1,9 +1,10 @@
 """CARLA's semantic tags, version by version: the one table of ids, names and colours.
 
-CARLA renumbered its tags twice and recoloured some of them more often, so the same id means
-another thing in another version: 7 is the road up to 0.9.13 and a traffic light since 0.9.14.
-Ids and colours are those of the simulator's `CityScapesPalette.h` and `ObjectLabel.h`
-(github.com/carla-simulator/carla), read at the releases named.
+A tag is the class id that CARLA's semantic camera gives a pixel. CARLA renumbered its tags twice
+and changed some colours more often. So one id means different things in different versions: 7 is
+the road up to 0.9.13 and a traffic light since 0.9.14. Ids and colours are those of the
+simulator's `CityScapesPalette.h` and `ObjectLabel.h` (github.com/carla-simulator/carla), read at
+the releases named here.
 """
 
 Colour = tuple[int, int, int]
@@ -79,7 +80,7 @@ _SINCE_0_9_0 = _FIRST_13 | {"Other": (250, 170, 160), "Vehicles": (0, 0, 142)}
 # Version span -> name -> colour (R, G, B); a tag's id is its place in the order.
 TAG_TABLES: dict[str, dict[str, Colour]] = {
     "0.8.x": _FIRST_13,
-    # The one table in which two tags share a colour: poles and road lines.
+    # The only table in which two tags share a colour: poles and road lines.
     "0.9.0-0.9.1": _SINCE_0_9_0 | {"RoadLines": (153, 153, 153)},
     "0.9.2-0.9.9": _SINCE_0_9_0,
     "0.9.10-0.9.13": _SINCE_0_9_0 | {"Fences": (100, 40, 40), "Other": (55, 90, 80)} | _NEXT_10,
@@ -88,7 +89,7 @@ TAG_TABLES: dict[str, dict[str, Colour]] = {
     "ue5-dev-after-0.10.0": _SINCE_0_9_14 | {"Rock": (180, 130, 70)},
 }
 
-# What a class is called in a table that tells fewer classes apart, nearest name first.
+# Names of a class in tables with fewer classes, the nearest name first.
 BROADER: dict[str, tuple[str, ...]] = {
     "Sky": (_NONE,),
     "Ground": ("Terrain", _NONE),
@@ -106,6 +107,6 @@ BROADER: dict[str, tuple[str, ...]] = {
         ("Car", "Truck", "Bus", "Train", "Motorcycle", "Bicycle"),
         ("Vehicles",),
     ),
-    # The one step to a narrower name: a table since 0.9.14 has no word for any vehicle.
+    # The only narrower name: tables since 0.9.14 have no name for vehicles of all kinds.
     "Vehicles": ("Car",),
 }

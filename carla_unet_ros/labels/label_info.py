@@ -1,13 +1,18 @@
-"""Class names as vision_msgs/LabelInfo, which Nav2's semantic layers wait for.
+"""The legend as vision_msgs/LabelInfo, the message that Nav2's semantic layers read.
 
-vision_msgs is no part of ROS's base; a node does without where it is not installed.
+It says less than the JSON of the `legend` topic: ids and names, no colours and no model. Both
+are made from one `Legend`.
+
+Message types are imported when a message is made: vision_msgs is no part of ROS's base, and
+training uses this room on machines without ROS.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from builtin_interfaces.msg import Time
+from carla_unet_ros.labels.legend import Legend
 
-from carla_unet_ros.labels import LabelSet
+if TYPE_CHECKING:
+    from builtin_interfaces.msg import Time
 
 
 def label_info_type() -> type | None:
@@ -19,14 +24,20 @@ def label_info_type() -> type | None:
     return LabelInfo
 
 
-def label_info(labels: LabelSet, stamp: Time, frame_id: str = "") -> Any:
-    """The message: one class_map entry per class. ImportError where vision_msgs is missing."""
+def label_info(legend: Legend, stamp: "Time") -> Any:
+    """The legend as a LabelInfo message.
+
+    class_map: one entry for each class that a published label image may hold
+    threshold: the legend's min_confidence, 0..1
+
+    ImportError where vision_msgs is missing.
+    """
     from vision_msgs.msg import LabelInfo, VisionClass  # pyright: ignore[reportMissingImports]
 
     message = LabelInfo()
     message.header.stamp = stamp
-    message.header.frame_id = frame_id
     message.class_map = [
-        VisionClass(class_id=label.id, class_name=label.name) for label in labels.classes
+        VisionClass(class_id=label.id, class_name=label.name) for label in legend.published_classes
     ]
+    message.threshold = float(legend.min_confidence)
     return message

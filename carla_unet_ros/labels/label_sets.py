@@ -1,8 +1,8 @@
-"""Label sets: which class ids there are, what they are called, which colour they are drawn in.
+"""Label sets: the class ids of a label image, with their names and colours.
 
-A label image is uint8 [height, width], one class id per pixel; 255 (IGNORE) means "no known
-class" and counts in no loss and no score. Every id, name and colour in the project comes from a
-`LabelSet`; the tables behind them stand in `carla_tags.py`.
+A label image is uint8 [height, width], one class id per pixel. 255 (IGNORE) means "no known
+class"; such pixels count in no loss and in no score. Every id, name and colour in the project
+comes from a `LabelSet`. `carla_tags.py` holds the tables behind them.
 """
 
 import json
@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.labels.carla_tags import BROADER, TAG_TABLES, Colour
+from carla_unet_ros.labels.json_text import read_json, shortened
 
 Uint8 = npt.NDArray[np.uint8]
 
@@ -22,7 +24,9 @@ IGNORE = 255
 """The class id of pixels that are not labelled."""
 
 UNKNOWN_TAG = 254
-"""What a palette lookup gives for a colour that no class has."""
+"""The id that a palette lookup gives for a colour of no class."""
+
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,14 @@ class LabelClass:
     name: str
     colour: Colour
 
+    def to_entry(self) -> dict[str, Any]:
+        """The class as JSON texts have it: id, name, rgb."""
+        return {"id": self.id, "name": self.name, "rgb": list(self.colour)}
+
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Classes with the ids 0 .. len - 1, and the span of CARLA versions that uses these tags."""
+    """Classes with the ids 0 .. len - 1, and the span of CARLA versions that uses them as tags."""
 
     name: str
     carla_tags: str
@@ -60,7 +68,7 @@ class LabelSet:
         return tuple(label.name for label in self.classes)
 
     def ids(self, names: Iterable[str]) -> list[int]:
-        """Class ids of these names; ValueError that lists the known names for an unknown one."""
+        """The class ids of these names. ValueError for an unknown name, with the known ones."""
         known = {label.name: label.id for label in self.classes}
         wanted = list(names)
         unknown = [name for name in wanted if name not in known]
@@ -73,7 +81,7 @@ class LabelSet:
 
     @cached_property
     def palette_bgr(self) -> Uint8:
-        """Colours as uint8 [256, 3], in OpenCV's order B, G, R; ids without a class are white."""
+        """Colours uint8 [256, 3] by id, in OpenCV's order B, G, R. Ids of no class are white."""
         palette = np.full((256, 3), 255, np.uint8)
         for label in self.classes:
             palette[label.id] = label.colour[::-1]
@@ -82,17 +90,17 @@ class LabelSet:
 
     @cached_property
     def _colours_sorted(self) -> tuple[npt.NDArray[np.int32], Uint8]:
-        """Packed colours in rising order and the id of each.
+        """The packed colours in rising order, and the id of each.
 
-        Of two classes that share a colour the first stands for both (0.9.0-0.9.1 only).
+        If two classes share a colour, it gets the id of the first (0.9.0-0.9.1 only).
         """
         packed, first = np.unique(_pack(self.palette_bgr[: len(self)]), return_index=True)
         return packed, first.astype(np.uint8)
 
     def ids_of_colours(self, image: Uint8) -> Uint8:
-        """Palette-coloured image uint8 [..., 3 or 4] in B, G, R(, A) -> class ids uint8 [...].
+        """Image in palette colours uint8 [..., 3 or 4], B, G, R(, A) -> class ids uint8 [...].
 
-        Colours that no class has become UNKNOWN_TAG: a caller decides whether that is an error.
+        A colour of no class becomes UNKNOWN_TAG; the caller decides whether that is an error.
         """
         packed, ids = self._colours_sorted
         pixels = _pack(image)
@@ -100,61 +108,66 @@ class LabelSet:
         return np.where(packed[places] == pixels, ids[places], np.uint8(UNKNOWN_TAG))
 
     def to_json(self) -> str:
-        """The set as JSON, as model files and the legend topic carry it."""
+        """The set as JSON text, as model files and the legend topic hold it."""
         return json.dumps(
             {
                 "name": self.name,
                 "carla_tags": self.carla_tags,
-                "classes": [
-                    {"id": label.id, "name": label.name, "rgb": list(label.colour)}
-                    for label in self.classes
-                ],
+                "classes": [label.to_entry() for label in self.classes],
             }
         )
 
     @staticmethod
     def from_json(text: str) -> "LabelSet":
-        """The inverse of `to_json`; ValueError that says what is wrong with the text."""
+        """Reads what `to_json` wrote. ValueError says what is wrong with another text."""
+        return LabelSet.from_data(read_json(text))
+
+    @staticmethod
+    def from_data(data: Any) -> "LabelSet":
+        """The same from JSON that was read already."""
         try:
-            data = json.loads(text)
             classes = tuple(
-                LabelClass(int(entry["id"]), str(entry["name"]), _colour(entry["rgb"]))
+                LabelClass(_whole(entry["id"]), _name(entry["name"]), _colour(entry["rgb"]))
                 for entry in data["classes"]
             )
-            return LabelSet(str(data["name"]), str(data["carla_tags"]), classes)
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"not a label set: {error!r} in {text[:80]!r}") from error
+            return LabelSet(_name(data["name"]), _name(data["carla_tags"]), classes)
+        except KeyError as error:
+            raise ValueError(f"a label set lacks {error}: {shortened(data)}") from error
+        except TypeError as error:
+            raise ValueError(f"no label set ({error}): {shortened(data)}") from error
 
 
 def carla_label_set(version: str) -> LabelSet:
-    """All tags of a CARLA version, under CARLA's own ids.
+    """The label set of a CARLA version: all its tags, under CARLA's own ids.
 
-    `version` is a span as in TAG_TABLES ("0.9.14-0.9.16", "0.8.x") or one release ("0.9.15").
-    ValueError that lists the spans for any other.
+    version: a span of TAG_TABLES ("0.9.14-0.9.16", "0.8.x"), or one release ("0.9.15")
+
+    ValueError for any other version; it lists the spans.
     """
     span = _span_of(version)
     return _label_set(f"carla {span}", span)
 
 
 def carla_13() -> LabelSet:
-    """The 13 classes every CARLA version can tell apart; what the shipped model predicts.
+    """The label set of the shipped model: 13 classes that every CARLA version can tell apart.
 
-    Ids and names are those of the 0.8.x tags, which newer versions refine (`mapping`).
+    Ids and names are those of the 0.8.x tags. Newer versions divide some of these classes further
+    (`mapping`).
     """
     return _label_set("carla-13", "0.8.x")
 
 
 def label_set(name: str) -> LabelSet:
-    """A label set by its name: "carla-13", or a CARLA version as `carla_label_set` takes it."""
+    """The label set of this name: "carla-13", or a CARLA version as in `carla_label_set`."""
     return carla_13() if name == "carla-13" else carla_label_set(name)
 
 
 def mapping(source: LabelSet, target: LabelSet) -> Uint8:
-    """Lookup uint8 [256] from source ids to target ids, used as `table[label_image]`.
+    """Lookup table uint8 [256] from source ids to target ids, used as `table[label_image]`.
 
-    A class goes to the class of its name, else to the nearest broader one that the target knows
-    (`BROADER`: a truck is a vehicle). What the target has no word for, and every id that is no
-    class of the source, becomes IGNORE: nothing is guessed.
+    A class becomes the target's class of the same name. Where there is none, it becomes the
+    nearest broader class of the target (`BROADER`: a truck is a vehicle). All other ids become
+    IGNORE: nothing is guessed.
     """
     targets = {label.name: label.id for label in target.classes}
     table = np.full(256, IGNORE, np.uint8)
@@ -199,8 +212,20 @@ def _pack(image: Uint8) -> npt.NDArray[np.int32]:
     return blue | green << 8 | red << 16
 
 
-def _colour(values: Iterable[int]) -> Colour:
-    red, green, blue = (int(value) for value in values)
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{shortened(value)} is no whole number")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME:
+        raise ValueError(f"{shortened(value)} is no name of at most {_LONGEST_NAME} characters")
+    return value
+
+
+def _colour(values: Any) -> Colour:
+    red, green, blue = (_whole(value) for value in values)
     if not all(0 <= value <= 255 for value in (red, green, blue)):
         raise ValueError(f"colour {(red, green, blue)} is outside 0..255")
     return red, green, blue

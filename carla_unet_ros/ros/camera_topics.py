@@ -8,7 +8,7 @@ A camera is the parent of its image topic, and all we publish lies below it:
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 MOST_CAMERAS = 8
@@ -36,7 +36,11 @@ class CameraTopics:
         return self._beside(f"segmentation/{name}")
 
     def _beside(self, name: str) -> str:
-        parent, slash, _ = self.image.removesuffix(_COMPRESSED).rpartition("/")
+        base = self.image.removesuffix(_COMPRESSED)
+        parent, slash, last = base.rpartition("/")
+        if self.compressed and not last.startswith("image"):
+            # /front/compressed: the camera is /front, which has no image topic beside it.
+            return f"{base}/{name}"
         return f"{parent}{slash}{name}"
 
 
@@ -54,14 +58,17 @@ def check_image_topics(topics: Iterable[str]) -> None:
                 f"image topic {topic!r} is no topic name; expected one such as "
                 "/carla/ego_vehicle/rgb_front/image"
             )
-    check_apart(topics)
+    check_outputs(topics)
 
 
-def check_apart(topics: Iterable[str]) -> None:
-    """ValueError where two image topics are of one camera: their outputs would be the same."""
+def check_outputs(topics: Iterable[str], resolve: Callable[[str], str] = str) -> None:
+    """ValueError where two image topics' outputs would be the same.
+
+    resolve: what ROS makes of a name, remapping rules applied
+    """
     seen: dict[str, str] = {}
     for topic in topics:
-        output = CameraTopics(topic).output("labels")
+        output = resolve(CameraTopics(topic).output("labels"))
         if output in seen:
             raise ValueError(
                 f"image topics {seen[output]} and {topic} would both be published as {output}; "

@@ -9,19 +9,26 @@ Reading needs the messages' fields alone, so it also works without ROS on what a
 """
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 
-from carla_unet_ros.camera_model import LARGEST_SIDE
+from carla_unet_ros.camera_model import LARGEST_FRAME
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.pictures import PictureError, decode_colours, decode_unchanged
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
     from std_msgs.msg import Header
 
 _CHANNELS = {"bgra8": 4, "bgr8": 3, "rgb8": 3, "rgba8": 4, "mono8": 1}
+_ONE_CHANNEL = {
+    name: np.dtype(kind)
+    for name, kind in (("mono8", "u1"), ("8UC1", "u1"), ("mono16", "u2"), ("16UC1", "u2"))
+}
 _TO_BGRA = {
     "bgr8": cv2.COLOR_BGR2BGRA,
     "rgb8": cv2.COLOR_RGB2BGRA,
@@ -30,7 +37,7 @@ _TO_BGRA = {
 }
 
 
-class BadFrame(ValueError):
+class BadFrame(InputError):
     """A message that holds no usable frame; the text says what is wrong with it."""
 
 
@@ -56,23 +63,51 @@ def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     return message
 
 
-def to_bgra(message: "Image | CompressedImage") -> Uint8:
+def to_bgra(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Uint8:
     """The frame as uint8 [height, width, 4], B, G, R, A.
 
     Of a bgra8 message it is a view, with the rows at the message's step; of any other it is a
-    new array. Raises BadFrame.
+    new array. Raises BadFrame, also for a message of more than `most_pixels`, which costs nothing.
     """
     if not hasattr(message, "encoding"):
-        return _decode(cast("CompressedImage", message))
+        colours = _decode(cast("CompressedImage", message), decode_colours, most_pixels)
+        return _converted(colours, cv2.COLOR_BGR2BGRA)
     message = cast("Image", message)
     channels = _CHANNELS.get(message.encoding)
     if channels is None:
-        return _through_cv_bridge(message)
-    rows = _rows(message, channels)
+        return _through_cv_bridge(message, most_pixels)
+    rows = _rows(message, channels, most_pixels)
     pixels = rows.reshape(message.height, message.width, channels)
     if message.encoding == "bgra8":
         return pixels
     return _converted(pixels, _TO_BGRA[message.encoding])
+
+
+def to_semantic(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Uint8:
+    """The image of a semantic camera: uint8 [height, width] where it has one channel, as raw tags
+    do, else [height, width, 4] in B, G, R, A.
+
+    Raises BadFrame.
+    """
+    if not hasattr(message, "encoding"):
+        image = _decode(cast("CompressedImage", message), decode_unchanged, most_pixels)
+        if image.ndim == 3:
+            code = cv2.COLOR_BGR2BGRA if image.shape[2] == 3 else None
+            image = image if code is None else cv2.cvtColor(image, code)
+        return _of_eight_bits(np.asarray(image), "the compressed label image")
+    message = cast("Image", message)
+    if message.encoding not in _ONE_CHANNEL:
+        return to_bgra(message, most_pixels)
+    kind = _ONE_CHANNEL[message.encoding].newbyteorder(">" if message.is_bigendian else "<")
+    rows = np.ascontiguousarray(_rows(message, kind.itemsize, most_pixels))
+    return _of_eight_bits(rows.view(kind), f"the label image ({message.encoding})")
+
+
+def _of_eight_bits(image: np.ndarray, name: str) -> Uint8:
+    """Tags of 16 bits as uint8, where all of them fit."""
+    if image.dtype != np.uint8 and image.max() > np.iinfo(np.uint8).max:
+        raise BadFrame(f"{name} holds {image.max()}; a tag is at most 255")
+    return image.astype(np.uint8, copy=False)
 
 
 def label_ids(message: "Image") -> Uint8:
@@ -84,10 +119,10 @@ def label_ids(message: "Image") -> Uint8:
         raise BadFrame(
             f"the label image is {message.encoding}; expected mono8, a class id a pixel"
         )
-    return _rows(message, 1)
+    return _rows(message, 1, LARGEST_FRAME)
 
 
-def _rows(message: "Image", pixel_bytes: int) -> Uint8:
+def _rows(message: "Image", pixel_bytes: int, most_pixels: int) -> Uint8:
     """The message's pixels as a view uint8 [height, width x pixel_bytes], without row padding."""
     height, width, step = message.height, message.width, message.step
     size = f"{width}x{height} {message.encoding}"
@@ -95,8 +130,10 @@ def _rows(message: "Image", pixel_bytes: int) -> Uint8:
         raise BadFrame(f"the image ({size}) is empty: it has no data")
     if not width or not height:
         raise BadFrame(f"the image has no size: {size}")
-    if max(width, height) > LARGEST_SIDE:
-        raise BadFrame(f"the image is {size}; at most {LARGEST_SIDE} pixels a side are expected")
+    if width * height > most_pixels:
+        raise BadFrame(
+            f"the image is {size}; expected at most {most_pixels / 1e6:g} million pixels"
+        )
     if step < width * pixel_bytes:
         raise BadFrame(
             f"the image's step is {step} bytes; a row of {size} needs {width * pixel_bytes}"
@@ -110,7 +147,7 @@ def _rows(message: "Image", pixel_bytes: int) -> Uint8:
     return view.reshape(height, step)[:, : width * pixel_bytes]
 
 
-def _through_cv_bridge(message: "Image") -> Uint8:
+def _through_cv_bridge(message: "Image", most_pixels: int) -> Uint8:
     """Any other encoding: rows packed and bytes swapped here, colours converted by cv_bridge."""
     encoding = message.encoding
     try:
@@ -128,7 +165,8 @@ def _through_cv_bridge(message: "Image") -> Uint8:
         raise BadFrame(
             f"encoding {encoding!r} is unknown to cv_bridge; publish one of {', '.join(_CHANNELS)}"
         ) from error
-    values = np.ascontiguousarray(_rows(message, np.dtype(value_type).itemsize * channels))
+    pixel_bytes = np.dtype(value_type).itemsize * channels
+    values = np.ascontiguousarray(_rows(message, pixel_bytes, most_pixels))
     if bool(message.is_bigendian) != (sys.byteorder == "big"):
         values = values.view(value_type).byteswap().view(np.uint8)
     packed = Image(
@@ -152,23 +190,18 @@ def _through_cv_bridge(message: "Image") -> Uint8:
     return _converted(np.asarray(image, np.uint8), cv2.COLOR_BGR2BGRA)
 
 
-def _decode(message: "CompressedImage") -> Uint8:
-    content = np.frombuffer(message.data, np.uint8)
-    name = f"the compressed image ({message.format!r}, {content.size} bytes)"
-    if not content.size:
-        raise BadFrame(f"{name} is empty: it has no data")
+def _decode(
+    message: "CompressedImage",
+    decode: Callable[[Uint8, str, int], np.ndarray],
+    most_pixels: int,
+) -> np.ndarray:
+    name = f"the compressed image ({message.format[:40]!r}, {len(message.data)} bytes)"
     if "compressedDepth" in message.format:
         raise BadFrame(f"{name} is a depth image; expected colours, as JPEG or PNG")
     try:
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise BadFrame(f"{name} cannot be decoded: {error}") from error
-    if image is None:
-        raise BadFrame(f"{name} cannot be decoded; expected JPEG or PNG")
-    if max(image.shape) > LARGEST_SIDE:
-        height, width = image.shape[:2]
-        raise BadFrame(f"{name} is {width}x{height}; at most {LARGEST_SIDE} pixels a side")
-    return _converted(np.asarray(image, np.uint8), cv2.COLOR_BGR2BGRA)
+        return decode(np.frombuffer(message.data, np.uint8), name, most_pixels)
+    except PictureError as error:
+        raise BadFrame(str(error)) from error
 
 
 def _converted(image: Uint8, code: int) -> Uint8:

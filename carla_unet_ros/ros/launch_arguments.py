@@ -1,7 +1,8 @@
-"""A node's parameters as launch arguments: each is described once, in the node's own table.
+"""Launch arguments from the parameters of a node: the launch files describe none themselves.
 
-An argument left empty says nothing, so `params_file` can; one that is given is checked here,
-before any process starts. No launch is imported: it comes with a ROS installation alone.
+Every parameter of a node is a launch argument. An empty argument sets nothing; the parameter then
+comes from `params_file`, or is the node's default. A given argument is checked here, before any
+process starts. This file does not import launch, which comes only with a ROS installation.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -26,8 +27,9 @@ def description(parameter: NodeParameter[Any]) -> str:
 def given(table: type[ParameterTable], texts: Mapping[str, str]) -> dict[str, Value]:
     """The parameters whose arguments are not empty, typed as the node declares them.
 
-    texts: arguments by name; those that no parameter has are left alone
-    Raises ValueError with a sentence for a value the node would refuse.
+    texts: the arguments by name; names of no parameter are ignored
+
+    ValueError for a value that the node would refuse; it says what was expected.
     """
     values: dict[str, Value] = {}
     for parameter in table.rows():
@@ -40,11 +42,12 @@ def given(table: type[ParameterTable], texts: Mapping[str, str]) -> dict[str, Va
 def node(
     name: str, table: type[ParameterTable], texts: Mapping[str, str], **fixed: Value
 ) -> dict[str, Any]:
-    """Keywords of launch_ros's Node for <name>_node of this package.
+    """The keyword arguments of launch_ros's Node that start <name>_node of this package.
 
-    texts: arguments by name; params_file is one of them, or left out
-    fixed: parameters that rule over it, but not over arguments
-    Raises ValueError as `given` does, and for a params_file that is not there.
+    texts: the arguments by name; params_file may be one of them
+    fixed: parameters that override params_file; arguments override them
+
+    ValueError as in `given`, and where params_file does not exist.
     """
     files = []
     if texts.get("params_file"):
@@ -56,8 +59,8 @@ def node(
         "package": "carla_unet_ros",
         "executable": f"{name}_node",
         "name": name,
-        # Not left out: launch would write the parameters for any node, and a file's section for
-        # this node would rule over them.
+        # Needed even where it is empty: without a namespace launch writes the parameters for any
+        # node, and a section of params_file for this node would override them.
         "namespace": texts.get("namespace", ""),
         "parameters": [*files, fixed | given(table, texts)],
         "output": "screen",
@@ -65,7 +68,7 @@ def node(
 
 
 def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
-    """Where `role_name` is given: the topics and the frame of that car, for all that is empty."""
+    """Fills empty topics and frames with those of the car `role_name`, where one is given."""
     role = arguments.get("role_name")
     if not role:
         return
@@ -83,7 +86,7 @@ def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
 
 
 def boolean(name: str, text: str) -> bool:
-    """ValueError with a sentence for anything but true and false, in any case, 1 and 0."""
+    """The value of true, false, 1 or 0, in capitals or not. ValueError for any other text."""
     try:
         return _BOOLEANS[text.strip().lower()]
     except KeyError:

@@ -2,7 +2,7 @@
 
 For every image topic in `image_topics`, outputs appear beside the camera, under
 <camera>/segmentation/: labels, confidence, overlay, camera_info, legend and label_info (see
-camera_stream.py). All cameras share one engine and take turns. Once a second /diagnostics says
+camera_outputs.py). All cameras share one engine and take turns. Once a second /diagnostics says
 how each of them fares.
 
 A lifecycle node: `configure` reads the model and opens the engine, `activate` begins to listen.
@@ -12,25 +12,25 @@ configure again.
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import ExternalShutdownException
-from rclpy.subscription import Subscription
 
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
 from carla_unet_ros.model_file import ModelError
-from carla_unet_ros.ros.camera_topics import CameraTopics, check_apart, check_image_topics
+from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics, check_outputs
 from carla_unet_ros.ros.diagnostics import ERROR, OK, number, status
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
 from carla_unet_ros.ros.main import must_end, run
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
+from carla_unet_ros.segmentation.camera_input import RELIABILITIES
 from carla_unet_ros.segmentation.camera_status import camera_status
-from carla_unet_ros.segmentation.camera_stream import RELIABILITIES, CameraStream
+from carla_unet_ros.segmentation.camera_stream import CameraStream, WaitingFrame
+from carla_unet_ros.segmentation.camera_turns import CameraTurns
 from carla_unet_ros.segmenter import Segmenter
 
 
@@ -84,8 +84,10 @@ class SegmentationNode(ManagedNode):
     """Services: those of every lifecycle node. Publishes /diagnostics."""
 
     def __init__(self) -> None:
-        self._cameras: list[CameraStream] = []
         super().__init__("segmentation")
+        self._cameras: list[CameraStream] = []
+        self._turns = CameraTurns[CameraStream, WaitingFrame]()
+        self._frame_waits = self.create_guard_condition(self._serve)
         self._segmenter: Segmenter | None = None
         self._frame_clock = FrameClock(self)
         self._refusal = ""
@@ -94,20 +96,6 @@ class SegmentationNode(ManagedNode):
         self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
         if self._values.autostart:
             self.start_soon()
-
-    @property
-    def subscriptions(self) -> Iterator[Subscription]:
-        """In the order in which the executor serves them: whose turn is longest ago, first.
-
-        In an order that never changes, the first camera would get most of an engine that is too
-        slow for all: the later ones have their newest frame taken when the next round begins.
-        """
-        turns = {
-            subscription: camera.last_turn
-            for camera in self._cameras
-            for subscription in camera.subscriptions
-        }
-        return iter(sorted(super().subscriptions, key=lambda each: turns.get(each, 0.0)))
 
     def configure(self) -> None:
         self._refusal = ""
@@ -137,7 +125,7 @@ class SegmentationNode(ManagedNode):
 
     def _open(self) -> None:
         topics = self._values.image_topics
-        check_apart(self.resolve_topic_name(topic) for topic in topics)
+        check_outputs(topics, self.resolve_topic_name)
         cache = self._values.engine_cache
         segmenter = Segmenter(
             model=self._values.model or None,
@@ -162,9 +150,32 @@ class SegmentationNode(ManagedNode):
                 legend=legend,
                 clock=self._frame_clock,
                 opacity=lambda: self._values.overlay_opacity,
+                turns=self._turns,
+                step=self._serve_soon,
             )
             for topic in topics
         ]
+
+    def _serve_soon(self) -> None:
+        """A frame waits: one camera alone is served at once, of several the one whose turn it is.
+
+        The executor first hands over what the other cameras have, then comes back for the guard
+        condition: so the newest frame of each is known when it is decided. A frame that is taken
+        and then replaced costs a millisecond, which only an overloaded engine has to bear.
+        """
+        if len(self._turns) == 1:
+            self._serve()
+        else:
+            self._frame_waits.trigger()
+
+    def _serve(self) -> None:
+        """One step: a frame of the camera whose turn is longest ago."""
+        turn = self._turns.take()
+        if turn is not None:
+            camera, frame = turn
+            camera.segment(*frame)
+        if self._turns.waiting:
+            self._frame_waits.trigger()
 
     def _publish_diagnostics(self) -> None:
         node = self.get_fully_qualified_name()

@@ -1,1 +1,1 @@
-"""A camera without a simulator: the node, the drive that it shows, the drawn town."""
+"""Stands in for CARLA: a camera node, the drive that it shows, and the drawn town."""

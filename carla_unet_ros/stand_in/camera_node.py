@@ -1,4 +1,4 @@
-"""Stand-in for CARLA and its ROS bridge: the same topics, types, encodings and QoS, no simulator.
+"""Publishes what CARLA and its ROS bridge publish, without a simulator.
 
     out  /carla/<role_name>/<camera>/image                         bgra8 frames
          /carla/<role_name>/<camera>/camera_info                   plumb_bob without distortion
@@ -6,9 +6,10 @@
          /carla/<role_name>/semantic_segmentation_front/camera_info
          /clock                                                    simulation time from 0
 
-The first camera is rgb_front, further ones (rgb_2, rgb_3, ...) show the same. The truth is what
-the bridge sends, palette colours, or what CARLA's own ROS 2 interface sends, raw tags in the red
-channel. Simulation time advances by exactly 1 / rate a frame, however long drawing takes.
+Topics, types, encodings and QoS are the same. The first camera is rgb_front; further ones (rgb_2,
+rgb_3, ...) show the same frames. The truth is in palette colours, as the bridge sends it, or in
+raw tags in the red channel, as CARLA's own ROS 2 interface sends it. Simulation time advances by
+exactly 1 / rate with each frame, however long drawing takes.
 """
 
 import sys
@@ -101,7 +102,7 @@ class Parameters(ParameterTable):
     )
 
 
-# What CARLA's bridge sets for its sensors and its clock: reliable, volatile, the last ten.
+# The QoS of the bridge's sensors and clock: reliable, volatile, keep last 10.
 BRIDGE_QOS = QoSProfile(depth=10)
 
 
@@ -124,7 +125,7 @@ class CameraNode(Node):
         self._view = self._source.view(0)
         self.get_logger().info(f"showing {self._source.about} on {self._cameras[0].topic}")
         self._pace = FramePace(self._rate)
-        # The wall's time, never the simulation's, which stands still until this node moves it.
+        # A clock of the machine: simulation time stands still until this node advances it.
         first = self._pace.wait(monotonic_ns()) / 1e9
         steady = NodeClock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(first, self._tick, clock=steady)
@@ -140,7 +141,7 @@ class CameraNode(Node):
         return _Sensor(self, f"{self._values.role_name}/{name}")
 
     def _tick(self) -> None:
-        """Publishes the view made ready before, then makes the next one ready."""
+        """Publishes the view that is ready, then prepares the next one."""
         stamp = stamp_of(self._number, self._rate)
         frame, tags = self._view
         self._clock_publisher.publish(Clock(clock=stamp))
@@ -149,13 +150,13 @@ class CameraNode(Node):
         self._truth.publish(stamp, painted(tags, self._truth_colours), self._fov)
         self._number += 1
         self._view = self._source.view(self._number)
-        # At least a nanosecond: rcl takes a period of 0 for a timer that is always ready.
+        # At least a nanosecond: with a period of 0 rcl calls the timer all the time.
         self._timer.timer_period_ns = max(self._pace.wait(monotonic_ns()), 1)
         self._timer.reset()
 
 
 class _Sensor:
-    """One camera's image and camera_info, `frame_id` being "<role_name>/<camera>"."""
+    """Publishes image and camera_info of one camera; `frame_id` is "<role_name>/<camera>"."""
 
     def __init__(self, node: Node, frame_id: str) -> None:
         topics = CameraTopics(f"/carla/{frame_id}/image")
@@ -172,13 +173,13 @@ class _Sensor:
 
 
 def stamp_of(number: int, rate: float) -> Time:
-    """Simulation time of a frame: exactly number / rate, to the nanosecond."""
+    """Simulation time of frame `number`: number / rate, exact to the nanosecond."""
     seconds, nanoseconds = divmod(round(number * 10**9 / rate), 10**9)
     return Time(sec=seconds, nanosec=nanoseconds)
 
 
 def camera_info(header: Header, height: int, width: int, fov: float) -> CameraInfo:
-    """Calibration of a CARLA camera, as the bridge writes it: `fov` in degrees, D all zero."""
+    """The camera_info of a CARLA camera, as the bridge sends it. `fov` is in degrees."""
     camera = intrinsics(width, height, fov)
     f, cx, cy = camera.focal, camera.cx, camera.cy
     return CameraInfo(
@@ -194,9 +195,9 @@ def camera_info(header: Header, height: int, width: int, fov: float) -> CameraIn
 
 
 def truth_colours(tags: LabelSet, truth: str) -> Uint8:
-    """B, G, R, A of every id as the semantic camera sends it: uint8 [256, 4].
+    """uint8 [256, 4]: the colour B, G, R, A that the semantic camera sends for each id.
 
-    truth: "palette" for the classes' colours, "raw" for the ids in the red channel
+    truth: "palette" for the colours of the classes, "raw" for the ids in the red channel
     """
     colours = np.full((256, 4), 255, np.uint8)
     if truth == "palette":
@@ -208,7 +209,7 @@ def truth_colours(tags: LabelSet, truth: str) -> Uint8:
 
 
 def painted(ids: Uint8, colours: Uint8) -> Uint8:
-    """Ids uint8 [H, W] -> uint8 [H, W, 4]; one lookup of four bytes a pixel."""
+    """Ids uint8 [H, W] -> image uint8 [H, W, 4]. It looks up four bytes per pixel at once."""
     return np.take(colours.view(np.uint32)[:, 0], ids).view(np.uint8).reshape(*ids.shape, 4)
 
 

@@ -1,4 +1,4 @@
-"""What the stand-in camera shows: the procedural drive, or a folder of recorded pairs."""
+"""Sources of the stand-in camera: the drawn drive, or a folder of recorded pairs."""
 
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,22 +16,22 @@ class View(NamedTuple):
 
 
 class CameraSource(Protocol):
-    """Views in the order of time.
+    """Gives views in the order of time.
 
-    tags:  what the ids in them mean
-    about: what is shown, for people
+    tags:  the label set of their ids
+    about: what they show, for the log
     """
 
     tags: LabelSet
     about: str
 
     def view(self, number: int) -> View:
-        """View `number`, from 0; the same number gives the same view."""
+        """View `number`, counted from 0. The same number gives the same view."""
         ...
 
 
 class DriveSource:
-    """A drive at `rate` views a second, its classes told in the tags of a CARLA version."""
+    """A drive at `rate` views per second; its ids are the tags of a CARLA version."""
 
     def __init__(self, drive: Drive, tags: LabelSet, rate: float, about: str) -> None:
         self.tags, self.about = tags, about
@@ -44,9 +44,9 @@ class DriveSource:
 
 
 class FolderSource:
-    """Recorded pairs in the order of their names, from the beginning again after the last.
+    """Recorded pairs in the order of their names; after the last one it begins again.
 
-    The masks hold `tags`. Raises DataError as PairFolder does.
+    The masks hold `tags`. DataError as in PairFolder.
     """
 
     def __init__(self, folder: Path, tags: LabelSet) -> None:

@@ -1,8 +1,8 @@
-"""A drive through a made-up town: camera frames with exact labels, from nothing but a seed.
+"""Draws a drive through a town that does not exist: camera frames with exact labels.
 
-It stands in for CARLA where none is installed, and its frames are training data for classes that
-are rare in recorded ones. What the town is made of stands in `town`; this file is the journey:
-where the car is, who else moves, and the order of painting.
+It replaces CARLA where CARLA is not installed, and its frames are training data for classes that
+are rare in recorded frames. A drive depends on a seed alone. The folder `town` holds what the town
+consists of; this file says where the car is, who else moves, and in which order all is painted.
 """
 
 import math
@@ -19,7 +19,7 @@ from carla_unet_ros.stand_in.town.canvas import Canvas
 from carla_unet_ros.stand_in.town.character import CHARACTERS
 from carla_unet_ros.stand_in.town.course import Course, View
 from carla_unet_ros.stand_in.town.ground import Ground
-from carla_unet_ros.stand_in.town.light import WEATHERS, weather
+from carla_unet_ros.stand_in.town.light import WEATHERS, make_weather
 from carla_unet_ros.stand_in.town.roadside import LENGTH, Walker
 from carla_unet_ros.stand_in.town.sky import Sky
 from carla_unet_ros.stand_in.town.stock import Stock
@@ -28,7 +28,7 @@ from carla_unet_ros.stand_in.town.things import Item, Moment, Stand, Thing
 from carla_unet_ros.stand_in.town.vehicles import PAINTS, SHAPES
 
 FRAMES_PER_SECOND = 20
-"""Frames of the drive in a second of its own time."""
+"""Frames per second of the drive's own time."""
 
 _SIGHT = 130.0
 _SHADOWS = 55.0
@@ -36,26 +36,31 @@ _TRAFFIC = 260.0
 
 
 class Scene(NamedTuple):
-    """A frame uint8 [H, W, 4], B G R A, and the class ids of `carla_13()`, uint8 [H, W]."""
+    """A frame uint8 [H, W, 4], B, G, R, A, and its class ids of `carla_13()`, uint8 [H, W]."""
 
     frame: Uint8
     labels: Uint8
 
 
 class Drive:
-    """The drive of one seed. Any frame can be asked for, in any order."""
+    """The drive of one seed. It gives any frame, in any order."""
 
     def __init__(
         self, width: int = 800, height: int = 600, fov: float = 90.0, seed: int = 0
     ) -> None:
-        """Size in pixels, horizontal field of view in degrees; ValueError for an impossible one.
+        """Builds the town of a seed.
 
-        Three seeds in a row are downtown, suburb and country; every three the weather changes.
+        width, height: pixels
+        fov:           horizontal field of view, degrees
+        seed:          0, 1, 2, ... are downtown, suburb, country in turn; after every three the
+                       weather changes
+
+        ValueError for a camera that is impossible.
         """
         camera = intrinsics(width, height, fov)
         rng = np.random.default_rng(seed)
         character = CHARACTERS[tuple(CHARACTERS)[seed % len(CHARACTERS)]]
-        self._light = weather(WEATHERS[seed // len(CHARACTERS) % len(WEATHERS)], rng)
+        self._light = make_weather(WEATHERS[seed // len(CHARACTERS) % len(WEATHERS)], rng)
         self._street = make_street(rng, character)
         self._stock = Stock(rng, character.floors, character.shops)
         self._blocks = Blocks(seed, character, self._street, self._stock)
@@ -69,7 +74,7 @@ class Drive:
 
     @property
     def camera_height(self) -> float:
-        """Metres above the ground; the camera looks level."""
+        """Height above the ground in metres; the camera looks straight ahead."""
         return self._canvas.eye
 
     def frame(self, index: int) -> Scene:
@@ -77,15 +82,15 @@ class Drive:
         return self.at(index / FRAMES_PER_SECOND)
 
     def at(self, time: float) -> Scene:
-        """The scene so many seconds after the start, for cameras of another rate."""
+        """The scene `time` seconds after the start, for cameras of any rate."""
         s = self._speed * time + 1.5 * math.sin(time * 0.35)
         lane = self._street.half_width / 2 if self._street.lanes == 2 else 1.9
         view = View(self._course, s, lane + 0.15 * math.sin(time * 0.5))
         sun = self._light.direction(view.heading)
         moment = Moment(self._canvas, view, self._light, sun)
-        blocks = self._ahead(s)
+        blocks = self._blocks_ahead(s)
         crossings = [block.crossing for block in blocks if block.crossing]
-        things = self._in_sight(view, blocks, time)
+        things = self._find_things(view, blocks, time)
         self._sky.paint(self._canvas.pixels, view.heading)
         self._paint_ground(moment, [c for c in crossings if c.s > s - 10], things)
         for _, thing in sorted(things, key=lambda entry: -entry[0]):
@@ -94,18 +99,22 @@ class Drive:
             self._ground.mirror()
         if self._bonnet:
             self._bonnet.paint(self._canvas.pixels)
-        return self._developed()
+        return self._finish_scene()
 
-    def _ahead(self, s: float) -> list[Block]:
+    def _blocks_ahead(self, s: float) -> list[Block]:
         first = math.floor((s - 20) / LENGTH)
         last = math.floor((s + _SIGHT) / LENGTH)
         return [self._blocks.block(number) for number in range(first, last + 1)]
 
-    def _in_sight(self, view: View, blocks: list[Block], time: float) -> list[tuple[float, Thing]]:
-        """Things with their depth: that of their farthest part."""
+    def _find_things(
+        self, view: View, blocks: list[Block], time: float
+    ) -> list[tuple[float, Thing]]:
+        """All things that may be visible, each with the place of its farthest part."""
         things = [thing for block in blocks for thing in block.things]
-        things += [self._person(walker, time) for block in blocks for walker in block.walkers]
-        things += self._traffic(view.s, time)
+        things += [
+            self._place_walker(walker, time) for block in blocks for walker in block.walkers
+        ]
+        things += self._place_traffic(view.s, time)
         return [(thing.far, thing) for thing in things if -2 < thing.far - view.s < _SIGHT + 20]
 
     def _paint_ground(self, moment: Moment, crossings: list[Crossing],
@@ -120,8 +129,8 @@ class Drive:
                     outlines.append(outline)
         self._ground.finish(moment.view, outlines, strength)
 
-    def _person(self, walker: Walker, time: float) -> Stand:
-        """Where somebody is: to and fro, like a triangle wave."""
+    def _place_walker(self, walker: Walker, time: float) -> Stand:
+        """A walker at this time: people walk to and fro, like a triangle wave."""
         way = walker.pace * time + walker.phase * 2 * walker.reach
         along = way % (2 * walker.reach)
         along = min(along, 2 * walker.reach - along)
@@ -131,28 +140,28 @@ class Drive:
             return Stand(walker.start, walker.d - along, sprite)
         return Stand(walker.start + along, walker.d, sprite)
 
-    def _traffic(self, s: float, time: float) -> list[Thing]:
-        """A car ahead and some that come towards us; each time round another one."""
+    def _place_traffic(self, s: float, time: float) -> list[Thing]:
+        """One car ahead, and some that come towards the camera and change with each round."""
         lane = self._street.half_width / 2 if self._street.lanes == 2 else 1.9
         cars: list[Thing] = []
         ahead = s + 19 + 9 * math.sin(time * 0.16 + self._seed)
-        cars.append(self._car(ahead, lane, 0.0, int((time + 15) // 40) * 7))
+        cars.append(self._make_car(ahead, lane, 0.0, int((time + 15) // 40) * 7))
         for number in range(4):
             way = s + 9.0 * time + number * _TRAFFIC / 4 + 37.0 * ((number * number) % 3)
             place = s + _TRAFFIC - 30 - way % _TRAFFIC
             looks = int(way // _TRAFFIC) * 11 + number
-            cars.append(self._car(place, -lane, math.pi, looks))
+            cars.append(self._make_car(place, -lane, math.pi, looks))
         return cars
 
-    def _car(self, s: float, d: float, turn: float, looks: int) -> Item:
+    def _make_car(self, s: float, d: float, turn: float, looks: int) -> Item:
         rng = np.random.default_rng((self._seed, looks, 77))
         kind = list(SHAPES)[int(rng.integers(len(SHAPES)))]
         paint = PAINTS[int(rng.integers(len(PAINTS)))]
         foot = (SHAPES[kind].width, SHAPES[kind].length)
         return Item(s, d, self._stock.cars[kind], turn, paint, foot)
 
-    def _developed(self) -> Scene:
-        """Labels as painted; the picture a little softer, as a camera's is."""
+    def _finish_scene(self) -> Scene:
+        """The finished scene: labels as painted, the frame softened a little, like a camera's."""
         labels = cv2.extractChannel(self._canvas.pixels, 3)
         frame = cv2.GaussianBlur(self._canvas.pixels, (3, 3), 0.6)
         frame[..., 3] = 255

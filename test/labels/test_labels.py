@@ -27,7 +27,7 @@ from carla_unet_ros.labels.carla_tags import TAG_TABLES
         ("ue5-dev-after-0.10.0", 30, 1, "Car"),
     ],
 )
-def test_every_table_has_its_size_and_its_road(
+def test_the_table_of_a_version_has_its_classes_and_its_id_of_the_road(
     version: str, classes: int, road: int, vehicle: str
 ) -> None:
     labels = carla_label_set(version)
@@ -46,18 +46,18 @@ def test_every_table_has_its_size_and_its_road(
         ("0.10.0", "0.10.0"),
     ],
 )
-def test_a_release_finds_its_span(release: str, span: str) -> None:
+def test_a_release_belongs_to_a_span_of_versions(release: str, span: str) -> None:
     assert carla_label_set(release).carla_tags == span
 
 
 @pytest.mark.parametrize("unknown", ["0.7.1", "0.9.17", "latest", "", "0.9"])
-def test_unknown_versions_are_refused_with_the_known_ones(unknown: str) -> None:
+def test_an_unknown_version_is_refused_with_a_list_of_the_known_ones(unknown: str) -> None:
     with pytest.raises(ValueError, match=r"known: 0\.8\.x"):
         label_set(unknown)
 
 
 @pytest.mark.parametrize("version", TAG_TABLES)
-def test_palette_round_trip(version: str) -> None:
+def test_colours_of_a_palette_become_their_ids_again(version: str) -> None:
     labels = carla_label_set(version)
     ids = np.arange(len(labels), dtype=np.uint8).reshape(1, -1)
     back = labels.ids_of_colours(labels.palette_bgr[ids])
@@ -66,12 +66,12 @@ def test_palette_round_trip(version: str) -> None:
     np.testing.assert_array_equal(back, ids)
 
 
-def test_foreign_colours_are_not_guessed() -> None:
+def test_a_colour_of_no_class_becomes_the_unknown_tag() -> None:
     image = np.array([[[128, 64, 128, 255], [1, 2, 3, 255]]], np.uint8)
     assert carla_13().ids_of_colours(image).tolist() == [[7, UNKNOWN_TAG]]
 
 
-def test_newer_tags_go_to_their_class_or_the_nearest_broader_one() -> None:
+def test_newer_tags_become_their_class_or_the_nearest_broader_one() -> None:
     old, new = carla_13(), carla_label_set("0.9.15")
     table = mapping(new, old)
     names = ("Roads", "Truck", "Rider", "Sky", "Terrain", "TrafficLight", "GuardRail", "Static")
@@ -85,7 +85,7 @@ def test_the_13_classes_have_a_counterpart_in_every_version() -> None:
         assert (mapping(carla_13(), target)[:13] < len(target)).all()
 
 
-def test_what_a_set_has_no_word_for_is_ignored() -> None:
+def test_a_class_without_a_counterpart_becomes_ignore() -> None:
     labels = carla_13()
     only_roads = LabelSet.from_json(
         '{"name": "r", "carla_tags": "", "classes": [{"id": 0, "name": "Roads", "rgb": [1,2,3]}]}'
@@ -95,7 +95,7 @@ def test_what_a_set_has_no_word_for_is_ignored() -> None:
     assert np.count_nonzero(table != IGNORE) == 1
 
 
-def test_json_round_trip() -> None:
+def test_a_label_set_is_read_back_from_its_json() -> None:
     labels = carla_label_set("0.9.13")
     assert LabelSet.from_json(labels.to_json()) == labels
 
@@ -111,11 +111,11 @@ def test_json_round_trip() -> None:
         '{"name": "x", "carla_tags": "", "classes": [{"id": 0, "name": "a", "rgb": [0, 0, 256]}]}',
     ],
 )
-def test_texts_that_are_no_label_set_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"label set|colour"):
+def test_a_text_that_is_no_label_set_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no JSON|label set|colour"):
         LabelSet.from_json(text)
 
 
-def test_unknown_class_names_are_listed_with_the_known() -> None:
+def test_an_unknown_class_name_is_refused_with_a_list_of_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'Lawn'.*Roads"):
         carla_13().ids(["Roads", "Lawn"])

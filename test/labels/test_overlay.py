@@ -20,7 +20,7 @@ def test_an_overlay_mixes_frame_and_class_colour() -> None:
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_opacity_0_is_the_frame_and_1_the_palette(channels: int) -> None:
+def test_opacity_0_gives_the_frame_and_1_the_colours(channels: int) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (6, 8, channels), np.uint8)
     labels = np.random.default_rng(1).integers(0, 256, (6, 8), np.uint8)
     palette = carla_13().palette_bgr
@@ -28,13 +28,13 @@ def test_opacity_0_is_the_frame_and_1_the_palette(channels: int) -> None:
     np.testing.assert_array_equal(draw_overlay(frame, labels, palette, 1.0), palette[labels])
 
 
-def test_the_frame_itself_is_left_as_it_was() -> None:
+def test_drawing_an_overlay_does_not_change_the_frame() -> None:
     frame = np.full((2, 2, 3), 9, np.uint8)
     draw_overlay(frame, np.zeros((2, 2), np.uint8), carla_13().palette_bgr)
     assert (frame == 9).all()
 
 
-def test_sizes_that_differ_are_refused() -> None:
+def test_a_frame_and_labels_of_different_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="labels are"):
         draw_overlay(
             np.zeros((2, 2, 4), np.uint8), np.zeros((2, 3), np.uint8), carla_13().palette_bgr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
+from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics, check_outputs
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,8 @@ from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
         ("image", ""),
         ("/image", "/"),
         ("~/front/image", "~/front/"),
+        ("/front/compressed", "/front/"),
+        ("/stereo/left/compressed", "/stereo/left/"),
     ],
 )
 def test_all_of_a_camera_lies_beside_its_image(image: str, camera: str) -> None:
@@ -44,6 +46,18 @@ def test_compressed_images_are_known_by_their_name() -> None:
 def test_topics_that_cannot_be_served_are_refused(topics: list[str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         check_image_topics(topics)
+
+
+@pytest.mark.parametrize("kind", ["image", "compressed"])
+def test_two_cameras_with_a_parent_each_are_served(kind: str) -> None:
+    check_image_topics([f"/stereo/left/{kind}", f"/stereo/right/{kind}"])
+
+
+def test_outputs_are_compared_as_ros_resolves_them() -> None:
+    topics = ["/left/image", "/right/image"]
+    check_outputs(topics, lambda name: f"/robot{name}")
+    with pytest.raises(ValueError, match="would both be published as /all/labels"):
+        check_outputs(topics, lambda _: "/all/labels")
 
 
 def test_eight_cameras_are_served() -> None:

@@ -1,6 +1,7 @@
 """Messages to frames and back: encodings, row padding, byte order, and what is refused."""
 
 import builtins
+from array import array
 from typing import Any
 
 import cv2
@@ -10,7 +11,14 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.ros.image_messages import BadFrame, label_ids, to_bgra, to_image_message
+from carla_unet_ros.pictures import encode
+from carla_unet_ros.ros.image_messages import (
+    BadFrame,
+    label_ids,
+    to_bgra,
+    to_image_message,
+    to_semantic,
+)
 
 # Two rows of two pixels; B, G, R.
 PIXELS = np.array([[[10, 20, 30], [40, 50, 60]], [[70, 80, 90], [100, 110, 120]]], np.uint8)
@@ -139,8 +147,8 @@ def broken(**changes: Any) -> Image:
         (broken(height=0), "has no size: 2x0"),
         (broken(step=7), "step is 7 bytes; a row of 2x2 bgra8 needs 8"),
         (broken(step=0), "step is 0 bytes"),
-        (broken(width=1_000_000), "at most 8192 pixels a side"),
-        (broken(height=4_000_000_000), "at most 8192 pixels a side"),
+        (broken(width=5_000_000), "at most 9 million pixels"),
+        (broken(height=4_000_000_000), "at most 9 million pixels"),
         (broken(encoding="nonsense"), "'nonsense' is unknown to cv_bridge; publish one of bgra8"),
         (broken(encoding=""), "'' is unknown to cv_bridge"),
         (broken(encoding="32FC1"), "'32FC1' cannot be made a colour image by cv_bridge; publish"),
@@ -166,8 +174,8 @@ def test_compressed_images_are_decoded(suffix: str) -> None:
     ("content", "kind", "sentence"),
     [
         (b"", "jpeg", "is empty"),
-        (b"no picture at all", "jpeg", "cannot be decoded; expected JPEG or PNG"),
-        (b"\x89PNG\r\n\x1a\n", "png", "cannot be decoded"),
+        (b"no picture at all", "jpeg", "no picture that can be read: expected PNG, JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "png", "no picture that can be read"),
         (b"anything", "32FC1; compressedDepth png", "is a depth image"),
     ],
 )
@@ -181,3 +189,42 @@ def test_label_ids_are_read_at_the_step() -> None:
     np.testing.assert_array_equal(label_ids(message(ids, "mono8", padding=4)), ids)
     with pytest.raises(BadFrame, match="expected mono8"):
         label_ids(message(BGRA, "bgra8"))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "kind", "big"),
+    [("mono8", "u1", 0), ("8UC1", "u1", 0), ("mono16", "<u2", 0), ("16UC1", ">u2", 1)],
+)
+def test_tags_of_one_channel_are_read_as_they_are(encoding: str, kind: str, big: int) -> None:
+    tags = np.array([[0, 7, 255], [1, 2, 3]], kind)
+    message = Image(
+        height=2, width=3, encoding=encoding, step=tags.strides[0], is_bigendian=big,
+        data=array("B", tags.tobytes()),
+    )  # fmt: skip
+    found = to_semantic(message)
+    assert found.dtype == np.uint8
+    assert found.tolist() == tags.tolist()
+
+
+def test_a_tag_above_255_is_refused() -> None:
+    values = np.array([[0, 300]], "<u2")
+    message = Image(height=1, width=2, encoding="16UC1", step=4, data=array("B", values.tobytes()))
+    with pytest.raises(BadFrame, match="holds 300; a tag is at most 255"):
+        to_semantic(message)
+
+
+def test_a_grey_png_holds_tags_and_a_coloured_one_colours() -> None:
+    tags = np.array([[0, 7], [1, 22]], np.uint8)
+    png = CompressedImage(format="mono8; png compressed ", data=encode(tags))
+    assert to_semantic(png).tolist() == tags.tolist()
+    colours = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    found = to_semantic(CompressedImage(format="bgr8; png compressed bgr8", data=encode(colours)))
+    assert found[..., :3].tolist() == colours.tolist()
+
+
+def test_a_frame_larger_than_the_limit_costs_nothing() -> None:
+    frame = np.zeros((3, 4, 4), np.uint8)
+    with pytest.raises(BadFrame, match=r"4x3 bgra8; expected at most 1e-05 million pixels"):
+        to_bgra(to_image_message(frame, "bgra8", Header()), most_pixels=10)
+    with pytest.raises(BadFrame, match=r"declares 4x3 pixels"):
+        to_bgra(CompressedImage(format="jpeg", data=encode(frame[..., :3], jpeg=90)), 10)

@@ -244,7 +244,7 @@ def test_an_unreadable_frame_on_the_way_is_named(tmp_path: Path):
     write_pairs(tmp_path, 2)
     (tmp_path / "rgb" / "001.png").write_bytes(b"no picture")
     printed = failing("--ros-args", "-p", f"source:={tmp_path}", "-p", "tags:=0.8.x")
-    assert f"{tmp_path}/rgb/001.png cannot be read as an image" in printed
+    assert f"{tmp_path}/rgb/001.png is no picture that can be read" in printed
 
 
 def test_help_tells_topics_and_parameters(capsys: pytest.CaptureFixture[str]):

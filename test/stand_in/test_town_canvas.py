@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from carla_unet_ros.camera_model import intrinsics
-from carla_unet_ros.stand_in.town.canvas import NEAR, Canvas, Texture, blank, clip_near
+from carla_unet_ros.stand_in.town.canvas import NEAR, Canvas, Texture, clip_near, make_blank
 from carla_unet_ros.stand_in.town.light import Shade
 from carla_unet_ros.stand_in.town.tags import BUILDING, FENCE, WALL
 
@@ -83,7 +83,7 @@ def test_a_texture_into_the_distance_is_foreshortened(canvas: Canvas):
 
 def test_holes_let_through_what_is_behind(canvas: Canvas):
     canvas.pixels[:] = (1, 2, 3, BUILDING)
-    image = blank(64, 64)
+    image = make_blank(64, 64)
     image[:, :32] = (*RED, FENCE)
     corner, across = points((-1, 0, 10), (2, 0, 0))
     canvas.texture(corner, across, 2.0, Texture(image), PLAIN)
@@ -113,7 +113,7 @@ def test_haze_and_light_change_colours_and_no_label():
 
 
 def test_smaller_copies_have_no_fringe_and_no_new_labels():
-    image = blank(64, 64)
+    image = make_blank(64, 64)
     image[:, 10:40] = (*RED, FENCE)
     for level in Texture(image).levels:
         solid = level[..., 3] == FENCE

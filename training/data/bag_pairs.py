@@ -21,8 +21,9 @@ from rosbags.typesys import Stores, get_typestore
 from tqdm import tqdm
 
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.labels.semantic_images import tags_in_red
 from carla_unet_ros.ros.camera_topics import CameraTopics
-from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
+from carla_unet_ros.ros.image_messages import BadFrame, to_semantic
 from carla_unet_ros.training.data.tag_recognition import colours_in
 
 _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -174,14 +175,11 @@ class PairedBag:
 
 
 def label_image(message: Any) -> Uint8:
-    """A semantic image as uint8 [H, W, 4] in B, G, R, A; mono8 tags go to the red channel.
+    """A semantic image as uint8 [H, W, 4] in B, G, R, A; raw tags stand in the red channel alone.
 
     Raises BadFrame.
     """
-    image = to_bgra(message)
-    if getattr(message, "encoding", "") == "mono8":
-        image[..., :2] = 0
-    return image
+    return tags_in_red(to_semantic(message))
 
 
 def _colours_if_readable(message: Any) -> set[tuple[int, int, int]]:

@@ -1,6 +1,6 @@
-"""The made-up town of the procedural drive: what stands in it, how it is lit and painted.
+"""The town that the drive draws: what stands in it, how it is lit, how it is painted.
 
-Lengths are metres. A place is given along the street (`s`, from the drive's start) and across it
-(`d`, positive to the right of the centre line). Camera coordinates: x right, y up from the ground,
-z forward.
+Lengths are in metres. A place has the coordinates `s`, along the street from the start of the
+drive, and `d`, across it (positive to the right of the centre line). Camera coordinates are x to
+the right, y up from the ground, z forward.
 """

@@ -1,4 +1,4 @@
-"""The town along the street, forty metres at a time; each block is made from its own number."""
+"""Blocks: pieces of the town, forty metres of street each, built from their number."""
 
 import math
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from carla_unet_ros.stand_in.town.things import Thing
 
 
 class Block(NamedTuple):
-    """Things that never move, people, and the crossing, if there is one."""
+    """One piece of the town: things that never move, people, and the crossing, if it has one."""
 
     things: list[Thing]
     walkers: list[Walker]
@@ -21,7 +21,7 @@ class Block(NamedTuple):
 
 
 class Blocks:
-    """Blocks by number, made when first asked for; the same number is always the same block."""
+    """The blocks by number, built when they are needed. A number always gives the same block."""
 
     def __init__(self, seed: int, character: Character, street: Street, stock: Stock) -> None:
         self._seed, self._character, self._street, self._stock = seed, character, street, stock
@@ -46,12 +46,12 @@ class Blocks:
         maker = Roadside(rng, self._character, self._street, self._stock, start, gap)
         for side in (-1, 1):
             if (number + (side > 0)) % 2 == 0:
-                maker.lot(side, "wall" if number % 4 < 2 else "fence")
-            maker.back_row(side)
-            maker.sidewalk(side, number)
-            maker.parked_cars(side)
+                maker.add_lot(side, "wall" if number % 4 < 2 else "fence")
+            maker.add_back_row(side)
+            maker.add_sidewalk(side, number)
+            maker.add_parked_cars(side)
         if crossing:
-            maker.side_street(crossing)
-            maker.signals(crossing)
-        maker.signs(number)
-        return Block(maker.things, maker.walkers(crossing), crossing)
+            maker.add_side_street(crossing)
+            maker.add_signals(crossing)
+        maker.add_signs(number)
+        return Block(maker.things, maker.make_walkers(crossing), crossing)

@@ -1,4 +1,4 @@
-"""The car's own bonnet at the lower edge of the picture, as CARLA's cameras behind it see it."""
+"""The bonnet of the car itself, at the lower edge of the picture, as some cameras see it."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from carla_unet_ros.stand_in.town.tags import VEHICLE
 
 
 class Bonnet:
-    """Dark, curved, with a band of mirrored light; the same in every frame."""
+    """A dark, curved bonnet with a band of mirrored light; the same in every frame."""
 
     def __init__(self, camera: Intrinsics, rng: np.random.Generator) -> None:
         wide, high = camera.width, camera.height

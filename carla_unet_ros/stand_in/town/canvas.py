@@ -1,7 +1,7 @@
-"""Painting of flat faces and textures in perspective; colour and label go down together.
+"""The canvas: paints flat faces and textures in perspective, with colour and label at once.
 
-The canvas is one uint8 image [H, W, 4]: B, G, R and, in the fourth channel, the class id. So the
-label image cannot disagree with the picture: one polygon, one texture, writes both.
+The canvas is one uint8 image [H, W, 4]: B, G, R, and the class id in the fourth channel. Each
+polygon and each texture writes both. So the label image cannot disagree with the picture.
 """
 
 from typing import NamedTuple
@@ -16,51 +16,51 @@ from carla_unet_ros.stand_in.town.light import Floats, Shade
 from carla_unet_ros.stand_in.town.tags import CLEAR
 
 NEAR = 0.4
-"""Nothing closer to the camera than this is painted (metres)."""
+"""The nearest distance from the camera that is painted, in metres."""
 
 _KEPT = 24
-"""Lighted copies kept of one texture."""
+"""How many shaded copies of a texture are kept."""
 
 Points = npt.NDArray[np.int32]
 Colour = tuple[float, float, float, float]
 
 
 class Texture:
-    """Colours and labels [H, W, 4], with smaller copies for the distance (each half the size)."""
+    """Colours and labels [H, W, 4], and smaller copies for the distance, each of half the size."""
 
     def __init__(self, pixels: Uint8) -> None:
         self.levels = [np.ascontiguousarray(pixels)]
-        self._seen: dict[tuple[int, Shade], Uint8] = {}
+        self._shaded: dict[tuple[int, Shade], Uint8] = {}
         while min(self.levels[-1].shape[:2]) >= 16:
-            self.levels.append(_half(self.levels[-1]))
+            self.levels.append(_halve(self.levels[-1]))
         self.has_holes = bool((pixels[..., 3] == CLEAR).any())
         solid = (pixels[..., 3] != CLEAR).view(np.uint8)
         self.mean = cv2.mean(pixels, solid)[:3]
         self.label = int(np.bincount(pixels[..., 3].ravel(), minlength=256)[:CLEAR].argmax())
 
-    def seen(self, wide: int, tall: int, shade: Shade) -> Uint8:
-        """The texture in this light, no finer than needed for so many pixels of the screen."""
+    def shaded(self, wide: int, tall: int, shade: Shade) -> Uint8:
+        """A copy in this light, no larger than so many pixels of the picture need."""
         levels = range(len(self.levels) - 1, 0, -1)
         fits = (n for n in levels if _covers(self.levels[n].shape, wide, tall))
         number = next(fits, 0)
         key = number, shade
-        if key not in self._seen:
-            if len(self._seen) >= _KEPT:
-                self._seen.clear()
-            self._seen[key] = np.asarray(cv2.LUT(self.levels[number], shade.table()), np.uint8)
-        return self._seen[key]
+        if key not in self._shaded:
+            if len(self._shaded) >= _KEPT:
+                self._shaded.clear()
+            self._shaded[key] = np.asarray(cv2.LUT(self.levels[number], shade.table()), np.uint8)
+        return self._shaded[key]
 
 
 class Sprite(NamedTuple):
-    """A texture and its size in metres; its foot is the middle of its lower edge."""
+    """A texture and its size in metres. Its foot is the middle of its lower edge."""
 
     texture: Texture
     width: float
     height: float
 
 
-def blank(rows: int, columns: int) -> Uint8:
-    """A picture to draw a sprite on, clear all over."""
+def make_blank(rows: int, columns: int) -> Uint8:
+    """An empty picture to draw a sprite on: all its pixels are CLEAR."""
     image = np.zeros((rows, columns, 4), np.uint8)
     image[..., 3] = CLEAR
     return image
@@ -71,7 +71,7 @@ def _covers(shape: tuple[int, ...], wide: int, tall: int) -> bool:
 
 
 class Canvas:
-    """A picture being painted, seen from `eye` metres above the ground, looking level."""
+    """A picture to paint on, seen from `eye` metres above the ground, straight ahead."""
 
     def __init__(self, camera: Intrinsics, eye: float) -> None:
         self.camera = camera
@@ -88,7 +88,7 @@ class Canvas:
         return np.rint(image).astype(np.int32)
 
     def polygon(self, points: Floats, colour: Colour) -> None:
-        """Fills a polygon [N, 3] of camera coordinates; what is behind the camera is cut off."""
+        """Fills a polygon [N, 3] in camera coordinates; the part behind the camera is cut off."""
         self.polygon_on(self.pixels, points, colour)
 
     def polygon_on(self, image: Uint8, points: Floats, colour: Colour) -> None:
@@ -100,7 +100,7 @@ class Canvas:
         cv2.fillPoly(image, [self.project(points)], colour)
 
     def quads(self, corners: Floats, colour: Colour) -> None:
-        """Fills many four-cornered patches of one colour: float32 [N, 4, 3]."""
+        """Fills many quadrilaterals float32 [N, 4, 3] with one colour."""
         ahead = corners[..., 2].min(axis=1) >= NEAR
         whole = corners[ahead]
         if len(whole):
@@ -111,9 +111,11 @@ class Canvas:
 
     def texture(self, corner: Floats, across: Floats, up: float, texture: Texture,
                 shade: Shade) -> None:  # fmt: skip
-        """Paints a texture on an upright rectangle: from the corner along `across`, `up` high.
+        """Paints a texture on an upright rectangle.
 
-        The texture's bottom row lies at the corner.
+        corner: the lower left corner, in camera coordinates
+        across: from there to the lower right corner
+        up:     the height in metres
         """
         high = np.array((0, up, 0), np.float32)
         outline = np.array((corner, corner + across, corner + across + high, corner + high))
@@ -129,7 +131,7 @@ class Canvas:
         if right <= left or bottom <= top:
             return
         wide, tall = last[0] - first[0], last[1] - first[1]
-        pixels = texture.seen(wide, tall, shade)
+        pixels = texture.shaded(wide, tall, shade)
         matrix = self._image_to_texture(corner, across, up, pixels.shape, left, top)
         area, size = self.pixels[top:bottom, left:right], (right - left, bottom - top)
         if texture.has_holes:
@@ -137,7 +139,7 @@ class Canvas:
                 pixels, matrix, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST,
                 borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, CLEAR),
             )  # fmt: skip
-            _lay(np.asarray(warped, np.uint8), area)
+            _copy_solid(np.asarray(warped, np.uint8), area)
         else:
             # Linear interpolation leaves the outermost pixels as they are: plain colour there.
             plain = shade.colour(texture.mean)
@@ -149,7 +151,7 @@ class Canvas:
 
     def sprite(self, foot: tuple[float, float, float], size: tuple[float, float],
                texture: Texture, shade: Shade) -> None:  # fmt: skip
-        """Paints a texture of this width and height that faces the camera, standing on `foot`."""
+        """Paints a texture of this width and height on `foot`, where it faces the camera."""
         x, y, z = foot
         scale = self.camera.focal / z
         left = round(self.camera.cx + (x - size[0] / 2) * scale)
@@ -160,7 +162,7 @@ class Canvas:
         rows = range(max(top, 0), min(bottom, self.camera.height))
         if not columns or not rows:
             return
-        pixels = texture.seen(wide, tall, shade)
+        pixels = texture.shaded(wide, tall, shade)
         if len(columns) * len(rows) < 0.6 * wide * tall:
             ys = ((np.array(rows) - top) * (pixels.shape[0] / tall)).astype(np.intp)
             xs = ((np.array(columns) - left) * (pixels.shape[1] / wide)).astype(np.intp)
@@ -170,18 +172,18 @@ class Canvas:
             pixels = pixels[rows.start - top : rows.stop - top, columns.start - left :]
             pixels = pixels[:, : len(columns)]
         area = self.pixels[rows.start : rows.stop, columns.start : columns.stop]
-        _lay(np.asarray(pixels, np.uint8), area)
+        _copy_solid(np.asarray(pixels, np.uint8), area)
 
-    def beside(self, x: float, z: float, radius: float) -> bool:
-        """Whether a thing of this radius on the ground is outside the picture."""
+    def is_outside(self, x: float, z: float, radius: float) -> bool:
+        """Whether an object of this radius on the ground is outside the picture."""
         reach = self.camera.width / 2 / self.camera.focal
         return abs(x) - radius * (1 + reach) > max(z, 0) * reach or z + radius < NEAR
 
     def _image_to_texture(self, corner: Floats, across: Floats, up: float,
                           shape: tuple[int, ...], left: int, top: int) -> Floats:  # fmt: skip
-        """Homography from pixels of the area at (left, top) to pixels of a texture.
+        """The homography from pixels of the area at (left, top) to pixels of a texture.
 
-        A pixel's ray (p, q, 1) meets the upright plane at share a across and b up:
+        The ray (p, q, 1) of a pixel meets the upright plane at share a across and share b up:
         a = (p z0 - x0) / (ax - p az), b = ((ax z0 - az x0) q / (ax - p az) - y0) / up.
         """
         rows, columns = shape[:2]
@@ -196,8 +198,8 @@ class Canvas:
         return np.stack((a - 0.5 * down, b - 0.5 * down, down))
 
 
-def _lay(pixels: Uint8, area: Uint8) -> None:
-    """Copies what is not clear."""
+def _copy_solid(pixels: Uint8, area: Uint8) -> None:
+    """Copies the pixels that are not CLEAR onto the area."""
     mask = (pixels[..., 3] != CLEAR).view(np.uint8)
     cv2.copyTo(pixels, mask, area)
 
@@ -214,10 +216,11 @@ def clip_near(points: Floats) -> Floats:
     return np.array(kept, np.float32).reshape(-1, 3)
 
 
-def _half(pixels: Uint8) -> Uint8:
-    """Half the size; a pixel is clear where most of its four are, else it has a solid one's label.
+def _halve(pixels: Uint8) -> Uint8:
+    """The picture in half its size.
 
-    Colours are averaged over the solid pixels alone, so clear ones leave no fringe.
+    A pixel is CLEAR where most of its four are; else it has the label of one that is not. Colours
+    are averaged over the pixels that are not CLEAR, so these leave no fringe.
     """
     rows, columns = pixels.shape[0] // 2, pixels.shape[1] // 2
     if not (pixels[..., 3] == CLEAR).any():

@@ -1,23 +1,23 @@
-"""The three kinds of towns."""
+"""The three kinds of towns: downtown, suburb and country."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Character:
-    """What makes a town: how built up, how green, how busy. Shares are 0..1, lengths metres.
+    """What makes a town: houses, plants, traffic. Shares are 0..1, lengths are in metres.
 
     houses:       share of lots with a house
     setback:      front garden, metres
     shops:        share of fronts with a shop
     gables:       share of pitched roofs
-    hedges:       of the lots without fence or wall
+    hedges:       share of hedges on lots without fence or wall
     street_trees: how densely trees stand on the sidewalk
     parked:       share of parking places taken
-    people:       on a block of the sidewalk
-    half_width:   of the road, one of these
-    sidewalk:     width
-    crossings:    blocks from one side street to the next
+    people:       number on the sidewalk of a block
+    half_width:   half the width of the road, one of these
+    sidewalk:     its width
+    crossings:    number of blocks from one side street to the next
     skyline:      as Sky takes it
     lamps:        share of lamps among the poles
     verges:       share of streets without a left sidewalk

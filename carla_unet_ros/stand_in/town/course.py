@@ -1,4 +1,4 @@
-"""The street's centre line: a gentle bend without end, seen from the car that follows it."""
+"""The centre line of the street: an endless gentle bend, seen from the car that follows it."""
 
 import math
 from typing import NamedTuple
@@ -12,10 +12,10 @@ BEHIND, AHEAD = 24, 260
 
 
 class Course:
-    """Heading along the street as a sum of sines."""
+    """The heading of the street along its length, a sum of sines."""
 
     def __init__(self, rng: np.random.Generator, bend: float) -> None:
-        """`bend`: the largest change of heading, in radians."""
+        """bend: the largest change of heading, in radians."""
         lengths = rng.uniform(180, 420, 2)
         self._rates = (2 * np.pi / lengths).astype(float)
         self._phases = rng.uniform(0, 2 * np.pi, 2)
@@ -31,7 +31,7 @@ class Course:
 
 
 class Spot(NamedTuple):
-    """A place in camera coordinates on the ground, and the street's direction there."""
+    """A place on the ground in camera coordinates, and the direction of the street there."""
 
     x: float
     z: float
@@ -54,7 +54,7 @@ class View:
         self._z -= self._z[BEHIND]
 
     def spot(self, s: float, d: float) -> Spot:
-        """The place (s, d); outside the street laid out it goes straight on."""
+        """The place (s, d). Beyond the part that is laid out the street goes straight on."""
         where = min(max(s - self._first, 0.0), BEHIND + AHEAD - 1.0)
         index = int(where)
         part = s - self._first - index
@@ -64,9 +64,10 @@ class View:
         return Spot(x + d * math.cos(turn), z - d * math.sin(turn), turn)
 
     def line(self, start: float, end: float, d: float, height: float = 0.0) -> Floats:
-        """Points float32 [N, 3] along the street at `d`, from start to end, as far as laid out.
+        """Points float32 [N, 3] along the street at `d`, from start to end.
 
-        They lie closer together near the car, where a bend shows.
+        Beyond the part that is laid out there are none. The points lie closer together near the
+        car, where a bend is visible.
         """
         start = max(start, self._first)
         end = min(end, self._first + BEHIND + AHEAD)
@@ -82,13 +83,13 @@ class View:
 
     def strip(self, start: float, end: float, left: float, right: float,
               heights: tuple[float, float] = (0.0, 0.0)) -> Floats:  # fmt: skip
-        """The outline of a strip of ground between two offsets, as a polygon [N, 3]."""
+        """The outline [N, 3] of a strip of ground between two offsets."""
         one = self.line(start, end, left, heights[0])
         other = self.line(start, end, right, heights[1])
         return np.concatenate((one, other[::-1]))
 
     def patches(self, starts: Floats, ends: Floats, left: Floats, right: Floats) -> Floats:
-        """Many short patches of ground between offsets: float32 [N, 4, 3]."""
+        """Short quadrilaterals float32 [N, 4, 3] of the ground between offsets."""
         corners = np.zeros((len(starts), 4, 3), np.float32)
         where = np.stack((starts, ends, ends, starts), axis=1) - self._first
         across = np.stack((left, left, right, right), axis=1)
@@ -99,5 +100,5 @@ class View:
         return corners
 
     def offsets(self, depths: Floats) -> Floats:
-        """x of the centre line at these depths ahead: float32, for whole rows of ground."""
+        """x of the centre line at these depths ahead, float32, to paint whole rows of ground."""
         return np.interp(depths, self._z[BEHIND:], self._x[BEHIND:]).astype(np.float32)

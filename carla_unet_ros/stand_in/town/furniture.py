@@ -1,9 +1,9 @@
-"""What stands along a street: lamps, posts, benches, boxes, shelters, bins."""
+"""Street furniture: lamps, posts, benches, boxes, shelters, bins."""
 
 import cv2
 import numpy as np
 
-from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, blank
+from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, make_blank
 from carla_unet_ros.stand_in.town.light import Bgr
 from carla_unet_ros.stand_in.town.solids import Solid, box
 from carla_unet_ros.stand_in.town.tags import OTHER, POLE
@@ -25,7 +25,7 @@ def street_lamp(height: float, arm: float, colour: Bgr) -> Solid:
 
 
 def post(height: float, thick: float, colour: Bgr = _STEEL, arm: float = 0.0) -> Solid:
-    """A post, such as a sign's; with an arm across the road, a traffic light's."""
+    """A post for a sign; with an arm across the road, a post for a traffic light."""
     parts = [box((thick, height, thick), (0, 0, 0), colour, POLE)]
     if arm:
         parts.append(box((abs(arm), 0.13, 0.13), (arm / 2, height - 0.3, 0), colour, POLE))
@@ -105,7 +105,7 @@ def shelter() -> Solid:
 
 def barrel(rng: np.random.Generator) -> Sprite:
     """A waste bin of slats or steel."""
-    image = blank(96, 64)
+    image = make_blank(96, 64)
     colour = np.array(((40, 62, 84), (52, 54, 54), (44, 74, 40))[int(rng.integers(3))])
     outline = np.array(((6, 8), (58, 8), (54, 94), (10, 94)), np.int32)
     cv2.fillPoly(image, [outline], (*map(float, colour), float(OTHER)))

@@ -1,4 +1,4 @@
-"""Light and dark of the ground: asphalt, patches and cracks, paving joints, grass."""
+"""The grain of the ground, its light and dark: asphalt, patches, cracks, paving joints, grass."""
 
 import itertools
 
@@ -13,8 +13,8 @@ ACROSS, ALONG = 48.0, 48.0
 """Metres of ground that the grain covers before it repeats."""
 
 
-def bands(depths: Floats, focal: float) -> list[tuple[int, int]]:
-    """Rows [first, last) for each level of grain: coarse ones for the distance."""
+def find_bands(depths: Floats, focal: float) -> list[tuple[int, int]]:
+    """The rows [first, last) for each level of grain; distant rows get coarse levels."""
     metres_a_pixel = depths / focal * 3
     limits = [0.0, 0.05, 0.16, 1e9]
     rows = []
@@ -24,8 +24,8 @@ def bands(depths: Floats, focal: float) -> list[tuple[int, int]]:
     return rows
 
 
-def grain(rng: np.random.Generator, street: Street) -> list[Uint8]:
-    """Light and dark of the ground, ACROSS x ALONG metres, finest first; 128 is neutral."""
+def make_grain(rng: np.random.Generator, street: Street) -> list[Uint8]:
+    """The levels of grain, the finest first, each of ACROSS x ALONG metres; 128 is neutral."""
     size = 1536
     scale = size / ACROSS
     lateral = (np.arange(size, dtype=np.float32) + 0.5) / scale - ACROSS / 2
@@ -55,7 +55,7 @@ def grain(rng: np.random.Generator, street: Street) -> list[Uint8]:
 
 
 def _crack_or_patch(rng: np.random.Generator, shade: Floats, scale: float, half: float) -> None:
-    """A mended rectangle, a crack or a manhole cover somewhere on the road."""
+    """Draws a mended rectangle, a crack or a manhole cover somewhere on the road."""
     size = shade.shape[0]
     middle = size // 2 + int(rng.uniform(-half, half) * scale), int(rng.integers(size))
     kind = rng.random()

@@ -1,4 +1,4 @@
-"""The ground: grass, road, lines, sidewalks and crossings, their grain, and shadows on them."""
+"""The ground: grass, road, lines, sidewalks and crossings, with their grain and shadows."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.stand_in.town.canvas import NEAR, Canvas
 from carla_unet_ros.stand_in.town.course import AHEAD, View
-from carla_unet_ros.stand_in.town.grain import ACROSS, ALONG, bands, grain
+from carla_unet_ros.stand_in.town.grain import ACROSS, ALONG, find_bands, make_grain
 from carla_unet_ros.stand_in.town.light import Bgr, Floats, Light
 from carla_unet_ros.stand_in.town.street import Crossing, Street
 from carla_unet_ros.stand_in.town.tags import NONE, ROAD, ROAD_LINE, SIDEWALK
@@ -18,7 +18,7 @@ _YELLOW: Bgr = (52.0, 138.0, 176.0)
 
 
 class Ground:
-    """Paints the ground below the horizon; keeps what depends on the camera alone."""
+    """Paints the ground below the horizon. It keeps what depends on the camera alone."""
 
     def __init__(self, canvas: Canvas, street: Street, light: Light,
                  rng: np.random.Generator) -> None:  # fmt: skip
@@ -30,8 +30,8 @@ class Ground:
         self._depths = np.minimum(self._depths, _DEEPEST).astype(np.float32)
         columns = np.arange(camera.width, dtype=np.float32) + 0.5 - camera.cx
         self._lateral = columns[None, :] * (self._depths[:, None] / camera.focal)
-        self._bands = bands(self._depths, camera.focal)
-        self._grain = grain(rng, street)
+        self._bands = find_bands(self._depths, camera.focal)
+        self._grain = make_grain(rng, street)
         self._fade_gain, self._fade_haze = _fading(light, self._depths, camera.width)
         up = np.array(((0.0, 1.0, 0.0),), np.float32)
         self._gain = light.gains(up, light.direction(0.0))[0]
@@ -42,7 +42,7 @@ class Ground:
         self._map_y = np.empty_like(self._map_x)
 
     def paint(self, view: View, crossings: list[Crossing]) -> None:
-        """All flat ground, without grain and shadows."""
+        """Paints the flat ground, without grain and shadows."""
         canvas, street = self._canvas, self._street
         canvas.pixels[canvas.horizon :] = self._bare
         end = view.s + AHEAD
@@ -65,7 +65,7 @@ class Ground:
                 self._zebra(view, crossing)
 
     def finish(self, view: View, shadows: list[Floats], strength: float) -> None:
-        """Lays grain, shadows [N, 3 each] and haze over the ground painted so far."""
+        """Adds grain, shadows (each [N, 3]) and haze to the ground that was painted so far."""
         canvas = self._canvas
         ground = canvas.pixels[canvas.horizon :]
         shade = self._shading(view)
@@ -79,7 +79,7 @@ class Ground:
         self._fade(ground)
 
     def mirror(self) -> None:
-        """Wet road: what stands above the horizon, dimly and upside down."""
+        """Makes the road wet: it mirrors, darker and upside down, what is above the horizon."""
         canvas = self._canvas
         rows = min(canvas.horizon, self._rows)
         if not rows:
@@ -94,14 +94,14 @@ class Ground:
         cv2.copyTo(wet, road, ground)
 
     def _fade(self, ground: Uint8) -> None:
-        """Haze over the rows where it shows; nearer ones stay as they are."""
+        """Adds haze to the rows where it is visible; nearer rows stay as they are."""
         far = ground[: len(self._fade_gain)]
         if len(far):
             cv2.multiply(far, self._fade_gain, dst=far, scale=1 / 255)
             cv2.add(far, self._fade_haze, dst=far)
 
     def _shading(self, view: View) -> Uint8:
-        """Grain of the ground uint8 [rows, width]; 128 changes nothing."""
+        """The grain of the ground, uint8 [rows, width]; 128 changes nothing."""
         offset = view.offsets(self._depths)
         np.subtract(self._lateral, offset[:, None], out=self._map_x)
         self._map_x += ACROSS / 2
@@ -167,7 +167,7 @@ class Ground:
         self._canvas.polygon(outline, (*self._lit(colour), ROAD_LINE))
 
     def _side_street(self, view: View, crossing: Crossing) -> None:
-        """A straight street across, with its own sidewalks."""
+        """Paints a straight street that crosses, with its sidewalks."""
         canvas, street = self._canvas, self._street
         spot = view.spot(crossing.s, 0.0)
         reach, wide = 90.0, crossing.half_width
@@ -212,7 +212,7 @@ class Ground:
 
 
 def _fading(light: Light, depths: Floats, width: int) -> tuple[Uint8, Uint8]:
-    """What the far rows are multiplied by (of 255), and what is added; labels stay."""
+    """For the far rows: a factor (of 255) and a summand; they leave labels as they are."""
     share = np.array([light.haze(float(depth)) for depth in depths])
     share = share[share > 0.02]
     gain = np.full((len(share), width, 4), 255, np.uint8)

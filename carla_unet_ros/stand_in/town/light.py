@@ -1,7 +1,7 @@
-"""Weather and time of day: how a surface's own colour becomes the colour the camera sees.
+"""Weather and time of day: how the camera sees the colour of a surface.
 
 seen = albedo x (ambient + sun x max(0, normal . direction)), then mixed with the haze colour by
-1 - exp(-depth / haze length). One formula, used for flat faces and for textures alike.
+1 - exp(-depth / haze length). Flat faces and textures use the same formula.
 """
 
 import math
@@ -18,7 +18,7 @@ Bgr = tuple[float, float, float]
 
 
 class Light(NamedTuple):
-    """One weather. Colours are B, G, R; `azimuth` and `elevation` place the sun, in radians."""
+    """The light of one weather. Colours are B, G, R; the sun's two angles are in radians."""
 
     name: str
     ambient: Bgr
@@ -32,7 +32,7 @@ class Light(NamedTuple):
     wetness: float
 
     def direction(self, heading: float) -> Floats:
-        """Unit vector to the sun (x right, y up, z forward) as seen when looking at `heading`."""
+        """The unit vector to the sun (x right, y up, z forward), seen along `heading`."""
         flat = math.cos(self.elevation)
         angle = self.azimuth - heading
         return np.array(
@@ -40,23 +40,23 @@ class Light(NamedTuple):
         )
 
     def gains(self, normals: Floats, direction: Floats) -> Floats:
-        """What faces of these normals [N, 3] multiply their albedo by: float32 [N, 3], B G R."""
+        """The factors of albedo for faces of these normals [N, 3]: float32 [N, 3], B, G, R."""
         facing = np.maximum(normals @ direction, 0.0)[..., None]
         return np.asarray(self.ambient, np.float32) + facing * np.asarray(self.sun, np.float32)
 
     def haze(self, depth: float) -> float:
-        """Share of the haze colour at this depth, 0..1."""
+        """The share of the haze colour at this depth, 0..1."""
         return 1.0 - math.exp(-max(depth, 0.0) / self.haze_length)
 
     def shaded(self, albedo: Floats, gains: Floats, share: float) -> Floats:
-        """Colours behind this share of haze; float32 0..255, shaped like albedo."""
+        """Colours behind this share of haze, float32 0..255, in the shape of albedo."""
         seen = np.minimum(albedo * gains, 255.0) * (1.0 - share)
         return seen + np.asarray(self.horizon, np.float32) * share
 
     def shade(self, normal: Sequence[float], direction: Floats, depth: float) -> "Shade":
-        """How one flat face of this unit normal looks at this depth.
+        """The shade of a flat face with this unit normal at this depth.
 
-        In steps too small to see, so that a texture need not be shaded anew for every frame.
+        It changes in steps too small to see, so that a shaded texture can be used again.
         """
         facing = max(sum(a * b for a, b in zip(normal, direction.tolist(), strict=True)), 0.0)
         facing = round(facing * 40) / 40
@@ -69,7 +69,7 @@ class Light(NamedTuple):
 
 
 class Shade(NamedTuple):
-    """What becomes of an albedo: gain x albedo, plus a share of the haze colour."""
+    """How an albedo is seen: gain x albedo, plus a share of the haze colour."""
 
     gain: Bgr
     haze: Bgr
@@ -84,7 +84,7 @@ class Shade(NamedTuple):
         return blue, green, red
 
     def table(self) -> Uint8:
-        """The same as a lookup for textures: uint8 [1, 256, 4]; the label channel stays."""
+        """The same as a lookup table for textures, uint8 [1, 256, 4]; labels stay."""
         table = np.empty((1, 256, 4), np.uint8)
         seen = _RAMP * np.array(self.gain, np.float32)
         np.minimum(seen, 255.0 * (1.0 - self.share), out=seen)
@@ -100,8 +100,8 @@ _RAMP = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1)
 WEATHERS = ("noon", "overcast", "dusk", "wet")
 
 
-def weather(name: str, rng: np.random.Generator) -> Light:
-    """A weather of this kind, no two quite alike."""
+def make_weather(name: str, rng: np.random.Generator) -> Light:
+    """A weather of this kind; each one is a little different."""
     azimuth = float(rng.uniform(-math.pi, math.pi))
     strength = float(rng.uniform(0.85, 1.1))
 

@@ -1,4 +1,4 @@
-"""People who walk: pictures that always face the camera, one for each phase of a step."""
+"""People who walk: sprites that always face the camera, one for each phase of a step."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, blank
+from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, make_blank
 from carla_unet_ros.stand_in.town.light import Bgr
 from carla_unet_ros.stand_in.town.tags import PEDESTRIAN
 
@@ -17,7 +17,7 @@ _ROWS, _COLUMNS = 256, 128
 
 
 class _Looks(NamedTuple):
-    """Colours, and whether the person wears a long coat or carries a bag."""
+    """Colours of a person, and whether it wears a long coat or carries a bag."""
 
     skin: Bgr
     hair: Bgr
@@ -28,7 +28,7 @@ class _Looks(NamedTuple):
 
 
 def person(rng: np.random.Generator) -> list[Sprite]:
-    """Somebody walking, one sprite for each phase of a step."""
+    """A person who walks: one sprite for each phase of a step."""
     trousers = rng.uniform(15, 190, 3)
     if rng.random() < 0.5:
         trousers = rng.uniform(30, 80) + rng.uniform(-15, 15, 3)
@@ -52,8 +52,8 @@ def person(rng: np.random.Generator) -> list[Sprite]:
 
 
 def _figure(looks: _Looks, swing: float) -> Uint8:
-    """Legs, arms, body and head; `swing` is where the legs are, -1..1."""
-    image = blank(_ROWS, _COLUMNS)
+    """Draws legs, arms, body and head; `swing`, -1..1, is the position of the legs."""
+    image = make_blank(_ROWS, _COLUMNS)
     for side, shade in ((-1, 0.7), (1, 1.0)):
         step = side * swing * 26
         leg = ((side * 5, 122), (side * 3 + step * 0.5, 66), (step, 8))
@@ -79,7 +79,7 @@ def _limb(image: Uint8, points: Sequence[tuple[float, float]], thick: int, colou
 
 
 def _path(points: Sequence[tuple[float, float]]) -> npt.NDArray[np.int32]:
-    """Points in the figure's own measure (feet at 0, crown at 240) as pixels."""
+    """Pixels of points that are given in the figure's own units (feet at 0, crown at 240)."""
     return np.array([(64 + x, 252 - y) for x, y in points], np.int32)
 
 

@@ -1,17 +1,17 @@
-"""Trees, bushes and hedges: pictures that always face the camera."""
+"""Trees, bushes and hedges: sprites that always face the camera."""
 
 import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, blank
+from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, make_blank
 from carla_unet_ros.stand_in.town.tags import CLEAR, VEGETATION
 
 TREES = ("cypress", "broadleaf", "conifer", "birch", "bush", "hedge")
 
 
 def tree(rng: np.random.Generator, kind: str) -> Sprite:
-    """A trunk, and leaves in tufts: dark ones behind and below, bright ones above."""
+    """A plant: a trunk, and tufts of leaves, dark ones behind and below, bright ones above."""
     sizes = {
         "cypress": (2.4, 9.0), "broadleaf": (6.0, 7.5), "conifer": (5.0, 11.0),
         "birch": (4.0, 8.0), "bush": (2.2, 1.3), "hedge": (5.0, 1.4),
@@ -19,7 +19,7 @@ def tree(rng: np.random.Generator, kind: str) -> Sprite:
     wide, tall = (side * float(rng.uniform(0.8, 1.25)) for side in sizes[kind])
     rows = 320 if kind not in ("bush", "hedge") else 120
     columns = max(round(rows * wide / tall), 40)
-    image = blank(rows, columns)
+    image = make_blank(rows, columns)
     base = np.array(
         {"cypress": (38, 74, 64), "conifer": (46, 66, 46), "birch": (44, 92, 88)}.get(
             kind, (36, 78, 62)
@@ -52,7 +52,7 @@ def tree(rng: np.random.Generator, kind: str) -> Sprite:
 
 
 def _crown(kind: str, height: float) -> tuple[float, float]:
-    """Of a tree: where its leaves begin, and half its width at this height of the crown (0..1)."""
+    """Where the leaves of a tree begin, and its half width at this height (0..1) of the crown."""
     if kind == "conifer":
         return 0.12, (1 - height) * (0.62 + 0.28 * (height * 7 % 1.0)) + 0.02
     if kind == "cypress":
@@ -63,7 +63,7 @@ def _crown(kind: str, height: float) -> tuple[float, float]:
 
 
 def _leaves(rng: np.random.Generator, image: Uint8) -> None:
-    """Light and dark specks on the leaves, and holes near their edge."""
+    """Adds light and dark specks to the leaves, and holes near their edge."""
     rows, columns = image.shape[:2]
     specks = cv2.resize(
         rng.normal(1, 0.3, (rows // 2, columns // 2)).astype(np.float32), (columns, rows),

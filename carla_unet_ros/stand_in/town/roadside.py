@@ -1,4 +1,4 @@
-"""What stands along one block of the street, and who walks there."""
+"""The roadside: what stands along one block of the street, and who walks there."""
 
 import math
 from typing import NamedTuple
@@ -16,7 +16,7 @@ LENGTH = 40.0
 
 
 class Walker(NamedTuple):
-    """Somebody who walks to and fro between two places; one of the stock's people."""
+    """A person of the stock who walks to and fro between two places."""
 
     who: int
     start: float
@@ -28,7 +28,7 @@ class Walker(NamedTuple):
 
 
 class Roadside:
-    """Fills one block. `gap` is the side street, which stays free."""
+    """Fills one block. `gap` is the place of the side street, which stays free."""
 
     def __init__(self, rng: np.random.Generator, character: Character, street: Street,
                  stock: Stock, start: float, gap: tuple[float, float]) -> None:  # fmt: skip
@@ -44,15 +44,15 @@ class Roadside:
     def _free(self, start: float, end: float, margin: float) -> bool:
         return end < self._gap[0] - margin or start > self._gap[1] + margin
 
-    def lot(self, side: int, border: str) -> None:
-        """A garden at the block's beginning, so that walls and fences are nowhere missing."""
+    def add_lot(self, side: int, border: str) -> None:
+        """Adds a garden at the beginning of the block, so that no block lacks walls and fences."""
         edge = self._street.half_width + self._width(side)
         length = float(self._rng.uniform(8, 12))
-        self._garden(side, self._start, length, edge, border)
+        self._add_garden(side, self._start, length, edge, border)
         self._built[side] += length
 
-    def back_row(self, side: int) -> None:
-        """Houses, gardens and their fences behind the sidewalk."""
+    def add_back_row(self, side: int) -> None:
+        """Adds houses, gardens and their fences behind the sidewalk."""
         rng, character = self._rng, self._character
         s, end = self._built[side], self._start + LENGTH
         edge = self._street.half_width + self._width(side)
@@ -62,18 +62,18 @@ class Roadside:
             if rng.random() > character.houses or s + length > end + 1:
                 length = min(float(rng.uniform(8, 14)), end - s)
                 if self._free(s, s + length, 1.5):
-                    self._garden(side, s, length, edge)
+                    self._add_garden(side, s, length, edge)
             elif self._free(s, s + length, 3.0):
                 setback = float(rng.uniform(*character.setback))
                 gable = float(rng.uniform(1.5, 3.2)) if rng.random() < character.gables else 0.0
                 depth = float(rng.uniform(8, 14))
                 self.things.append(House(s, side * (edge + setback), front, depth, gable))
                 if setback > 2.5:
-                    self._border(side, s, length, edge + 0.3)
+                    self._add_border(side, s, length, edge + 0.3)
             s += length
 
-    def side_street(self, crossing: Crossing) -> None:
-        """Houses and trees on the far side of the street that crosses, on both hands."""
+    def add_side_street(self, crossing: Crossing) -> None:
+        """Adds houses and trees on the far side of the side street, left and right."""
         rng, character, stock = self._rng, self._character, self._stock
         for side in (-1, 1):
             d = self._street.half_width + self._width(side) + 15.0
@@ -90,9 +90,11 @@ class Roadside:
                     self.things.append(Stand(s + 2, side * (d + wide / 2), tree))
                 d += wide + float(rng.uniform(0.5, 4))
 
-    def _garden(self, side: int, s: float, length: float, edge: float, border: str = "") -> None:
+    def _add_garden(
+        self, side: int, s: float, length: float, edge: float, border: str = ""
+    ) -> None:
         rng = self._rng
-        self._border(side, s, length, edge + 0.3, border)
+        self._add_border(side, s, length, edge + 0.3, border)
         for _ in range(int(rng.integers(2, 6))):
             trees = self._stock.trees[
                 self._character.trees[int(rng.integers(len(self._character.trees)))]
@@ -106,8 +108,8 @@ class Roadside:
             away = edge + float(rng.uniform(1.2, 9))
             self.things.append(Stand(place, side * away, bushes[int(rng.integers(len(bushes)))]))
 
-    def _border(self, side: int, s: float, length: float, d: float, border: str = "") -> None:
-        """A fence, a wall, a hedge or nothing along the back of the sidewalk, or the one named."""
+    def _add_border(self, side: int, s: float, length: float, d: float, border: str = "") -> None:
+        """Adds a fence, a wall, a hedge or nothing behind the sidewalk, or what `border` names."""
         rng = self._rng
         choice = {"fence": 0.0, "wall": 0.5}.get(border, float(rng.random()))
         if choice < 0.5:
@@ -130,8 +132,8 @@ class Roadside:
                 hedge = hedges[int(rng.integers(len(hedges)))]
                 self.things.append(Stand(float(part), side * (d + 1.2), hedge))
 
-    def sidewalk(self, side: int, number: int) -> None:
-        """Lamps, trees, bins, benches and boxes near the curb; poles even without a sidewalk."""
+    def add_sidewalk(self, side: int, number: int) -> None:
+        """Adds lamps, trees, bins, benches, boxes near the curb; poles even without a sidewalk."""
         rng, character, stock = self._rng, self._character, self._stock
         curb = self._street.half_width + 0.7
         back = self._street.half_width + max(self._width(side), 1.8) - 0.6
@@ -152,11 +154,11 @@ class Roadside:
                 tree = stock.trees[kind][int(rng.integers(3))]
                 self.things.append(Stand(s, side * (curb + 0.3), tree))
             elif choice < character.street_trees * 0.5 + 0.4:
-                self._small_thing(side, s, curb, back)
+                self._add_small_thing(side, s, curb, back)
         if side > 0 and number % 4 == 1 and self._free(self._start + 28, self._start + 34, 1):
             self.things.append(Item(self._start + 31, back, stock.shelter, box=(1.8, 4.4)))
 
-    def _small_thing(self, side: int, s: float, curb: float, back: float) -> None:
+    def _add_small_thing(self, side: int, s: float, curb: float, back: float) -> None:
         rng, stock = self._rng, self._stock
         choice = int(rng.integers(5))
         turn = 0.0 if side > 0 else math.pi
@@ -174,7 +176,7 @@ class Roadside:
             boxes = stock.boxes[int(rng.integers(len(stock.boxes)))]
             self.things.append(Item(s, side * back, boxes, turn, box=(0.8, 1.0)))
 
-    def parked_cars(self, side: int) -> None:
+    def add_parked_cars(self, side: int) -> None:
         rng = self._rng
         lane = self._street.half_width - 1.15 if self._street.half_width > 5 else (
             self._street.half_width + 0.4
@@ -191,8 +193,8 @@ class Roadside:
                 foot = (shape.width, shape.length)
                 self.things.append(Item(s, side * lane, car, turn, paint, foot))
 
-    def signals(self, crossing: Crossing) -> None:
-        """A traffic light on each side, on a post or an arm."""
+    def add_signals(self, crossing: Crossing) -> None:
+        """Adds a traffic light on each side, on a post or an arm."""
         rng, stock = self._rng, self._stock
         light = stock.signals[int(rng.choice((0, 2, 2, 1)))]
         d = self._street.half_width + 0.6
@@ -208,8 +210,8 @@ class Roadside:
         self.things.append(Item(far, -d, stock.signal_post))
         self.things.append(Stand(far - 0.12, -d, light, 2.7, True))
 
-    def signs(self, number: int) -> None:
-        """A sign to the right in every block, sometimes one to the left."""
+    def add_signs(self, number: int) -> None:
+        """Adds a sign to the right in every block, and sometimes one to the left."""
         rng, stock = self._rng, self._stock
         kinds = list(stock.signs)
         for side in (1, -1) if (number % 3) == 0 else (1,):
@@ -221,7 +223,7 @@ class Roadside:
             self.things.append(Item(s, d, stock.sign_post))
             self.things.append(Stand(s - 0.06, d, face, 2.25 - face.height / 2, True))
 
-    def walkers(self, crossing: Crossing | None) -> list[Walker]:
+    def make_walkers(self, crossing: Crossing | None) -> list[Walker]:
         rng, street = self._rng, self._street
         people = []
         for number in range(self._character.people):
@@ -231,13 +233,13 @@ class Roadside:
             if street.half_width <= 5:  # cars stand half on the sidewalk there
                 away = max(away, 1.9)
             d = side * (street.half_width + away)
-            people.append(self._walker(self._start + float(rng.uniform(0, 20)), d, False))
+            people.append(self._make_walker(self._start + float(rng.uniform(0, 20)), d, False))
         if crossing and crossing.zebra:
             place = crossing.s + crossing.half_width - 1.7
-            people.append(self._walker(place, street.half_width + 1.0, True))
+            people.append(self._make_walker(place, street.half_width + 1.0, True))
         return people
 
-    def _walker(self, s: float, d: float, across: bool) -> Walker:
+    def _make_walker(self, s: float, d: float, across: bool) -> Walker:
         rng = self._rng
         who = int(rng.integers(len(self._stock.people)))
         reach = 2 * abs(d) if across else float(rng.uniform(8, 18))

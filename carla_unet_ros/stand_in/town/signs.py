@@ -1,4 +1,4 @@
-"""Faces of traffic signs and heads of traffic lights: pictures that face the camera."""
+"""Faces of traffic signs and heads of traffic lights: sprites that face the camera."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, blank
+from carla_unet_ros.stand_in.town.canvas import Sprite, Texture, make_blank
 from carla_unet_ros.stand_in.town.light import Bgr
 from carla_unet_ros.stand_in.town.tags import SIGN
 
@@ -27,7 +27,7 @@ _LAMPS: tuple[tuple[Bgr, Bgr], ...] = (
 
 def sign(rng: np.random.Generator, kind: str) -> Sprite:
     """The face of a traffic sign, one of SIGN_KINDS."""
-    image = blank(96, 96)
+    image = make_blank(96, 96)
     number = str(int(rng.choice((20, 30, 40, 50, 60, 80, 90))))
     _FACES[kind](image, number)
     size = float(rng.uniform(0.65, 0.95)) * (1.8 if kind == "guide" else 1.0)
@@ -36,7 +36,7 @@ def sign(rng: np.random.Generator, kind: str) -> Sprite:
 
 def signal(lit: int) -> Sprite:
     """The head of a traffic light with lamp 0 (red), 1 (amber) or 2 (green) lit."""
-    image = blank(144, 56)
+    image = make_blank(144, 56)
     cv2.rectangle(image, (0, 0), (55, 143), (30, 32, 34, SIGN), -1)
     cv2.rectangle(image, (3, 3), (52, 140), (44, 46, 46, SIGN), -1)
     for lamp, (off, on) in enumerate(_LAMPS):

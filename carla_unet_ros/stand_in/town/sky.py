@@ -1,4 +1,4 @@
-"""Sky, clouds and what closes the view far away: hills, woods or a skyline, all around."""
+"""Sky and clouds, and around them the horizon: hills, woods or a skyline."""
 
 import math
 
@@ -12,11 +12,11 @@ from carla_unet_ros.stand_in.town.tags import BUILDING, NONE, VEGETATION
 
 
 class Sky:
-    """A ring of everything above the horizon, of which a frame shows the part ahead."""
+    """A ring with everything above the horizon. A frame shows the part ahead."""
 
     def __init__(self, camera: Intrinsics, light: Light, skyline: str,
                  rng: np.random.Generator) -> None:  # fmt: skip
-        """`skyline`: "woods", "hills" or "houses"."""
+        """skyline: "woods", "hills" or "houses"."""
         self._rows = round(camera.cy)
         self._width = max(round(2 * math.pi * camera.focal), 64)
         columns = np.arange(camera.width) + 0.5 - camera.cx
@@ -66,7 +66,7 @@ def _clouds(shape: tuple[int, int], camera: Intrinsics, light: Light,
 
 
 def _ring_of(noise: Floats, rows: int, columns: int) -> Floats:
-    """Noise enlarged to this size without a seam between its right and its left edge."""
+    """Noise of this size, without a seam between its right and its left edge."""
     cells = noise.shape[1]
     around = np.concatenate((noise[:, -2:], noise, noise[:, :2]), axis=1)
     margin = -(-2 * columns // cells)

@@ -1,6 +1,7 @@
-"""Solid things with flat faces: cars, benches, posts, crates. Made once, drawn at many places.
+"""Solids: objects with flat faces, such as cars, benches, posts, crates.
 
-Own coordinates of a solid: x to its right, y up, z ahead; its foot is the origin.
+A solid is built once and drawn at many places. Its own coordinates are x to its right, y up and z
+ahead; its foot is the origin.
 """
 
 import itertools
@@ -17,7 +18,7 @@ Corner = tuple[float, float, float]
 
 
 class Face(NamedTuple):
-    """A flat polygon. Decals lie on it and are seen when it is."""
+    """A flat polygon. Decals lie on it and are visible when it is."""
 
     corners: Floats
     colour: Bgr
@@ -25,10 +26,10 @@ class Face(NamedTuple):
 
 
 class Solid:
-    """Convex parts, each a list of faces that look outwards (corners clockwise from outside)."""
+    """Convex parts, each a list of faces; from outside the corners of a face run clockwise."""
 
     def __init__(self, parts: Sequence[Sequence[Face]], ordered: bool = False) -> None:
-        """`ordered`: parts are painted as listed, else the farthest first."""
+        """ordered: paints the parts in their order, else the farthest first."""
         faces = [face for part in parts for face in part]
         self.ordered = ordered
         self._kept: dict[tuple[float, float, float, float, Bgr | None], list[Bgr]] = {}
@@ -55,7 +56,8 @@ class Solid:
              paint: Bgr | None = None) -> None:  # fmt: skip
         """Paints the solid at `foot` (camera coordinates), turned clockwise by `turn` radians.
 
-        `paint` replaces the colour of faces whose own colour is PAINT. `sun` points to the sun.
+        sun:   the direction to the sun
+        paint: replaces the colour of faces whose own colour is PAINT
         """
         sine, cosine = np.sin(turn), np.cos(turn)
         rotation = np.array(((cosine, 0, sine), (0, 1, 0), (-sine, 0, cosine)), np.float32)
@@ -83,7 +85,7 @@ class Solid:
                     cv2.fillConvexPoly(canvas.pixels, image[start:end], colour)
 
     def _lit(self, light: Light, sun: Floats, depth: float, paint: Bgr | None) -> list[Bgr]:
-        """Colours of the faces; `sun` in own coordinates. Kept, in steps too small to see."""
+        """Colours of the faces; `sun` is in own coordinates. Kept in steps too small to see."""
         x, y, z = np.rint(sun * 40).tolist()
         share = round(light.haze(depth) * 40) / 40
         key = x, y, z, share, paint
@@ -106,7 +108,7 @@ PAINT: Bgr = (-1.0, -1.0, -1.0)
 
 
 def box(size: Corner, middle: Corner, colour: Bgr, label: int) -> list[Face]:
-    """A box of this size (x, y, z); `middle` is the middle of its lower face."""
+    """A box of this size (x, y, z). `middle` is the middle of its lower face."""
     wide, tall, long = size
     return prism(
         [(-long / 2, 0), (-long / 2, tall), (long / 2, tall), (long / 2, 0)],
@@ -116,9 +118,9 @@ def box(size: Corner, middle: Corner, colour: Bgr, label: int) -> list[Face]:
 
 def prism(outline: Sequence[tuple[float, float]], low: float, high: float, colour: Bgr, label: int,
           middle: Corner = (0.0, 0.0, 0.0)) -> list[Face]:  # fmt: skip
-    """A side outline (z, y), clockwise seen from the right, drawn out to both sides.
+    """A prism: an outline (z, y), clockwise seen from the right, extended to both sides.
 
-    It is `low` wide at its lowest corners and `high` wide at its highest.
+    It is `low` wide at its lowest corners and `high` wide at its highest ones.
     """
     ys = [y for _, y in outline]
     bottom, top = min(ys), max(ys)
@@ -136,12 +138,12 @@ def prism(outline: Sequence[tuple[float, float]], low: float, high: float, colou
 
 
 def decal(corners: Sequence[Corner], colour: Bgr, label: int) -> Face:
-    """A face of its own, such as a window or a lamp: visible from its outside."""
+    """A single face, such as a window or a lamp; it is visible from its outside."""
     return Face(np.array(corners, np.float32), colour, label)
 
 
 def disc(middle: Corner, radius: float, side: int, colour: Bgr, label: int) -> Face:
-    """A wheel's face, looking to the right (side 1) or the left (-1)."""
+    """The face of a wheel, to the right (side 1) or to the left (side -1)."""
     angles = np.linspace(0, 2 * np.pi, 14, endpoint=False) * side
     x, y, z = middle
     ring = [(x, y + radius * np.sin(a), z - radius * np.cos(a)) for a in angles]
@@ -149,7 +151,7 @@ def disc(middle: Corner, radius: float, side: int, colour: Bgr, label: int) -> F
 
 
 def _normal(corners: Floats) -> Floats:
-    """Unit normal by Newell's method, outwards where the corners run clockwise from outside."""
+    """The unit normal, by Newell's method; outwards if the corners run clockwise from outside."""
     following = np.roll(corners, -1, axis=0)
     normal = np.cross(corners, following).sum(axis=0)
     return (normal / max(float(np.linalg.norm(normal)), 1e-9)).astype(np.float32)

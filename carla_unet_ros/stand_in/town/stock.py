@@ -1,4 +1,4 @@
-"""Everything a town is built from, made once: fronts, trees, people, signs, cars."""
+"""The stock of a town: the fronts, trees, people, signs and cars that it is built from."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from carla_unet_ros.stand_in.town.light import Bgr
 
 
 class Stock:
-    """A town's own selection; no two towns have the same houses and trees."""
+    """The selection of one town, built once. No two towns have the same houses and trees."""
 
     def __init__(self, rng: np.random.Generator, floors: tuple[int, int], shops: float) -> None:
         self.fronts = [

@@ -1,4 +1,4 @@
-"""How the street is built: widths, lines, crossings, the colours of what it is made of."""
+"""The street: its widths, lines and crossings, and the colours of its surfaces."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from carla_unet_ros.stand_in.town.light import Bgr
 
 
 class Street(NamedTuple):
-    """How the street is built. Lengths in metres; `right` and `left` are sidewalk widths."""
+    """How the street is built. Lengths are in metres; `right` and `left` are sidewalk widths."""
 
     half_width: float
     left: float
@@ -23,7 +23,7 @@ class Street(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """Where a side street crosses, half its width, and whether it has zebra stripes."""
+    """A crossing: where the side street crosses, its half width, whether it has zebra stripes."""
 
     s: float
     half_width: float

@@ -1,6 +1,6 @@
 """Textures of upright surfaces: house fronts, walls and fences, at DENSITY pixels a metre.
 
-All are albedo, 0..255 B G R plus the class id: `light.py` makes them bright or dark.
+All hold albedo, 0..255 in B, G, R, plus the class id; `light.py` makes them bright or dark.
 """
 
 from typing import NamedTuple
@@ -24,7 +24,7 @@ BRICK: tuple[Bgr, ...] = ((52, 62, 104), (44, 54, 84), (70, 84, 112), (60, 68, 7
 
 
 class Front(NamedTuple):
-    """A house front and its size in metres; `roof` is the colour that goes with it."""
+    """A house front and its size in metres; `roof` is the colour of its roof."""
 
     texture: Texture
     width: float
@@ -67,7 +67,7 @@ def house_front(rng: np.random.Generator, floors: int, shop: bool) -> Front:
 
 
 def garden_wall(rng: np.random.Generator) -> Texture:
-    """Two metres by eight of brick, plaster or concrete, with a coping."""
+    """A wall of two metres by eight in brick, plaster or concrete, with a coping."""
     image, pale = _wall_surface(rng, 8.0, 2.0, WALL)
     _bar(image, 0, 1.86, 8.0, 0.14, _shade(pale, 1.25))
     if rng.random() < 0.5:
@@ -80,7 +80,7 @@ FENCES = ("rails", "pickets", "bars", "mesh", "guard", "cross")
 
 
 def fence(rng: np.random.Generator, kind: str) -> Texture:
-    """One and a half metres by six, with holes between the bars."""
+    """A fence of one and a half metres by six, with holes between the bars."""
     width, height = 6.0, 1.5
     image = np.zeros((round(height * DENSITY * 2), round(width * DENSITY * 2), 4), np.uint8)
     image[..., 3] = CLEAR

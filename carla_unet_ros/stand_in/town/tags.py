@@ -1,4 +1,4 @@
-"""The class ids the town is painted with, by name."""
+"""The class ids of the town's objects, by name."""
 
 from carla_unet_ros.labels import IGNORE, carla_13
 

@@ -1,4 +1,4 @@
-"""Things that stand in the town, each at its place along the street; they know how to be drawn."""
+"""Things: objects of the town, each with its place along the street, that draw themselves."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from carla_unet_ros.stand_in.town.tags import BUILDING
 
 
 class Moment(NamedTuple):
-    """What drawing needs: where to, from where, in which light."""
+    """What drawing needs: the canvas, the place of the camera, the light."""
 
     canvas: Canvas
     view: View
@@ -25,7 +25,7 @@ class Moment(NamedTuple):
 
 
 class Thing(Protocol):
-    """Anything with a place. `far` is where its farthest part lies along the street."""
+    """Any object with a place. `far` is the place of its farthest part along the street."""
 
     @property
     def far(self) -> float: ...
@@ -33,13 +33,13 @@ class Thing(Protocol):
     def draw(self, moment: Moment) -> None: ...
 
     def shadow(self, moment: Moment) -> Floats | None:
-        """Its outline on the ground float32 [N, 3], or None."""
+        """The outline float32 [N, 3] of its shadow on the ground, or None."""
         ...
 
 
 @dataclass(frozen=True)
 class House:
-    """A building between `start` and `end`, its front at `d`, reaching away from the street."""
+    """A building from `start` to `end`, with its front at `d`; it extends away from the street."""
 
     start: float
     d: float
@@ -57,7 +57,7 @@ class House:
         outward = self._outward(along)
         x, _, z = ((near + far + outward * self.depth) / 2).tolist()
         radius = math.hypot(self.front.width, self.depth) / 2
-        if far[2] < NEAR or moment.canvas.beside(x, z, radius):
+        if far[2] < NEAR or moment.canvas.is_outside(x, z, radius):
             return
         if near[2] > NEAR:
             self._side(moment, near, along, outward * self.depth)
@@ -69,12 +69,12 @@ class House:
             self._roof(moment, near, along, outward)
 
     def _outward(self, along: Floats) -> Floats:
-        """Unit vector away from the street."""
+        """The unit vector away from the street."""
         outward = np.array((along[2], 0, -along[0]), np.float32) / self.front.width
         return outward * np.float32(math.copysign(1.0, self.d))
 
     def _side(self, moment: Moment, near: Floats, along: Floats, across: Floats) -> None:
-        """The side that looks towards the car, with its gable."""
+        """Draws the side that faces the car, with its gable."""
         facing = (-along / self.front.width).tolist()
         shade = moment.light.shade(facing, moment.sun, float(near[2]))
         start, reach = (near, across) if self.d > 0 else (near + across, -across)
@@ -87,7 +87,7 @@ class House:
             moment.canvas.polygon(outline, (*colour, BUILDING))
 
     def _roof(self, moment: Moment, near: Floats, along: Floats, outward: Floats) -> None:
-        """The slope over the front; from below a steep view it is hidden."""
+        """Draws the slope of the roof above the front, unless it is hidden from below."""
         low = near - outward * 0.4 - along * 0.03
         low[1] = self.front.height - 0.25
         ridge = near + outward * (self.depth / 2) - along * 0.03
@@ -105,7 +105,7 @@ class House:
         near, far = (_place(moment.view.spot(s, self.d)) for s in (self.start, self.far))
         outward = self._outward(far - near) * self.depth
         foot = np.array((near, far, far + outward, near + outward))
-        return _cast(foot, self.front.height + self.gable * 0.5, moment.sun)
+        return _cast_shadow(foot, self.front.height + self.gable * 0.5, moment.sun)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Panel:
         end = _place(moment.view.spot(self.end, self.d))
         along = end - start
         x, _, z = ((start + end) / 2).tolist()
-        if moment.canvas.beside(x, z, (self.end - self.start) / 2):
+        if moment.canvas.is_outside(x, z, (self.end - self.start) / 2):
             return
         x, _, z = along.tolist()
         towards = -math.copysign(1.0 / max(math.hypot(x, z), 1e-3), z * start[0] - x * start[2])
@@ -141,12 +141,14 @@ class Panel:
         start = _place(moment.view.spot(self.start, self.d))
         end = _place(moment.view.spot(self.end, self.d))
         thick = np.array((0.2, 0, 0), np.float32)
-        return _cast(np.array((start, end, end + thick, start + thick)), self.height, moment.sun)
+        return _cast_shadow(
+            np.array((start, end, end + thick, start + thick)), self.height, moment.sun
+        )
 
 
 @dataclass(frozen=True)
 class Stand:
-    """A sprite at a place, its foot `base` metres above the ground."""
+    """A sprite at a place, with its foot `base` metres above the ground."""
 
     s: float
     d: float
@@ -161,7 +163,7 @@ class Stand:
 
     def draw(self, moment: Moment) -> None:
         spot = moment.view.spot(self.s, self.d)
-        if spot.z < 1.0 or moment.canvas.beside(spot.x, spot.z, self.sprite.width):
+        if spot.z < 1.0 or moment.canvas.is_outside(spot.x, spot.z, self.sprite.width):
             return
         normal = (0.0, 0.0, -1.0) if self.flat else (0.0, 0.45, -0.65)
         shade = moment.light.shade(normal, moment.sun, spot.z)
@@ -178,12 +180,12 @@ class Stand:
         foot[:, 0] = spot.x + reach * np.cos(ring)
         foot[:, 2] = spot.z + reach * np.sin(ring)
         low = self.sprite.height * 0.3 if self.sprite.height > 3 else 0.0
-        return _cast(foot, self.sprite.height * 0.9, moment.sun, low)
+        return _cast_shadow(foot, self.sprite.height * 0.9, moment.sun, low)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A solid at a place, turned against the street's direction."""
+    """A solid at a place, turned by an angle from the direction of the street."""
 
     s: float
     d: float
@@ -199,7 +201,7 @@ class Item:
 
     def draw(self, moment: Moment) -> None:
         spot = moment.view.spot(self.s, self.d)
-        if moment.canvas.beside(spot.x, spot.z, self.solid.radius):
+        if moment.canvas.is_outside(spot.x, spot.z, self.solid.radius):
             return
         foot = (spot.x, 0.0, spot.z)
         turn = spot.turn + self.turn
@@ -214,15 +216,15 @@ class Item:
             [(spot.x + (x * cosine + z * sine) / 2, 0, spot.z + (z * cosine - x * sine) / 2)
              for x, z in corners], np.float32,
         )  # fmt: skip
-        return _cast(foot, self.solid.top * 0.92, moment.sun)
+        return _cast_shadow(foot, self.solid.top * 0.92, moment.sun)
 
 
 def _place(spot: Spot) -> Floats:
     return np.array((spot.x, 0.0, spot.z), np.float32)
 
 
-def _cast(foot: Floats, height: float, sun: Floats, low: float = 0.0) -> Floats:
-    """Outline of the shadow of an upright thing over `foot`, from `low` to `height`."""
+def _cast_shadow(foot: Floats, height: float, sun: Floats, low: float = 0.0) -> Floats:
+    """The outline of the shadow of an upright object over `foot`, from `low` to `height`."""
     away = -sun / max(float(sun[1]), 0.15)
     away[1] = 0.0
     points = np.concatenate((foot + away * low, foot + away * height)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Cars, vans and buses as solids: body, cabin with windows, wheels, lamps."""
+"""Cars, vans and buses: solids with body, cabin, windows, wheels and lamps."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from carla_unet_ros.stand_in.town.tags import VEHICLE
 
 
 class Shape(NamedTuple):
-    """Metres: length, width, height, height of the bonnet; where the cabin begins and ends.
+    """The shape of a vehicle in metres, and where its cabin begins and ends.
 
     Front and rear of the cabin, below and above, are shares of the length, from the tail (0) to
     the nose (1).
@@ -40,7 +40,7 @@ _TYRE: Bgr = (22, 22, 24)
 
 
 def car(kind: str) -> Solid:
-    """A vehicle of one of SHAPES, looking ahead (+z), the origin below its middle."""
+    """A vehicle of one of SHAPES. It looks ahead (+z); the origin is below its middle."""
     shape = SHAPES[kind]
     long, wide, tall, belt = shape.length, shape.width, shape.height, shape.bonnet
     back, front = -long / 2, long / 2
@@ -51,7 +51,7 @@ def car(kind: str) -> Solid:
     ]  # fmt: skip
     body = prism(outline, wide, wide * 0.96, PAINT, VEHICLE)
     body += _front_and_back(shape)
-    return Solid([_wheels(shape), body, _side_marks(shape), _cabin(shape, tall)], ordered=True)
+    return Solid([_underside(shape), body, _side_marks(shape), _cabin(shape, tall)], ordered=True)
 
 
 def _cabin(shape: Shape, tall: float) -> list[Face]:
@@ -97,8 +97,8 @@ def _cabin(shape: Shape, tall: float) -> list[Face]:
     return faces
 
 
-def _wheels(shape: Shape) -> list[Face]:
-    """The dark underside, so that the ground does not show through below the sills."""
+def _underside(shape: Shape) -> list[Face]:
+    """The dark underside, which hides the ground below the sills."""
     return box((shape.width * 0.9, 0.3, shape.length * 0.86), (0, 0.08, 0), (16, 16, 17), VEHICLE)
 
 

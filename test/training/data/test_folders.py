@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import IGNORE, Uint8, carla_13, carla_label_set
 from carla_unet_ros.training.data.folders import (
     LAYOUTS,
-    DataError,
     PairFolder,
     find_layout,
-    read_list,
     split_names,
     write_pair,
 )
+from carla_unet_ros.training.data.frame_names import read_list
 
 TAGS: Uint8 = np.array([[0, 7, 7], [10, 6, 12]], np.uint8)
 FRAME: Uint8 = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
@@ -54,7 +54,7 @@ def test_layout_is_recognised_and_a_foreign_folder_is_refused(tmp_path: Path) ->
     folder_with(tmp_path, ("CameraRGB", "CameraMask"), TAGS)
     assert find_layout(tmp_path) == ("CameraRGB", "CameraMask")
     (tmp_path / "elsewhere" / "images").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"images.*CameraRGB/ \+ CameraSeg/"):
+    with pytest.raises(InputError, match=r"images.*CameraRGB/ \+ CameraSeg/"):
         find_layout(tmp_path / "elsewhere")
 
 
@@ -84,20 +84,20 @@ def test_written_pairs_read_back(tmp_path: Path) -> None:
 def test_missing_mask_names_the_frame(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, ("rgb", "label"), TAGS, "ab")
     (folder / "label" / "b.png").unlink()
-    with pytest.raises(DataError, match=r"b\.png has no mask in label/"):
+    with pytest.raises(InputError, match=r"b\.png has no mask in label/"):
         PairFolder(folder, "0.8.x", carla_13())
     assert len(PairFolder(folder, "0.8.x", carla_13(), ["a"])) == 1
 
 
 def test_listed_frame_that_is_not_there_is_named(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, ("rgb", "label"), TAGS)
-    with pytest.raises(DataError, match="'nine' is listed"):
+    with pytest.raises(InputError, match="'nine' is listed"):
         PairFolder(folder, "0.8.x", carla_13(), ["nine"])
 
 
 def test_sizes_that_differ_name_both_files(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, ("rgb", "label"), TAGS[:, :2])
-    with pytest.raises(DataError, match=r"label/a\.png is 2x2, but .*rgb/a\.png is 3x2"):
+    with pytest.raises(InputError, match=r"label/a\.png is 2x2, but .*rgb/a\.png is 3x2"):
         PairFolder(folder, "0.8.x", carla_13()).read(0)
 
 
@@ -106,19 +106,19 @@ def test_unreadable_file_is_named(tmp_path: Path, sub: str) -> None:
     folder = folder_with(tmp_path, ("rgb", "label"), TAGS)
     path = folder / sub / "a.png"
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(DataError, match=rf"{sub}/a\.png cannot be read"):
+    with pytest.raises(InputError, match=rf"{sub}/a\.png is damaged or cut short"):
         PairFolder(folder, "0.8.x", carla_13()).read(0)
 
 
 def test_unknown_tag_names_the_file_and_the_tag(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, ("rgb", "label"), TAGS + 5)
-    with pytest.raises(DataError, match=r"a\.png: tag 1[57] is unknown.*--tags"):
+    with pytest.raises(InputError, match=r"a\.png: tag 1[57] is unknown.*--tags"):
         PairFolder(folder, "0.8.x", carla_13()).read(0)
 
 
 def test_unknown_colour_names_the_file_and_the_colour(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path, ("rgb", "label"), np.full((2, 3, 3), (3, 2, 1), np.uint8))
-    with pytest.raises(DataError, match=r"a\.png: colour \[1, 2, 3\]"):
+    folder = folder_with(tmp_path, ("rgb", "label"), np.full((2, 3, 3), (3, 2, 201), np.uint8))
+    with pytest.raises(InputError, match=r"a\.png: colour \[201, 2, 3\]"):
         PairFolder(folder, "0.8.x", carla_13()).read(0)
 
 
@@ -127,13 +127,13 @@ def test_masks_that_lost_something_are_refused(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, ("rgb", "label"), TAGS)
     (folder / "label" / "a.png").unlink()
     cv2.imwrite(str(folder / "label" / "a.jpg"), TAGS)
-    with pytest.raises(DataError, match=r"label/a\.jpg is a JPEG"):
+    with pytest.raises(InputError, match=r"label/a\.jpg is a JPEG"):
         PairFolder(folder, "0.8.x", carla_13()).read(0)
 
 
 def test_sixteen_bit_masks_are_refused(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, ("rgb", "label"), TAGS.astype(np.uint16))
-    with pytest.raises(DataError, match="uint16"):
+    with pytest.raises(InputError, match="uint16"):
         PairFolder(folder, "0.8.x", carla_13()).read(0)
 
 
@@ -158,10 +158,10 @@ def test_names_in_a_list_keep_all_but_an_images_suffix(tmp_path: Path) -> None:
 
 def test_empty_and_missing_lists_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n")
-    with pytest.raises(DataError, match=r"empty\.txt is empty"):
+    with pytest.raises(InputError, match=r"empty\.txt is empty"):
         read_list(tmp_path / "empty.txt")
-    with pytest.raises(DataError, match=r"none\.txt cannot be read"):
+    with pytest.raises(InputError, match=r"none\.txt cannot be read"):
         read_list(tmp_path / "none.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"binary\.txt is no text"):
+    with pytest.raises(InputError, match=r"binary\.txt is no text"):
         read_list(tmp_path / "binary.txt")

@@ -1,0 +1,115 @@
+"""What is received of one camera: its frames, and the calibration that belongs to them.
+
+    <image topic>         sensor_msgs/Image, or CompressedImage where the name says so, keep last 1
+    <camera>/camera_info  sensor_msgs/CameraInfo
+
+The queue holds one frame: one that comes while another waits in it takes that one's place.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.event_handler import (
+    QoSRequestedIncompatibleQoSInfo,
+    QoSSubscriptionMatchedInfo,
+    SubscriptionEventCallbacks,
+)
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from carla_unet_ros.ros.camera_topics import CameraTopics
+
+_RELIABILITY = {
+    "reliable": ReliabilityPolicy.RELIABLE,
+    "best_effort": ReliabilityPolicy.BEST_EFFORT,
+}
+RELIABILITIES = tuple(_RELIABILITY)
+_NEWEST_OF_ANY = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+Frame = Image | CompressedImage
+
+
+class CameraInput:
+    """Listens to one camera from `listen` to `stop`.
+
+    on_frame:      gets each frame, and the number its publisher gave it, or None without one
+    on_new_source: called where numbers start anew: a new subscription, or another publisher
+
+    calibration:   the newest camera_info, or None
+    incompatible:  what the middleware says of a publisher with another QoS, or ""
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        topics: CameraTopics,
+        reliability: str,
+        on_frame: Callable[[Frame, int | None], None],
+        on_new_source: Callable[[], None],
+    ) -> None:
+        self.calibration: CameraInfo | None = None
+        self.incompatible = ""
+        self._node = node
+        self._topics = topics
+        self._reliability = reliability
+        self._on_frame = on_frame
+        self._on_new_source = on_new_source
+        self._publishers = 0
+        self._subscriptions: list[Subscription] = []
+
+    @property
+    def listens(self) -> bool:
+        return bool(self._subscriptions)
+
+    def listen(self) -> None:
+        """Subscribes, where it has not."""
+        if self._subscriptions:
+            return
+        self.incompatible = ""
+        self._on_new_source()
+        subscribe, topics = self._node.create_subscription, self._topics
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=self._on_incompatible, matched=self._on_publishers
+        )
+        self._subscriptions = [
+            subscribe(CameraInfo, topics.camera_info, self._on_calibration, _NEWEST_OF_ANY),
+            subscribe(
+                CompressedImage if topics.compressed else Image,
+                topics.image,
+                # rclpy hands a callback of two arguments the message's numbers too.
+                self._on_image,  # pyright: ignore[reportArgumentType]
+                QoSProfile(depth=1, reliability=_RELIABILITY[self._reliability]),
+                event_callbacks=events,
+            ),
+        ]
+
+    def stop(self) -> None:
+        """Unsubscribes; the calibration may be another's when it listens again."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        self.calibration = None
+
+    def _on_image(self, message: Frame, info: dict[str, Any]) -> None:
+        # Each publisher numbers its own frames; of two at once the gaps say nothing.
+        number = info.get("publication_sequence_number") if self._publishers < 2 else None
+        self._on_frame(message, number)
+
+    def _on_calibration(self, message: CameraInfo) -> None:
+        self.calibration = message
+
+    def _on_publishers(self, event: QoSSubscriptionMatchedInfo) -> None:
+        self._publishers = event.current_count
+        self._on_new_source()
+
+    def _on_incompatible(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        self.incompatible = (
+            f"a publisher offers another {policy} than the node asks for (reliability is "
+            f"{self._reliability!r}); best_effort accepts every publisher"
+        )
+        self._node.get_logger().warning(
+            f"no images from {self._topics.image}: {self.incompatible}"
+        )

@@ -1,0 +1,102 @@
+"""What is published of one camera, each only while somebody subscribes to it.
+
+<camera>/segmentation/labels       sensor_msgs/Image mono8, class ids
+                     /confidence   sensor_msgs/Image mono8, 0..255
+                     /camera_info  sensor_msgs/CameraInfo with the frame's header
+                     /overlay      sensor_msgs/Image bgr8
+                     /legend       std_msgs/String, JSON, latched
+                     /label_info   vision_msgs/LabelInfo, latched, where installed
+"""
+
+import copy
+from collections.abc import Callable
+
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header, String
+
+from carla_unet_ros.labels import Uint8
+from carla_unet_ros.labels.label_info import label_info, label_info_type
+from carla_unet_ros.labels.legend import Legend
+from carla_unet_ros.labels.overlay import draw_overlay
+from carla_unet_ros.ros.camera_topics import CameraTopics
+from carla_unet_ros.ros.image_messages import to_image_message
+from carla_unet_ros.segmenter import Segmentation
+
+_IMAGES = QoSProfile(depth=5)
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class CameraOutputs:
+    """The publishers of one camera, made with `node` and gone with `close`.
+
+    opacity:    of the overlay, 0..1, asked at every frame
+    on_matched: called when somebody subscribes to an image, or no longer does
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        topics: CameraTopics,
+        legend: Legend,
+        opacity: Callable[[], float],
+        on_matched: Callable[[], None],
+    ) -> None:
+        self._node = node
+        self._legend = legend
+        self._opacity = opacity
+        matched = PublisherEventCallbacks(matched=lambda _: on_matched())
+        self._labels, self._confidence, self._overlay = self._images = [
+            node.create_publisher(Image, topics.output(name), _IMAGES, event_callbacks=matched)
+            for name in ("labels", "confidence", "overlay")
+        ]
+        self._calibration = node.create_publisher(
+            CameraInfo, topics.output("camera_info"), _IMAGES
+        )
+        self._names = node.create_publisher(String, topics.output("legend"), _LATCHED)
+        info_type = label_info_type()
+        self._label_info = info_type and node.create_publisher(
+            info_type, topics.output("label_info"), _LATCHED
+        )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody subscribes to labels, confidence or overlay."""
+        return any(publisher.get_subscription_count() for publisher in self._images)
+
+    def announce(self) -> None:
+        """Publishes what the ids mean, for everybody who comes now or later."""
+        self._names.publish(String(data=self._legend.to_json()))
+        if self._label_info is not None:
+            now = self._node.get_clock().now().to_msg()
+            self._label_info.publish(label_info(self._legend, now))
+
+    def publish(
+        self, header: Header, frame: Uint8, found: Segmentation, calibration: CameraInfo | None
+    ) -> None:
+        """What is wanted of one frame, under its header; labels first, as planners wait for them.
+
+        frame:       uint8 [H, W, 4] in B, G, R, A
+        calibration: camera_info of a frame of this size, or None
+        """
+        if self._labels.get_subscription_count():
+            labels = self._legend.published(found.labels)
+            self._labels.publish(to_image_message(labels, "mono8", header))
+        if self._confidence.get_subscription_count():
+            self._confidence.publish(to_image_message(found.confidence, "mono8", header))
+        if calibration is not None and self._calibration.get_subscription_count():
+            # A copy: the message that was received belongs to whoever else holds it.
+            relayed = copy.copy(calibration)
+            relayed.header = header
+            self._calibration.publish(relayed)
+        if self._overlay.get_subscription_count():
+            palette = self._legend.model_labels.palette_bgr
+            overlay = draw_overlay(frame, found.labels, palette, self._opacity())
+            self._overlay.publish(to_image_message(overlay, "bgr8", header))
+
+    def close(self) -> None:
+        publishers = [*self._images, self._calibration, self._names, self._label_info]
+        for publisher in filter(None, publishers):
+            self._node.destroy_publisher(publisher)

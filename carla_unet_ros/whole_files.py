@@ -1,0 +1,47 @@
+"""Files that appear whole or not at all: after any end of the process the old or the new is there.
+
+A file is written beside its place under a name that ends in `.part`, and then renamed. A process
+that was killed leaves that part behind; `clear_parts` removes it before the next run writes.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_SUFFIX = ".part"
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write `path` with: it takes its place when the block ends without an error.
+
+    Makes the folder where it is missing. A symbolic link at `path` is replaced and not followed.
+    Raises OSError where the file cannot be written; nothing partial is left then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: several processes may write the same file at once.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Writes `content` as the whole of `path`; text as UTF-8. Raises OSError as `whole_file`."""
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def clear_parts(folder: Path) -> None:
+    """Removes what killed processes left half written in a folder that no other process writes."""
+    for part in folder.glob(f"*{_SUFFIX}"):
+        part.unlink(missing_ok=True)

@@ -1,0 +1,144 @@
+"""Which frames a folder holds, by name, and which of them are for training and for validation.
+
+A frame's name is its file's without the suffix. Names are compared in one Unicode form, as a list
+and a file system may spell the same umlaut in two ways, and sorted as people count: 9 before 10.
+"""
+
+import os
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.pictures import SUFFIXES, shown
+
+_VALIDATION_SHARE = 0.15
+_GAP_SHARE = 0.02
+_SHOWN = 5
+
+
+class DataError(InputError):
+    """Data that cannot be used; the text names the file and says what is wrong with it."""
+
+
+def files_by_name(folder: Path) -> dict[str, str]:
+    """File names by frame name, sorted; plain strings, as a folder may hold 100,000 of them.
+
+    Hidden files (those of macOS's archives, say) and folders are none. Raises DataError where two
+    files have one name: which of them is meant, nobody knows.
+    """
+    found: dict[str, str] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, _, suffix = entry.name.rpartition(".")
+            if suffix.lower() not in SUFFIXES or entry.name.startswith("."):
+                continue
+            name = _one_form(stem)
+            if name in found and entry.is_file():
+                raise DataError(
+                    f"{shown(folder)} holds {shown(found[name])} and {shown(entry.name)}: two "
+                    "files of one name; remove the one that is not meant"
+                )
+            if entry.is_file():
+                found[name] = entry.name
+    return {name: found[name] for name in sorted(found, key=_as_people_count)}
+
+
+def why_no_frames(folder: Path) -> str:
+    """What a folder without pictures holds instead, and what was expected, as a sentence."""
+    suffixes: Counter[str] = Counter()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                suffixes["sub-folders"] += 1
+            elif not entry.name.startswith("."):
+                suffixes[f"*.{entry.name.rpartition('.')[2]}"] += 1
+    kinds = [f"{count} {kind}" for kind, count in suffixes.most_common(_SHOWN)]
+    return (
+        f"{shown(folder)} holds no frames: found {', '.join(kinds) or 'nothing'}; expected files "
+        f"{', '.join(f'*.{suffix}' for suffix in SUFFIXES)} right in the folder"
+    )
+
+
+def read_list(path: Path) -> list[str]:
+    """Frame names of a list: one a line, folders and image suffixes dropped, # begins a comment.
+
+    Raises DataError for a missing or empty list, and for a name that occurs twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise DataError(f"list {shown(path)} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"list {shown(path)} is no text: expected names of frames, one a line"
+        ) from error
+    entries = (line.partition("#")[0].strip() for line in lines)
+    names = [
+        _without_suffix(_one_form(re.split(r"[/\\]", entry)[-1])) for entry in entries if entry
+    ]
+    if not names:
+        raise DataError(f"list {shown(path)} is empty")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"list {shown(path)} names {_listed(twice)} more than once")
+    return names
+
+
+def split_names(folder: Path, frames: Path) -> tuple[list[str], list[str]]:
+    """Names for training and for validation, of the frames in the folder `frames`.
+
+    They are taken from train.txt and val.txt. Without either, the last 15 % are for validation,
+    behind a gap: drives are video, and neighbours of a training frame would be no test at all.
+
+    Raises DataError where one list is missing or both name the same frame.
+    """
+    lists = folder / "train.txt", folder / "val.txt"
+    there = [path for path in lists if path.is_file()]
+    if len(there) == 1:
+        (missing,) = set(lists) - set(there)
+        raise DataError(
+            f"{shown(folder)} has {there[0].name} without {missing.name}: what is held back would "
+            "be a guess; add the other list, or remove this one to hold back the last 15 %"
+        )
+    if there:
+        train, val = map(read_list, lists)
+        both = sorted(set(train) & set(val))
+        if both:
+            raise DataError(
+                f"{shown(folder)}: train.txt and val.txt both name {_listed(both)}; a frame that "
+                "was trained on is no test"
+            )
+        return train, val
+    names = list(files_by_name(frames))
+    first = len(names) - max(1, round(_VALIDATION_SHARE * len(names)))
+    gap = round(_GAP_SHARE * len(names))
+    if not names:
+        raise DataError(why_no_frames(frames))
+    if first - gap < 1:
+        raise DataError(f"{shown(folder)} has {len(names)} frames, too few to hold some back")
+    return names[: first - gap], names[first:]
+
+
+def _one_form(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _as_people_count(name: str) -> list[tuple[int, str]]:
+    """Digits by value, the rest by letters."""
+    return [
+        (int(part), "") if part.isascii() and part.isdigit() else (-1, part)
+        for part in re.split(r"(\d+)", name)
+    ]
+
+
+def _without_suffix(name: str) -> str:
+    """Only what is an image's suffix: a name may be a time, such as 12.05."""
+    stem, _, suffix = name.rpartition(".")
+    return stem if suffix.lower() in SUFFIXES else name
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(ascii, names[:_SHOWN])) + more
