@@ -96,10 +96,27 @@ def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
     contract, without metadata, or where a part of it stands in another file.
     """
     path = _find(path)
-    content = _content(path)
+    content = read_content(path)
     proto = _parse(path, content)
     _check_contract(path, proto)
     return Model(path, hashlib.sha256(content).hexdigest(), _read_metadata(path, proto))
+
+
+def read_content(path: Path) -> bytes:
+    """Raises ModelError where it cannot be read: not there, no regular file, too large."""
+    try:
+        status = path.stat()
+        # Asked before it is opened: a pipe would wait for a writer, and /dev/zero has no end.
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise ModelError(f"model {path} is {kind}; {_WHAT_TO_SET}")
+        if status.st_size > _LARGEST_FILE:
+            raise ModelError(f"model {path} is larger than 2 GiB, the limit of one ONNX file")
+        with path.open("rb") as file:
+            return file.read(status.st_size)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"model {path} cannot be read ({reason}); {_WHAT_TO_SET}") from error
 
 
 def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
@@ -134,22 +151,6 @@ def _find(path: Path | str) -> Path:
     except (RuntimeError, OSError, ValueError) as error:  # ~somebody who has no home, for one
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"model {path} cannot be found: {reason}") from error
-
-
-def _content(path: Path) -> bytes:
-    try:
-        status = path.stat()
-        # Asked before it is opened: a pipe would wait for a writer, and /dev/zero has no end.
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise ModelError(f"model {path} is {kind}; {_WHAT_TO_SET}")
-        if status.st_size > _LARGEST_FILE:
-            raise ModelError(f"model {path} is larger than 2 GiB, the limit of one ONNX file")
-        with path.open("rb") as file:
-            return file.read(status.st_size)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelError(f"model {path} cannot be read ({reason}); {_WHAT_TO_SET}") from error
 
 
 def _parse(path: Path, content: bytes) -> "onnx.ModelProto":

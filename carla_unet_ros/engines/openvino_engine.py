@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carla_unet_ros.engines.engine import EngineError, Log
+from carla_unet_ros.engines.model_checks import check_outputs, read_unchanged
 from carla_unet_ros.engines.size_cache import SizeCache
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
 
 if TYPE_CHECKING:
     import openvino
+
+_OUTPUTS = ("labels", "confidence")
+
+# What pybind11 makes of the exceptions of C++.
+_ERRORS = (RuntimeError, ValueError, IndexError, OverflowError, MemoryError)
 
 
 @cache
@@ -47,7 +53,7 @@ class CompiledGraph:
         self._request: openvino.InferRequest | None = request
 
     def run(self, frame: Uint8) -> tuple[Uint8, Uint8]:
-        """One frame; the caller owns the two arrays. Raises RuntimeError where OpenVINO fails."""
+        """One frame; the caller owns the two arrays. Raises what OpenVINO does, see _ERRORS."""
         import openvino
 
         request = self._request
@@ -83,14 +89,17 @@ class OpenVINOEngine:
         import openvino
 
         self.reason = reason
+        self._path = model.path
         self._core = openvino_core()
         self._config: dict[str, str] = {"PERFORMANCE_HINT": "LATENCY"}
         if precision:
             self._config["INFERENCE_PRECISION_HINT"] = precision
+        content = read_unchanged(model)
         try:
-            self._graph: openvino.Model | None = self._core.read_model(model.path)
-        except RuntimeError as error:
-            raise EngineError(f"OpenVINO cannot read {model.path}: {error}") from error
+            # Not from the path: what is checked is what runs, and only that.
+            self._graph: openvino.Model | None = self._core.read_model(content)
+        except _ERRORS as error:
+            raise EngineError(f"OpenVINO cannot read {model.path}: {_reason(error)}") from error
         self._compiled: SizeCache[CompiledGraph] = SizeCache(log)
         self.name = f"OpenVINO {openvino.__version__.split('-')[0]} CPU {self._arithmetic(model)}"
 
@@ -102,9 +111,10 @@ class OpenVINOEngine:
         graph = self._compiled.get(height, width, self._compile)
         try:
             return graph.run(frame)
-        except RuntimeError as error:
+        except _ERRORS as error:
             raise EngineError(
-                f"{self.name} failed on a {width}x{height} frame: {error}"
+                f"{self.name} failed on a {width}x{height} frame with {self._path}: "
+                f"{_reason(error)}"
             ) from error
 
     def close(self) -> None:
@@ -119,11 +129,17 @@ class OpenVINOEngine:
         try:
             graph.reshape([height, width, 4])
             compiled = self._core.compile_model(graph, "CPU", self._config)
-            return CompiledGraph(compiled.create_infer_request())
-        except RuntimeError as error:
+            outputs = {
+                name: _described(compiled.output(name)) for name in ("labels", "confidence")
+            }
+            request = compiled.create_infer_request()
+        except _ERRORS as error:
             raise EngineError(
-                f"{self.name} cannot be prepared for {width}x{height} frames: {error}"
+                f"{self.name} cannot prepare {self._path} for {width}x{height} frames: "
+                f"{_reason(error)}"
             ) from error
+        check_outputs(f"{self.name} on {self._path}", outputs, height, width)
+        return CompiledGraph(request)
 
     def _arithmetic(self, model: Model) -> str:
         """The arithmetic OpenVINO will use on this CPU, without compiling anything."""
@@ -133,3 +149,18 @@ class OpenVINOEngine:
             return hint
         capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return "bf16" if "BF16" in capabilities else "f32"
+
+
+def _described(output: "openvino.ConstOutput") -> str:
+    """Type and shape, "uint8 [48, 64]"; a length that only a frame will tell is a "?"."""
+    kind = output.element_type.get_type_name()
+    shape = output.partial_shape
+    text = str(shape) if shape.is_dynamic else str(list(output.shape))
+    return f"{'uint8' if kind == 'u8' else kind} {text}"
+
+
+def _reason(error: Exception) -> str:
+    """What OpenVINO says, in one line, without the places in its source that it comes from."""
+    lines = str(error).splitlines()
+    told = [line for line in lines if not line.startswith(("Exception from ", "Check '"))]
+    return " ".join(" ".join(told or lines).split())

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import tiny_model
+from onnx import TensorProto, helper, numpy_helper
 from tiny_model import painted
 
 from carla_unet_ros.engines import SIZES_KEPT, EngineError
@@ -88,3 +91,87 @@ def test_preparing_another_size_leaves_what_runs_as_it_is(model: Model) -> None:
     assert engine._graph.input("frame").partial_shape.is_dynamic, "the file's own shape"
     check(engine, 4, 6)
     check(engine, 30, 20)
+
+
+def changed(tiny_model_path: Path, path: Path, *nodes: onnx.NodeProto) -> Model:
+    """The tiny model with other labels: `nodes` make them of "ids", int64 [H, W].
+
+    What the file declares stays the same, so `read_model` finds nothing wrong.
+    """
+    proto = onnx.load(tiny_model_path)
+    kept = [node for node in proto.graph.node if node.output[0] != "labels"]
+    del proto.graph.node[:]
+    proto.graph.node.extend([*kept, *nodes])
+    for name, value in (("zero", 0), ("two", 2), ("one", 1)):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array([value]), name))
+    path.write_bytes(proto.SerializeToString())
+    return read_model(path)
+
+
+def cast(source: str, target: str, to: int) -> onnx.NodeProto:
+    return helper.make_node("Cast", [source], [target], to=to)
+
+
+TWO_COLUMNS = (
+    helper.make_node("Slice", ["ids", "zero", "two", "one"], ["some"]),
+    cast("some", "labels", TensorProto.UINT8),
+)
+WIDE = (cast("ids", "labels", TensorProto.UINT64),)
+AS_MANY_COLUMNS_AS_THE_LARGEST_ID = (
+    helper.make_node("ReduceMax", ["ids"], ["largest"], keepdims=0),
+    helper.make_node("Unsqueeze", ["largest", "zero"], ["end"]),
+    helper.make_node("Slice", ["ids", "zero", "end", "one"], ["some"]),
+    cast("some", "labels", TensorProto.UINT8),
+)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "found"),
+    [
+        (TWO_COLUMNS, r"uint8 \[48, 2\]"),
+        (WIDE, r"u64 \[48, 64\]"),
+        (AS_MANY_COLUMNS_AS_THE_LARGEST_ID, r"uint8 \[48,.*\?*\]"),
+    ],
+)
+def test_what_a_model_really_gives_is_checked_before_its_first_frame(
+    tiny_model_path: Path, tmp_path: Path, nodes: tuple[onnx.NodeProto, ...], found: str
+) -> None:
+    engine = OpenVINOEngine(changed(tiny_model_path, tmp_path / "wrong.onnx", *nodes))
+    message = rf"wrong\.onnx gives labels of {found} for 64x48 .* expected uint8 \[48, 64\]"
+    with pytest.raises(EngineError, match=message):
+        engine.prepare(48, 64)
+    with pytest.raises(EngineError, match="labels of"):
+        engine.infer(painted(random_labels(48, 64)))
+
+
+def test_errors_of_openvino_name_the_file(tiny_model_path: Path, tmp_path: Path) -> None:
+    unknown = helper.make_node("NoSuchOperator", ["ids"], ["labels"])
+    with pytest.raises(EngineError, match=r"cannot read .*odd\.onnx: .*NoSuchOperator"):
+        OpenVINOEngine(changed(tiny_model_path, tmp_path / "odd.onnx", unknown))
+    path = tiny_model.write(tmp_path / "picky.onnx", only_size=(4, 6))
+    engine = OpenVINOEngine(read_model(path))
+    check(engine, 4, 6)
+    with pytest.raises(EngineError, match=r"cannot prepare .*picky\.onnx for 7x5 frames: "):
+        engine.prepare(5, 7)
+
+
+def test_a_file_that_was_changed_since_it_was_read_is_not_run(
+    tiny_model_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(tiny_model_path.read_bytes())
+    model = read_model(path)
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(EngineError, match=r"net\.onnx was changed since it was read"):
+        OpenVINOEngine(model)
+    path.unlink()
+    with pytest.raises(EngineError, match=r"net\.onnx cannot be read"):
+        OpenVINOEngine(model)
+
+
+def test_what_runs_is_what_was_read(tiny_model_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(tiny_model_path.read_bytes())
+    engine = OpenVINOEngine(read_model(path))
+    path.write_bytes(b"")
+    check(engine, 4, 6)
