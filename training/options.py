@@ -32,13 +32,12 @@ class SourceOptions:
     # folders of pairs; train.txt and val.txt in a folder name its frames, else the last 15 % are
     # held back
     data: tuple[Path, ...]
-    # CARLA version whose tags the masks hold, one for all folders or one each: 0.8.x, 0.9.13,
-    # 0.9.14-0.9.16, ...
+    # CARLA version whose tags the masks hold, one for all folders or one each (0.8.x, 0.9.13)
     tags: tuple[str, ...]
     # those of --data whose held-back frames are scored after every epoch
     validate: Annotated[tuple[Path, ...], arg(help_behavior_hint="(default: the first)")] = ()
-    # those of --data that hold nothing back: all that train.txt names, or all frames, are trained
-    # on; for labels that are no truth to be scored by
+    # those of --data that are for training only: all that train.txt names, or all frames; for
+    # labels that are no truth to be scored by
     unsplit: Annotated[tuple[Path, ...], EMPTY] = ()
     # how much of an epoch each folder fills, and last the drive
     shares: Annotated[tuple[float, ...], arg(help_behavior_hint="(default: equal parts)")] = ()
