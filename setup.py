@@ -15,7 +15,7 @@ NODES = (
     "evaluation.evaluation_node",
     "ground.ground_grid_node",
 )
-TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
+TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "label", "record")
 
 # cv2 comes as opencv-python-headless, not opencv-python: the two install the same module over
 # each other, and only the headless one imports on a server or in a container without X.
@@ -92,7 +92,7 @@ setup(
     maintainer_email="carla_unet_ros@example.com",
     # carla_unet_ros/training is a link to training/, which is no package of that name by itself.
     packages=find_packages(include=[f"{NAME}*"]),
-    package_data={NAME: ["models/*"]},
+    package_data={NAME: ["models/*", "training/recipes/*.in"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

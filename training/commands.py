@@ -14,6 +14,7 @@ _EXTRAS = {
     "export": "training",
     "quantize": "training",
     "from_bag": "training",
+    "label": "training",
     "record": "record",
     "evaluate": "ros",
 }
@@ -45,5 +46,6 @@ def train() -> int:
 export = _command("export")
 quantize = _command("quantize")
 from_bag = _command("from_bag")
+label = _command("label")
 record = _command("record")
 evaluate = _command("evaluate")

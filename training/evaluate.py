@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
-from carla_unet_ros.engines import EngineKind
+from carla_unet_ros.engines import EngineName
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
 from carla_unet_ros.segmenter import Segmenter
@@ -43,7 +43,7 @@ class Options(Configured):
     tags: str  # CARLA version whose tags the masks hold, such as 0.9.13
     list: str | None = None  # file of frame names; a bare name is looked for in --data (val.txt)
     ignore_bottom: int = 0  # rows at the bottom that do not count
-    engine: EngineKind = "auto"  # what runs the model
+    engine: EngineName = "auto"  # what runs the model
     json: Path | None = None  # write the figures to this file
     # folder for frame | truth | prediction | errors, and for the confusion matrix, as PNG; needs
     # matplotlib

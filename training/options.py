@@ -89,6 +89,9 @@ class AugmentationOptions:
     # share of the frames that take surfaces or half of the classes of another frame
     mix: float = 0.3
     relight: float = 0.3  # share of the frames where each class stands in a light of its own
+    # share of the frames that get a night, fog, a low sun or wet ground drawn into them
+    weather: float = 0.0
+    bonnet: float = 0.0  # share of the frames that get a bonnet of the own car
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,12 @@ class Options(Configured):
         """ValueError for classes there are not, and sizes the net cannot halve as often."""
         labels = label_set(self.sources.labels)
         labels.ids(self.augmentation.rare)
+        drawn = self.augmentation.weather or self.augmentation.bonnet
+        if drawn and self.sources.labels != "carla-13":
+            raise OptionError(
+                "--weather and --bonnet know the classes of carla-13, not of "
+                f"{self.sources.labels}"
+            )
         multiple = self.net.unet(len(labels)).multiple
         for name, size in (
             ("--crop", self.augmentation.crop),

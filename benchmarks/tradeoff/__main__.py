@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     text = (
         f"## Accuracy against time\n\n{reporting.origin(results)}. Scored on {results['data']}, "
-        "at camera resolution,\nthrough the Segmenter; median from frame bytes to label bytes, all "
+        "at camera resolution,\nthrough the Segmenter; median from frame bytes to labels, all "
         "points timed in turns in one run.\n`views`: looks of the net at a frame. int8 is "
         "post-training, and kept here whatever it loses. `*`: no\nother point is both faster and "
         f"more accurate.\n\n{table(points)}\n\n![mean IoU against milliseconds](tradeoff.png)"

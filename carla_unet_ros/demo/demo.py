@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from carla_unet_ros.command_line import Configured, parse
 from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
 from carla_unet_ros.demo.recording import Video, write_picture
-from carla_unet_ros.engines import EngineKind
+from carla_unet_ros.engines import EngineName
 from carla_unet_ros.model_file import ModelError, read_model
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Options(Configured):
 
     duration: float = 0.0  # end so many seconds after the first label image; 0: at Ctrl-C
     model: Path | None = None  # another model than the one that comes with the package
-    engine: EngineKind = "auto"  # what runs the model
+    engine: EngineName = "auto"  # what runs the model
     out: Path = Path()  # folder for demo.png and demo.mp4
     # which drive: 0, 1, 2, ... are downtown, suburb, country in turn
     seed: int = 4

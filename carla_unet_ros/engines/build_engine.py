@@ -11,11 +11,11 @@ from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_gro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from carla_unet_ros.command_line import Configured, Size, check_ranges, parse_size, run_command
-from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_library
+from carla_unet_ros.engines import KINDS, EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
+from carla_unet_ros.model_file import Model, read_model
 
 # As one value, so that tyro tells what is wrong with it.
 _Sizes = Annotated[
@@ -42,7 +42,7 @@ class Options(Configured):
     possible here; with --dry-run too, which needs no GPU to say so.
     """
 
-    model: Path = SHIPPED_MODEL  # ONNX file
+    model: Path = KINDS["tensorrt"].shipped_model  # ONNX file
     # sizes of the cameras' frames; may be given several times
     size: Annotated[
         UseAppendAction[tuple[_Sizes, ...]],
