@@ -173,11 +173,14 @@ class Options(Configured):
 
     def check_same_run(self, saved: dict[str, Any]) -> None:
         """OptionError that names what differs from the options a run was started with."""
-        before, now = _in_todays_words(saved), values_of(self)
+        # What it did not know yet had no effect, as the defaults have none.
+        sources = SourceOptions(self.sources.data, self.sources.tags)
+        before = values_of(Options(out=self.out, sources=sources)) | _in_todays_words(saved)
+        now = values_of(self)
         changed = [
-            f"{name} was {before.get(name)}, now {now[name]}"
+            f"{name} was {before[name]}, now {now[name]}"
             for name in now
-            if name not in _FREE and now[name] != before.get(name)
+            if name not in _FREE and now[name] != before[name]
         ]
         if changed:
             raise OptionError(
