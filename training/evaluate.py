@@ -45,8 +45,8 @@ class Options(Configured):
     ignore_bottom: int = 0  # rows at the bottom that do not count
     engine: EngineName = "auto"  # what runs the model
     json: Path | None = None  # write the figures to this file
-    # folder to write frame | truth | prediction | errors to, and the confusion matrix, as PNG
-    # (needs matplotlib)
+    # folder for frame | truth | prediction | errors, and for the confusion matrix, as PNG; needs
+    # matplotlib
     pictures: Path | None = None
     picture_count: int = 12  # how many, evenly spread
 

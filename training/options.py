@@ -32,13 +32,12 @@ class SourceOptions:
     # folders of pairs; train.txt and val.txt in a folder name its frames, else the last 15 % are
     # held back
     data: tuple[Path, ...]
-    # CARLA version whose tags the masks hold, one for all folders or one each: 0.8.x, 0.9.13,
-    # 0.9.14-0.9.16, ...
+    # CARLA version whose tags the masks hold, one for all folders or one each (0.8.x, 0.9.13)
     tags: tuple[str, ...]
     # those of --data whose held-back frames are scored after every epoch
     validate: Annotated[tuple[Path, ...], arg(help_behavior_hint="(default: the first)")] = ()
-    # those of --data that hold nothing back: all that train.txt names, or all frames, are trained
-    # on; for labels that are no truth to be scored by
+    # those of --data that are for training only: all that train.txt names, or all frames; for
+    # labels that are no truth to be scored by
     unsplit: Annotated[tuple[Path, ...], EMPTY] = ()
     # how much of an epoch each folder fills, and last the drive
     shares: Annotated[tuple[float, ...], arg(help_behavior_hint="(default: equal parts)")] = ()
@@ -174,11 +173,14 @@ class Options(Configured):
 
     def check_same_run(self, saved: dict[str, Any]) -> None:
         """OptionError that names what differs from the options a run was started with."""
-        before, now = _in_todays_words(saved), values_of(self)
+        # What it did not know yet had no effect, as the defaults have none.
+        sources = SourceOptions(self.sources.data, self.sources.tags)
+        before = values_of(Options(out=self.out, sources=sources)) | _in_todays_words(saved)
+        now = values_of(self)
         changed = [
-            f"{name} was {before.get(name)}, now {now[name]}"
+            f"{name} was {before[name]}, now {now[name]}"
             for name in now
-            if name not in _FREE and now[name] != before.get(name)
+            if name not in _FREE and now[name] != before[name]
         ]
         if changed:
             raise OptionError(
