@@ -25,7 +25,9 @@ REQUIRED = [
     "opencv-python-headless>=4.8,<5",
     "onnx>=1.16",
     "openvino>=2025.0",
+    "pyyaml",
     "tqdm",
+    "tyro>=1.0",
 ]
 
 # Each GPU library with the CUDA calls the engine makes; neither needs a GPU to be installed.

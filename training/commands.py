@@ -38,7 +38,7 @@ def _command(tool: str) -> Callable[[], int]:
 
 def train() -> int:
     # OpenMP's threads spin while they wait, on the cores that the loader's workers need. It reads
-    # this once, when torch is imported (`benchmarks/loading.py` measures what it is worth).
+    # this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return _command("train")()
 

@@ -6,39 +6,78 @@ vote are sure, 255 where they are not. report.json says what was kept by class, 
 Killed at any moment, the same command goes on with the frames that are still to do.
 """
 
-import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
 from tqdm import tqdm
+from tyro.conf import arg
 
-from carla_unet_ros.engines import EngineError
+from carla_unet_ros.command_line import Configured, check_ranges, parse
+from carla_unet_ros.engines import EngineError, EngineName
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.data.frame_names import DataError, files_by_name, read_list
 from carla_unet_ros.training.labelling.boxes import read_boxes
-from carla_unet_ros.training.labelling.frames import FrameSource, NamedFrame, open_frames
+from carla_unet_ros.training.labelling.frames import FrameSource, NamedFrame
 from carla_unet_ros.training.labelling.labeller import Labeller
 from carla_unet_ros.training.labelling.pictures import write_contact_sheet
 from carla_unet_ros.training.labelling.report import Report
+from carla_unet_ros.training.labelling.sources import open_frames
 from carla_unet_ros.training.labelling.thresholds import class_thresholds
 from carla_unet_ros.training.labelling.votes import Voters
 from carla_unet_ros.whole_files import write_whole
 
-_TOPIC = "/carla/ego_vehicle/rgb_front/image"
 _JPEG = 95
 _FRAMES_SAMPLED = 100
 _SHOWN_PER_SHEET = 12
 
 
-def label(options: argparse.Namespace) -> Report:
-    """Writes pairs, report.json, train.txt and pictures; options as `parse` gives them.
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Label frames that nobody labelled, where models are sure.
+
+    A hundred labelled frames and an hour of driving without labels: train on the hundred, label
+    the hour with what came out, train on both, label again. Look at OUT/pictures first: white is
+    unsure, and a class that is wrong there is learned wrong.
+
+    carla_unet_label --frames drive --out drive_labelled; then carla_unet_train --data mine
+    drive_labelled --tags 0.9.16 0.8.x --unsplit drive_labelled
+    """
+
+    frames: Path  # folder of pictures (also in its rgb/ or CameraRGB/), or a rosbag2 recording
+    out: Path  # folder of pairs to write; frames that are there already are kept
+    # model files that vote
+    models: Annotated[tuple[Path, ...], arg(help_behavior_hint="(default: the shipped one)")] = ()
+    topic: str = "/carla/ego_vehicle/rgb_front/image"  # the bag's camera
+    list: Path | None = None  # file of frame names: only these
+    every: int = 1  # only every N-th frame: neighbours in a video teach the same
+    keep: float = 0.7  # share of each class's pixels that is kept, the surest
+    least: float = 0.45  # less confidence is never enough
+    enough: float = 0.9  # more confidence is never asked for
+    # boxes.csv of name,what,x,y,width,height, centre and size as shares of the picture; what they
+    # hold is cut out
+    boxes: Path | None = None
+    night_sky: bool = False  # what is black above the horizon of a dark frame is sky
+    own_lane: bool = False  # sidewalk straight ahead of the car becomes road
+    mirror: bool = True  # a second look, at the mirrored frame; the shipped model takes it itself
+    brighten: bool = True  # a look at a brightened form of dark frames
+    engine: EngineName = "auto"  # what runs the models
+
+    def __post_init__(self) -> None:
+        check_ranges(self, every=(1, math.inf), keep=(0.01, 1), least=(0, 1), enough=(0, 1))
+
+
+def label(options: Options) -> Report:
+    """Writes pairs, report.json, train.txt and pictures; see `Options`.
 
     Raises EngineError, ModelError, InputError or OSError where nothing can be written.
     """
@@ -47,8 +86,8 @@ def label(options: argparse.Namespace) -> Report:
     boxes = read_boxes(options.boxes) if options.boxes else None
     voters = Voters(
         [Segmenter(model, options.engine) for model in options.models or [None]],
-        not options.no_mirror,
-        not options.no_brighten,
+        options.mirror,
+        options.brighten,
     )
     thresholds = _thresholds(voters, source, wanted, options)
     labeller = Labeller(voters, thresholds, boxes, options.night_sky, options.own_lane)
@@ -59,7 +98,7 @@ def label(options: argparse.Namespace) -> Report:
     return report
 
 
-def _wanted(source: FrameSource, options: argparse.Namespace) -> list[str]:
+def _wanted(source: FrameSource, options: Options) -> list[str]:
     names = source.names
     if options.list:
         chosen = set(read_list(options.list))
@@ -72,9 +111,7 @@ def _wanted(source: FrameSource, options: argparse.Namespace) -> list[str]:
     return names[:: options.every]
 
 
-def _thresholds(
-    voters: Voters, source: FrameSource, wanted: list[str], options: argparse.Namespace
-) -> Uint8:
+def _thresholds(voters: Voters, source: FrameSource, wanted: list[str], options: Options) -> Uint8:
     """From a sample spread over the frames; kept in --out, for a run that goes on."""
     kept = options.out / "thresholds.json"
     if kept.is_file():
@@ -132,83 +169,19 @@ def _close(report: Report, out: Path) -> None:
     write_whole(out / "train.txt", "".join(f"{name}\n" for name in files_by_name(out / "rgb")))
 
 
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "carla_unet_label",
-        description="Label frames that nobody labelled, where models are sure.",
-        epilog="A hundred labelled frames and an hour of driving without labels: train on the "
-        "hundred, label the hour with what came out, train on both, label again. "
-        "carla_unet_label --frames drive --out drive_labelled; then carla_unet_train --data mine "
-        "drive_labelled --tags 0.9.16 0.8.x. Look at --out/pictures first: a class that is wrong "
-        "there is learned wrong.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--frames", type=Path, required=True, help="folder of pictures (also in rgb/ or "
-        "CameraRGB/), or a rosbag2 recording")  # fmt: skip
-    add("--out", type=Path, required=True, help="folder of pairs to write; what is there is kept")
-    add(
-        "--models",
-        nargs="+",
-        type=Path,
-        default=[],
-        help="model files that vote (default: the shipped one)",
-    )
-    add("--topic", default=_TOPIC, help="the bag's camera")
-    add("--list", type=Path, help="file of frame names: only these")
-    add(
-        "--every",
-        type=_positive,
-        default=1,
-        help="only every N-th frame: neighbours in a video teach the same",
-    )
-    add(
-        "--keep",
-        type=_share,
-        default=0.7,
-        help="share of each class's pixels that is kept, the surest",
-    )
-    add("--least", type=_share, default=0.45, help="less confidence is never enough")
-    add("--enough", type=_share, default=0.9, help="more confidence is never asked for")
-    add("--boxes", type=Path, help="boxes.csv: name,what,x,y,width,height, centre and size as "
-        "shares of the picture; what they hold is cut out")  # fmt: skip
-    add(
-        "--night-sky",
-        action="store_true",
-        help="what is black above the horizon of a dark frame is sky",
-    )
-    add("--own-lane", action="store_true", help="sidewalk straight ahead of the car becomes road")
-    add("--no-mirror", action="store_true", help="no second look at the mirrored frame")
-    add("--no-brighten", action="store_true", help="no look at a brightened form of dark frames")
-    add("--engine", default="auto", help="auto, openvino, tensorrt")
-    return parser.parse_args(argv)
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share; expected more than 0, at most 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
-    return int(text)
-
-
 def main(argv: list[str] | None = None) -> int:
-    options = parse(argv)
+    options = parse(Options, "carla_unet_label", argv)
     cv2.setNumThreads(1)  # the engine has the cores
     try:
         report = label(options)
-        print(f"{report.text()}\ntrain on it: --data {options.out} --tags {report.tags}")
     except (EngineError, ModelError, ValueError, OSError) as error:
         print(f"carla_unet_label: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; the same command goes on")
+        print("stopped; the same command goes on", file=sys.stderr)
         return 130
+    out = options.out
+    print(f"{report.text()}\nnext: --data ... {out} --tags ... {report.tags} --unsplit {out}")
     return 0
 
 

@@ -89,23 +89,21 @@ def read_list(path: Path) -> list[str]:
 def split_names(folder: Path, frames: Path) -> tuple[list[str], list[str]]:
     """Names for training and for validation, of the frames in the folder `frames`.
 
-    They are taken from train.txt and val.txt. With train.txt alone, as `carla_unet_label` writes
-    it, the folder is for training only: labels that models gave are no test. Without either, the
-    last 15 % are for validation, behind a gap: drives are video, and neighbours of a training
-    frame would be no test at all.
+    They are taken from train.txt and val.txt. Without either, the last 15 % are for validation,
+    behind a gap: drives are video, and neighbours of a training frame would be no test at all.
 
-    Raises DataError where val.txt is alone or both name the same frame.
+    Raises DataError where one list is missing or both name the same frame.
     """
     lists = folder / "train.txt", folder / "val.txt"
-    there = [path.is_file() for path in lists]
-    if there == [True, False]:
-        return read_list(lists[0]), []
-    if there == [False, True]:
+    there = [path for path in lists if path.is_file()]
+    if len(there) == 1:
+        (missing,) = set(lists) - set(there)
         raise DataError(
-            f"{shown(folder)} has val.txt without train.txt: what to train on would be a guess; "
-            "add the other list, or remove this one to hold back the last 15 %"
+            f"{shown(folder)} has {there[0].name} without {missing.name}: what is held back would "
+            "be a guess; add the other list, or remove this one to hold back the last 15 %; a "
+            "folder to train on alone is named with carla_unet_train --unsplit"
         )
-    if all(there):
+    if there:
         train, val = map(read_list, lists)
         both = sorted(set(train) & set(val))
         if both:
@@ -122,6 +120,20 @@ def split_names(folder: Path, frames: Path) -> tuple[list[str], list[str]]:
     if first - gap < 1:
         raise DataError(f"{shown(folder)} has {len(names)} frames, too few to hold some back")
     return names[: first - gap], names[first:]
+
+
+def unsplit_names(folder: Path) -> list[str] | None:
+    """Names of a folder that is for training alone: its train.txt, else None, which is all of it.
+
+    Raises DataError where it has a val.txt.
+    """
+    if (folder / "val.txt").is_file():
+        raise DataError(
+            f"{shown(folder)} is --unsplit, but has val.txt: leave it out of --unsplit, or remove "
+            "the list to train on those frames, too"
+        )
+    train = folder / "train.txt"
+    return read_list(train) if train.is_file() else None
 
 
 def _one_form(name: str) -> str:

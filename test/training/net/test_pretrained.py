@@ -107,9 +107,8 @@ def test_a_head_that_answered_for_whole_blocks_answers_for_each_pixel(tmp_path: 
 
 def test_training_without_options_of_the_net_can_start_from_the_shipped_model() -> None:
     options = parse(["--data", "my_town", "--tags", "0.9.16", "--out", "run"])
-    net = options.channels, options.depth, options.stem, options.max_channels
     kept = weights_of_model(SHIPPED_MODEL)["head.weight"]
-    own = UNet(UNetConfig(len(carla_13()), *net))
+    own = UNet(options.net.unet(len(carla_13())))
     start_from(own, SHIPPED_MODEL, carla_13(), lambda: normalise(torch.rand(2, 3, 64, 128)))
     assert torch.equal(own.head.weight, kept)  # as wide, or it would have grown
 
