@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch")
+
 from carla_unet_ros.training.recipes.shipped_model import Options, main, shipped_stages
+
+pytestmark = pytest.mark.training
 
 FOLDERS = ("town01", "course", "town07", "town02_roads", "many_towns")
 
