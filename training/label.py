@@ -26,10 +26,11 @@ from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.data.frame_names import DataError, files_by_name, read_list
 from carla_unet_ros.training.labelling.boxes import read_boxes
-from carla_unet_ros.training.labelling.frames import FrameSource, NamedFrame, open_frames
+from carla_unet_ros.training.labelling.frames import FrameSource, NamedFrame
 from carla_unet_ros.training.labelling.labeller import Labeller
 from carla_unet_ros.training.labelling.pictures import write_contact_sheet
 from carla_unet_ros.training.labelling.report import Report
+from carla_unet_ros.training.labelling.sources import open_frames
 from carla_unet_ros.training.labelling.thresholds import class_thresholds
 from carla_unet_ros.training.labelling.votes import Voters
 from carla_unet_ros.whole_files import write_whole
@@ -43,44 +44,41 @@ _SHOWN_PER_SHEET = 12
 class Options(Configured):
     """Label frames that nobody labelled, where models are sure.
 
-    With a hundred labelled frames and an hour of driving without labels: train on the hundred,
-    label the hour with what came out, train on both, label again.
+    A hundred labelled frames and an hour of driving without labels: train on the hundred, label
+    the hour with what came out, train on both, label again. Look at OUT/pictures first: white is
+    unsure, and a class that is wrong there is learned wrong.
 
-    carla_unet_label --frames drive --out drive_labelled
-
-    carla_unet_train --data mine drive_labelled --tags 0.9.16 0.8.x --unsplit drive_labelled ...
-
-    Look at OUT/pictures first: a class that is wrong there is learned wrong.
+    carla_unet_label --frames drive --out drive_labelled; then carla_unet_train --data mine
+    drive_labelled --tags 0.9.16 0.8.x --unsplit drive_labelled
     """
 
-    frames: Path  # folder of pictures (also in rgb/ or CameraRGB/), or a rosbag2 recording
-    out: Path  # folder of pairs to write; what is there is kept
+    frames: Path  # folder of pictures (also in its rgb/ or CameraRGB/), or a rosbag2 recording
+    out: Path  # folder of pairs to write; frames that are there already are kept
     # model files that vote
     models: Annotated[tuple[Path, ...], arg(help_behavior_hint="(default: the shipped one)")] = ()
-    engine: EngineName = "auto"  # what runs them
     topic: str = "/carla/ego_vehicle/rgb_front/image"  # the bag's camera
     list: Path | None = None  # file of frame names: only these
     every: int = 1  # only every N-th frame: neighbours in a video teach the same
     keep: float = 0.7  # share of each class's pixels that is kept, the surest
     least: float = 0.45  # less confidence is never enough
     enough: float = 0.9  # more confidence is never asked for
-    # boxes.csv: name,what,x,y,width,height, centre and size as shares of the picture; what they
+    # boxes.csv of name,what,x,y,width,height, centre and size as shares of the picture; what they
     # hold is cut out
     boxes: Path | None = None
     night_sky: bool = False  # what is black above the horizon of a dark frame is sky
     own_lane: bool = False  # sidewalk straight ahead of the car becomes road
-    mirror: bool = True  # a second look at the mirrored frame
+    mirror: bool = True  # a second look, at the mirrored frame; the shipped model takes it itself
     brighten: bool = True  # a look at a brightened form of dark frames
+    engine: EngineName = "auto"  # what runs the models
 
     def __post_init__(self) -> None:
-        shares = dict.fromkeys(("keep", "least", "enough"), (0.01, 1.0))
-        check_ranges(self, every=(1, math.inf), **shares)
+        check_ranges(self, every=(1, math.inf), keep=(0.01, 1), least=(0, 1), enough=(0, 1))
 
 
 def label(options: Options) -> Report:
     """Writes pairs, report.json, train.txt and pictures; see `Options`.
 
-    Raises InputError or OSError where nothing can be written.
+    Raises EngineError, ModelError, InputError or OSError where nothing can be written.
     """
     source = open_frames(options.frames, options.topic)
     wanted = _wanted(source, options)
@@ -173,7 +171,7 @@ def _close(report: Report, out: Path) -> None:
 def run(options: Options) -> None:
     cv2.setNumThreads(1)  # the engine has the cores
     report = label(options)
-    data = f"--data mine {options.out} --tags MINE {report.tags} --unsplit {options.out}"
+    data = f"--data ... {options.out} --tags ... {report.tags} --unsplit {options.out}"
     print(f"{report.text()}\nnext: carla_unet_train {data} --out runs/mine")
 
 

@@ -12,6 +12,7 @@ from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import label_set
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 from carla_unet_ros.training.data.sources import SourceFolder, render_drive
+from carla_unet_ros.training.data.weather import CLEAR, Weather
 from carla_unet_ros.training.net.unet import UNetConfig
 from carla_unet_ros.training.run.devices import Machine
 from carla_unet_ros.training.run.learner import Optimisation
@@ -91,7 +92,11 @@ class AugmentationOptions:
     relight: float = 0.3  # share of the frames where each class stands in a light of its own
     # share of the frames that get a night, fog, a low sun or wet ground drawn into them
     weather: float = 0.0
-    bonnet: float = 0.0  # share of the frames that get a bonnet of the own car
+    bonnet: float = 0.0  # share of the frames that get a bonnet over their lower part
+
+    @property
+    def weather_drawn(self) -> Weather:
+        return Weather(self.weather, self.bonnet)
 
 
 @dataclass(frozen=True)
@@ -148,10 +153,9 @@ class Options(Configured):
         """ValueError for classes there are not, and sizes the net cannot halve as often."""
         labels = label_set(self.sources.labels)
         labels.ids(self.augmentation.rare)
-        drawn = self.augmentation.weather or self.augmentation.bonnet
-        if drawn and self.sources.labels != "carla-13":
+        if self.augmentation.weather_drawn != CLEAR and self.sources.labels != "carla-13":
             raise OptionError(
-                "--weather and --bonnet know the classes of carla-13, not of "
+                "--weather and --bonnet know the classes of carla-13, not those of "
                 f"{self.sources.labels}"
             )
         multiple = self.net.unet(len(labels)).multiple

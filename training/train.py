@@ -24,7 +24,6 @@ from carla_unet_ros.labels import label_set
 from carla_unet_ros.training.data import loading
 from carla_unet_ros.training.data.augmentation import Augmentation
 from carla_unet_ros.training.data.sources import TrainingData, class_pixels
-from carla_unet_ros.training.data.weather import Weather
 from carla_unet_ros.training.net import losses
 from carla_unet_ros.training.net.checkpoints import read_checkpoint, write_checkpoint
 from carla_unet_ros.training.net.frame_graph import normalise
@@ -63,7 +62,7 @@ class Run:
                 *augmentation.crop,
                 rare=rare,
                 relit=augmentation.relight,
-                weather=Weather(augmentation.weather, augmentation.bonnet),
+                weather=augmentation.weather_drawn,
             ),
             seed=asked.seed,
             epoch=self.epoch,

@@ -14,7 +14,7 @@ from carla_unet_ros.engines import openvino_engine, tensorrt_engine
 from carla_unet_ros.engines.engine import Engine, EngineError, Log
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.engines.tensorrt_engine import TensorRTEngine
-from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, Model
+from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_INT8_MODEL, Model
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ KINDS = {
             open=lambda model, reason, options: TensorRTEngine(
                 model, reason, options.cache, options.log
             ),
-            shipped_model=SHIPPED_MODEL,
+            shipped_model=SHIPPED_FP16_MODEL,
             advantage="a GPU and TensorRT are there",
         ),
         EngineKind(

@@ -15,7 +15,7 @@ from carla_unet_ros.engines import (
     open_engine,
     openvino_engine,
 )
-from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, read_model
+from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_INT8_MODEL, read_model
 from carla_unet_ros.segmenter import shipped_model
 
 
@@ -88,7 +88,7 @@ def test_unknown_engines_are_refused(tiny_model_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("tensorrt", SHIPPED_MODEL), ("openvino", SHIPPED_INT8_MODEL)]
+    ("kind", "expected"), [("tensorrt", SHIPPED_FP16_MODEL), ("openvino", SHIPPED_INT8_MODEL)]
 )
 def test_each_engine_has_its_form_of_the_shipped_model(
     monkeypatch: pytest.MonkeyPatch, kind: str, expected: Path

@@ -10,7 +10,7 @@ import pytest
 
 from carla_unet_ros.training import commands
 
-COMMANDS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
+COMMANDS = ("train", "evaluate", "export", "quantize", "from_bag", "label", "record")
 
 
 def run(command: str, missing: str) -> subprocess.CompletedProcess[str]:

@@ -80,7 +80,7 @@ def test_the_report_says_by_class_what_was_kept(frames, model, tmp_path, capsys)
     printed = capsys.readouterr().out
     assert "4 frames labelled" in printed
     assert all(name in printed for name in carla_13().names)
-    assert "--tags MINE 0.8.x" in printed
+    assert "--tags ... 0.8.x --unsplit" in printed
     assert list((tmp_path / "out" / "pictures").iterdir())
 
 

@@ -76,3 +76,14 @@ def test_a_run_of_before_config_yaml_goes_on() -> None:
     with pytest.raises(OptionError, match="skips was False, now True"):
         options().check_same_run(old)
     options().check_same_run(old | {"no_skips": False})
+
+
+def test_weather_is_drawn_for_the_classes_of_carla_13_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drawn = options("--weather 0.3 --bonnet 0.1").augmentation.weather_drawn
+    assert (drawn.share, drawn.bonnet) == (0.3, 0.1)
+    with pytest.raises(SystemExit):
+        options("--labels 0.9.16 --weather 0.3")
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "--weather and --bonnet know the classes of carla-13" in said

@@ -7,13 +7,13 @@ FOLDER holds the data folders of `shipped_model` and the two places that are sco
 trained on. Scores come from `evaluate`, so from the Segmenter that drives, on the CPU.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from carla_unet_ros.command_line import Configured, parse
 from carla_unet_ros.engines import EngineError
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
@@ -30,6 +30,7 @@ from carla_unet_ros.training.data.frame_names import read_list
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
 from carla_unet_ros.whole_files import write_whole
 
+_CARD = SHIPPED_MODEL.with_suffix(".md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.in")
 UNLABELLED_FRAMES = 0
 
@@ -126,17 +127,19 @@ def write_card(data: Path, out: Path) -> None:
     write_whole(out, fill_card(_TEMPLATE.read_text(), values))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Score the shipped model and write its card."""
+
+    data: Path  # folder of the data folders
+    out: Path = _CARD  # the card to write
+
+
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    card = SHIPPED_MODEL.with_suffix(".md")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data folders")
-    parser.add_argument("--out", type=Path, default=card, help="the card to write")
-    options = parser.parse_args(argv)
+    options = parse(Options, "model_card", argv)
     try:
         write_card(options.data, options.out)
-    except (EngineError, ModelError, InputError, ValueError, OSError) as error:
+    except (EngineError, ModelError, ValueError, OSError) as error:
         print(f"model_card: {error}", file=sys.stderr)
         return 1
     return 0

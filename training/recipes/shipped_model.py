@@ -10,11 +10,12 @@ there is, and trains that net on labels and pseudo-labels, under weather that is
 frames. Killed at any moment, the same command goes on.
 """
 
-import argparse
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import SHIPPED_MODEL
 from carla_unet_ros.training.recipes.stages import Stage, run_stages
@@ -34,33 +35,37 @@ _TRAINING = (
 _EXPORTING = "--network-size 448x320 --flips"
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How long to train: epochs of so many frames in each round."""
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Train the shipped model, from the data folders to its three files.
 
-    epochs: int
-    frames: int
+    The same command goes on after any end.
+    """
+
+    data: Path  # folder of the data folders
+    out: Path  # folder of all that is made
+    start: Path = SHIPPED_MODEL  # fp32 file to start from
+    epochs: int = 12  # epochs of each round
+    frames: int = 2000  # frames of an epoch
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.frames < 8:
-            raise InputError(
-                f"--epochs {self.epochs} of --frames {self.frames}; expected at least 1 and 8"
-            )
+        check_ranges(self, epochs=(1, math.inf), frames=(8, math.inf))
 
 
-def shipped_stages(data: Path, out: Path, start: Path, effort: Effort) -> list[Stage]:
+def shipped_stages(options: Options) -> list[Stage]:
     """The stages, in order. InputError where a data folder is missing."""
+    data, out = options.data, options.out
     for name in (*_LABELLED, _UNLABELLED):
         if not (data / name).is_dir():
             expected = ", ".join((*_LABELLED, _UNLABELLED))
             raise InputError(f"{data} has no folder {name}; expected {expected} in it")
     stages: list[Stage] = []
-    net = start
+    net = options.start
     for number in range(1, _ROUNDS + 1):
         pairs, run = out / f"labels_{number}", out / f"net_{number}"
         stages += [
             _stage(f"label_{number}", "label", _labelling(data, pairs, net)),
-            _stage(f"train_{number}", "train", _training(data, pairs, run, net, effort, number)),
+            _stage(f"train_{number}", "train", _training(options, pairs, run, net, number)),
         ]
         net = out / f"round_{number}.onnx"
         stages.append(_stage(f"export_{number}", "export", _exporting(data, run, net)))
@@ -78,24 +83,15 @@ def _labelling(data: Path, pairs: Path, net: Path) -> list[str | Path]:
 
 
 def _training(
-    data: Path, pairs: Path, run: Path, net: Path, effort: Effort, number: int
+    options: Options, pairs: Path, run: Path, net: Path, number: int
 ) -> list[str | Path]:
-    folders = [data / name for name in _LABELLED]
+    folders = [options.data / name for name in _LABELLED]
     return [
         *("--data", *folders, pairs, "--tags", *_LABELLED.values(), "0.8.x"),
-        *(
-            "--unsplit",
-            pairs,
-            "--shares",
-            *_SHARES,
-            "--validate",
-            folders[0],
-            folders[1],
-            "--init",
-            net,
-        ),
+        *("--unsplit", pairs),
+        *("--shares", *_SHARES, "--validate", folders[0], folders[1], "--init", net),
         *("--out", run, "--seed", str(number), "--resume"),
-        *("--epochs", str(effort.epochs), "--frames", str(effort.frames)),
+        *("--epochs", str(options.epochs), "--frames", str(options.frames)),
         *("--rate", "8e-4", "--average", "0.98", *_TRAINING.split()),
     ]
 
@@ -117,27 +113,13 @@ def _files(data: Path, out: Path, run: Path) -> list[Stage]:
     ]
 
 
+def run(options: Options) -> None:
+    run_stages(shipped_stages(options), options.out)
+
+
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder of the data folders")
-    add("--out", type=Path, required=True, help="folder of all that is made")
-    add("--start", type=Path, default=SHIPPED_MODEL, help="fp32 file to start from")
-    add("--epochs", type=int, default=12, help="epochs of each round")
-    add("--frames", type=int, default=2000, help="frames of an epoch")
-    options = parser.parse_args(argv)
-    try:
-        effort = Effort(options.epochs, options.frames)
-        run_stages(shipped_stages(options.data, options.out, options.start, effort), options.out)
-    except (InputError, OSError) as error:
-        print(f"shipped_model: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on")
-        return 130
-    return 0
+    stopped = "stopped; the same command goes on"
+    return run_command(Options, "shipped_model", run, argv, stopped=stopped)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,17 @@
 """What a frame of a clear day becomes in another weather, and what stays as it is."""
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.training.data import weather
 from carla_unet_ros.training.data.weather import Weather
+
+pytestmark = pytest.mark.training
 
 NONE, BUILDING, ROAD, VEHICLE = carla_13().ids(
     ["None/Unlabeled", "Buildings", "Roads", "Vehicles"]
