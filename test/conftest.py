@@ -52,7 +52,11 @@ def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure() -> None:
-    """A shell's background job ignores Ctrl-C, and every process it starts would, too."""
+    """What every test, and every process it starts, takes over from this one."""
+    # Nets of tests are so small that torch's threads wait for each other more than they compute,
+    # and tests that run side by side take the cores from each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # A shell's background job ignores Ctrl-C.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
