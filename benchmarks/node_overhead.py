@@ -35,6 +35,7 @@ from carla_unet_ros.ros.frame_memory import keep_freed_memory
 from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.ros.rclpy_private import take
 from carla_unet_ros.segmentation.camera_stream import CameraStream
+from carla_unet_ros.segmentation.frame_dispatcher import FrameDispatcher
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 
 CAMERA = CameraTopics("/overhead/image")
@@ -110,6 +111,7 @@ def measure(size: tuple[int, int], outputs: tuple[str, ...], frames: int) -> tup
         instant_segmenter(size),
         Legend(carla_13(), carla_13(), "none", "none"),
         FrameClock(node),
+        FrameDispatcher(node),
         opacity=lambda: 0.5,
     )
     stream.activate()
