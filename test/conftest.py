@@ -45,6 +45,12 @@ def small_engine(small_model_path: Path, tmp_path_factory: pytest.TempPathFactor
     return built_engine(target_for(small_model_path), cache, print)
 
 
+@pytest.fixture
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of options are set in boxes as wide as the terminal: here each stays on its line."""
+    monkeypatch.setenv("COLUMNS", "500")
+
+
 def pytest_configure() -> None:
     """A shell's background job ignores Ctrl-C, and every process it starts would, too."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

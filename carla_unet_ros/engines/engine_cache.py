@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from carla_unet_ros.engines import EngineError, Log
+from carla_unet_ros.engines.engine import EngineError, Log
 from carla_unet_ros.engines.private_files import (
     UntrustedError,
     make_private,

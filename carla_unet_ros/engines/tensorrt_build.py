@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from carla_unet_ros.engines import EngineError, Log
 from carla_unet_ros.engines.build_progress import Progress, build_with_progress, monitor
 from carla_unet_ros.engines.cuda import Device
+from carla_unet_ros.engines.engine import EngineError, Log
 from carla_unet_ros.engines.engine_cache import EngineCache, Key
 from carla_unet_ros.engines.tensorrt_library import library, tensorrt_module
 from carla_unet_ros.model_file import Model

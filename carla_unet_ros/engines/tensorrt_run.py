@@ -9,8 +9,8 @@ does. Memory, stream and context are made once, for all frames of the size.
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from carla_unet_ros.engines import EngineError
 from carla_unet_ros.engines.cuda import DeviceMemory, Graph, PinnedMemory, Stream
+from carla_unet_ros.engines.engine import EngineError
 from carla_unet_ros.engines.tensorrt_library import RunContext, library, tensorrt_module
 from carla_unet_ros.labels import Uint8
 

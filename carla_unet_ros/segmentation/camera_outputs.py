@@ -89,7 +89,7 @@ class CameraOutputs:
         calibration: the camera's newest camera_info, relayed if it is of this size; or None
         """
         if self._labels.get_subscription_count():
-            labels = self._legend.published(found.labels)
+            labels = self._legend.to_published(found.labels)
             self._labels.publish(to_image_message(labels, "mono8", header))
         if self._confidence.get_subscription_count():
             self._confidence.publish(to_image_message(found.confidence, "mono8", header))

@@ -6,7 +6,6 @@ from pytest import approx
 
 from carla_unet_ros.segmentation.frame_statistics import FrameStatistics
 
-
 SIZE = 64, 48
 
 

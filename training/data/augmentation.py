@@ -17,6 +17,7 @@ from torch import Tensor
 from carla_unet_ros.labels import IGNORE, Uint8
 from carla_unet_ros.training.data.mixing import are_of, happens
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
+from carla_unet_ros.training.data.weather import CLEAR, Weather
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside kornia, of no use to our users
@@ -35,6 +36,7 @@ class Augmentation:
            0.15..1 shows objects at 0.6 to 1.7 times their size
     rare:  what is seldom seen, and how often to look for it
     relit: share of the frames where each class stands in a light of its own
+    weather: night, fog, low sun, wet ground, the own bonnet, and how often
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class Augmentation:
         scale: tuple[float, float] = (0.15, 1.0),
         rare: RareClasses = NOTHING_RARE,
         relit: float = 0.0,
+        weather: Weather = CLEAR,
     ) -> None:
         self._rare = rare
+        self._weather = weather
         self._relit = relit
         self._crop = _frame_and_labels(
             K.RandomResizedCrop(
@@ -80,7 +84,7 @@ class Augmentation:
         for share, change in self._light:
             if happens(share):
                 frame = change(frame)
-        return frame[0].clamp(0, 1), labels
+        return self._weather(frame[0].clamp(0, 1), labels)
 
     def _place(self, labels: Tensor) -> list[ParamItem]:
         """Where to crop and whether to flip; now and then the best of several draws."""
