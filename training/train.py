@@ -133,7 +133,7 @@ class Run:
     def _train_epoch(self) -> float:
         """Returns the mean loss."""
         asked = self.options.optimisation
-        # Dropout's dice: those of an epoch, whether or not the run was ever broken off.
+        # Random numbers depend on the epoch alone: a resumed run draws what an unbroken one draws.
         torch.manual_seed(asked.seed + 1000 * self.epoch + self.fabric.global_rank)
         self.learner.net.train()
         mean = MeanLoss(self.fabric.device)

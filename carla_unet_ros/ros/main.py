@@ -5,6 +5,7 @@ callback or of its own shutdown. So a signal does no more than to leave a note, 
 between two callbacks: nothing is closed under code that runs. rclpy's own handlers close the
 context at once, and one that comes in the wrong moment leaves the executor asleep; a thread in
 sigwait would miss the signal, since threads of numpy, older than any mask of ours, take it.
+A callback that never comes back from C++ never reads it: only SIGKILL ends that one.
 """
 
 import argparse

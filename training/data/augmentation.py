@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import IGNORE, Uint8
-from carla_unet_ros.training.data.mixing import are_of, happens
+from carla_unet_ros.training.data.mixing import is_drawn, mask_classes
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 from carla_unet_ros.training.data.weather import CLEAR, Weather
 
@@ -57,8 +57,8 @@ class Augmentation:
             ),
             K.RandomHorizontalFlip(),
         )
-        # kornia works every transform out and then throws away what its p does not want: here
-        # the dice are thrown first, which makes a frame three times cheaper.
+        # kornia computes every transform and then drops those that its p rules out. Here it is
+        # decided first which of them are computed: that takes a third of the time.
         self._rotation = 0.15, _frame_and_labels(K.RandomRotation(4.0, p=1.0))
         self._light = (
             (0.5, K.ColorJitter(0.4, 0.4, 0.5, 0.06, p=1.0)),
@@ -75,14 +75,14 @@ class Augmentation:
         shifted = (labels.float() + 1)[None, None]
         frame, shifted = self._crop(frame[None], shifted, params=self._place(labels))
         share, rotation = self._rotation
-        if happens(share):
+        if is_drawn(share):
             frame, shifted = rotation(frame, shifted)
         labels = shifted[0, 0].round().long() - 1
         labels = torch.where(labels < 0, IGNORE, labels)
-        if happens(self._relit):
+        if is_drawn(self._relit):
             frame = relight(frame, labels)
         for share, change in self._light:
-            if happens(share):
+            if is_drawn(share):
                 frame = change(frame)
         return self._weather(frame[0].clamp(0, 1), labels)
 
@@ -91,11 +91,11 @@ class Augmentation:
         shape = torch.Size((1, 3, *labels.shape))
         draws = [
             self._crop.forward_parameters(shape)
-            for _ in range(_DRAWS if happens(self._rare.crops) else 1)
+            for _ in range(_DRAWS if is_drawn(self._rare.crops) else 1)
         ]
         if len(draws) == 1:
             return draws[0]
-        rare = torch.from_numpy(are_of(labels.numpy(), self._rare.ids))
+        rare = torch.from_numpy(mask_classes(labels.numpy(), self._rare.ids))
         return max(draws, key=lambda draw: int(rare[_rows_and_columns(draw)].sum()))
 
 

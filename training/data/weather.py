@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from carla_unet_ros.labels import carla_13
-from carla_unet_ros.training.data.mixing import happens
+from carla_unet_ros.training.data.mixing import is_drawn
 
 _NONE, _BUILDING, _POLE, _LINE, _ROAD, _SIDEWALK, _VEGETATION, _VEHICLE = carla_13().ids(
     [
@@ -49,9 +49,9 @@ class Weather:
     bonnet: float = 0.0
 
     def __call__(self, frame: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        if happens(self.bonnet):
+        if is_drawn(self.bonnet):
             frame, labels = add_bonnet(frame, labels)
-        if happens(self.share):
+        if is_drawn(self.share):
             kind = int(torch.multinomial(torch.tensor([share for share, _ in _KINDS]), 1))
             frame = _KINDS[kind][1](frame, labels)
         return frame, labels
@@ -155,7 +155,7 @@ def depth(labels: Tensor) -> Tensor:
 def _night_light(height: int, width: int, top: float) -> Tensor:
     """How much light falls where, [H, W]: a little everywhere, headlights, street lamps."""
     light = torch.full((height, width), _between(0.04, 0.4))
-    if happens(0.75):
+    if is_drawn(0.75):
         ahead = top + (height - top) * _between(0.35, 0.8)
         size = width * _between(0.25, 0.6), _between(0.3, 0.7)
         light += _between(0.2, 1.0) * _glow(

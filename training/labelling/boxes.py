@@ -162,7 +162,9 @@ def thing_mask(
     if not (small == cv2.GC_BGD).any():
         return core
     picture = cv2.resize(_stretched(frame[place]), size, interpolation=cv2.INTER_AREA)
-    cv2.setRNGSeed(0)  # GrabCut's k-means throws dice: the same frame gives the same labels
+    cv2.setRNGSeed(
+        0
+    )  # GrabCut's k-means is random: with a fixed seed a frame always gives the same labels
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     no_rectangle = (0, 0, 0, 0)
     cv2.grabCut(picture, small, no_rectangle, background, foreground, 3, cv2.GC_INIT_WITH_MASK)
