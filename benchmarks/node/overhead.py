@@ -33,8 +33,8 @@ from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
 from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.ros.rclpy_private import take
-from carla_unet_ros.segmentation.camera_stream import CameraStream, WaitingFrame
-from carla_unet_ros.segmentation.camera_turns import CameraTurns
+from carla_unet_ros.segmentation.camera_stream import CameraStream
+from carla_unet_ros.segmentation.frame_dispatcher import FrameDispatcher
 from carla_unet_ros.segmenter import Segmentation, Segmenter
 
 CAMERA = CameraTopics("/overhead/image")
@@ -96,16 +96,10 @@ def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
     camera = subprocess.Popen(command, cwd=reporting.ROOT, stderr=subprocess.DEVNULL)
     rclpy.init()
     node = Node("overhead")
-    turns = CameraTurns[CameraStream, WaitingFrame]()
-
-    def step() -> None:
-        if turn := turns.take():
-            turn[0].segment(*turn[1])
-
     legend = Legend(carla_13(), carla_13(), "none", "none")
     stream = CameraStream(
         node, CAMERA, "reliable", instant_segmenter(), legend, FrameClock(node),
-        opacity=lambda: 0.5, turns=turns, step=step,
+        FrameDispatcher(node), opacity=lambda: 0.5,
     )  # fmt: skip
     stream.activate()
     try:
