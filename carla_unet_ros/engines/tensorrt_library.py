@@ -49,7 +49,8 @@ class LogLines:
         self._lines.clear()
 
     def text(self) -> str:
-        return " | ".join(self._lines) or "the library logged no reason"
+        # A copy, because other threads may log.
+        return " | ".join(tuple(self._lines)) or "the library logged no reason"
 
 
 @dataclass
