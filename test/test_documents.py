@@ -79,6 +79,22 @@ def test_command_lines_are_understood(
     assert parse(options_of(name), name, words.split())
 
 
+@pytest.mark.parametrize(
+    "words", commands("python -m benchmarks."), ids=lambda words: words[2].partition(".")[2]
+)
+def test_benchmarks_and_their_options_exist(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if words[2].endswith((".compare", ".tradeoff", ".unet_vs_cnn")):
+        pytest.importorskip("torch")
+    folder = (ROOT / words[2].replace(".", "/")).is_dir()
+    module = importlib.import_module(words[2] + ".__main__" * folder)
+    with pytest.raises(SystemExit):
+        module.main(["--help"])
+    known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
+    assert {word for word in words if word.startswith("--")} <= known
+
+
 def test_options_named_in_running_text_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Such as `carla_unet_export --flips`, where what must be given is left out."""
     text = "\n".join(path.read_text() for path in (*DOCUMENTS, CARD))

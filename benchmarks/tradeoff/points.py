@@ -32,6 +32,12 @@ class Way:
     precision: str = ""
     views: Views = ONE_VIEW
 
+    @property
+    def file(self) -> str:
+        """Of the model file, which ways in other arithmetics share."""
+        sizes = (f"{width}x{height}" for width, height in (self.network, *self.views.also))
+        return f"{'_'.join(sizes)}{'_flips' * self.views.flips}.onnx"
+
 
 def parse_way(text: str) -> Way:
     """`448x320,flips,int8` -> that way; further sizes are looks, too. ValueError for others."""
@@ -77,8 +83,7 @@ def open_way(
 
     Raises ExportError where the file does not do what torch does.
     """
-    width, height = way.network
-    path = folder / f"{width}x{height}_{way.views.count}.onnx"
+    path = folder / way.file
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         metadata = described(replace(trained, network_size=way.network), way.views)
