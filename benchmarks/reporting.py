@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How every benchmark reports: the machine, tables in Markdown, one section of a document.
 
 docs/performance.md holds a section for each benchmark between two comments. A run with --document

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How times are taken: contenders in turns, the first run of a turn not counted."""
 
 import random

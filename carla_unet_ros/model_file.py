@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model file is the contract: one ONNX file with everything inside, and how it is read.
 
     input   frame       uint8 [height, width, 4]   BGRA, the bytes of the camera's message

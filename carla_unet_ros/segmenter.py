@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frame in, labels and confidence out: everything the node does that is not ROS.
 
 The same class drives in the car, scores a model in `carla_unet_evaluate` and is timed in the

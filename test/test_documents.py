@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The documents tell the truth: what they name exists: commands, options, ids, topics, paths."""
 
 import importlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast is the shipped model beside torch and a plain node, in one run?
 
     python -m benchmarks.compare [--data my_town --tags 0.9.15] [--document]

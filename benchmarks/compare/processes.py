@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contenders' processes as the benchmark sees them: started, asked in turn, ended for sure."""
 
 import contextlib

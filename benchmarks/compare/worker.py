@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A contender's own process: `python -m benchmarks.compare.worker NAME WORK`.
 
 Its own, so that its memory is its own and its threads meet no other library's. It builds the

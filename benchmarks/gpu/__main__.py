@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast is TensorRT on this GPU beside torch and ONNX Runtime?
 
     python -m benchmarks.gpu --out gpu.json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What does a frame cost on its way to the ground grid, on one core?
 
     python -m benchmarks.ground_grid [--document]

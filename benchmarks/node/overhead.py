@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What does the segmentation node cost beside its engine, per frame?
 
     python -m benchmarks.node.overhead [--document]

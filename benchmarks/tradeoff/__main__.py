@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What does each choice of net, size, arithmetic and looks cost, and what does it give?
 
     python -m benchmarks.tradeoff --checkpoints RUN/best.pt --data DIR --tags V --list val.txt

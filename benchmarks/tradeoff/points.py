@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ways to run a trained net, each as a Segmenter of its own.
 
 One ONNX file for each network size and number of looks; fp32 and bf16 are two arithmetics of the

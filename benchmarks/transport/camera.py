@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera's process: frames stamped with the wall clock as they are sent; of overhead, too.
 
 QoS is that of CARLA's bridge: reliable, keep last 10, volatile. Frames are numbered in frame_id,

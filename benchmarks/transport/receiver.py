@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The receiving process: counts images and their age on arrival, prints JSON.
 
 The age is from the stamp, which is the moment of sending, to the callback. `sent` are the frames

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What are the skip connections of a U-Net worth? Trains three nets to find out; takes hours.
 
     python -m benchmarks.unet_vs_cnn --runs FOLDER [--document]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Three nets, trained alike and scored alike: the U-Net and two without skip connections.
 
 Leaving out the skips makes a net cheaper, so a comparison at equal width flatters the U-Net: it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines run a model file: TensorRT on a GPU, OpenVINO on a CPU, behind one protocol.
 
     engine = open_engine(read_model("net.onnx"))       # the best that runs here

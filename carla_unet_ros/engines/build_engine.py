@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds TensorRT engines ahead of time, so that a node's first frame need not wait for it."""
 
 import math

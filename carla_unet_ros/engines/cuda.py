@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CUDA as an engine needs it: one device, pinned and device memory, a stream, a graph.
 
 Every call's error code is read by `checked` and nowhere else. cuda-bindings is imported on use,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an engine is to everyone else: a protocol, its error, and where its lines of text go."""
 
 from collections.abc import Callable

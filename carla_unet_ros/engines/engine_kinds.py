@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which engines there are, and which of them runs here.
 
 KINDS is the only place that lists them. Nothing falls back in silence: the reason for the choice

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OpenVINO: the engine for machines without an NVIDIA GPU, on the CPU unless it is told another.
 
 The graph is compiled anew for each size of frames (fixed shapes are a third faster than dynamic

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an engine has prepared, by frame size: of too many sizes, the longest unused is freed.
 
 Both engines prepare something for each size (OpenVINO a compiled graph, TensorRT an engine, its

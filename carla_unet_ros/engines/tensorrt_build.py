@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a model file to a TensorRT engine for frames of one size: out of the cache, or built.
 
 The network is strongly typed: what is computed in fp32, fp16 or int8 is what the model file says,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT on a GPU: the engine for a vehicle.
 
 Each size of frames gets its own engine, out of the cache or built on the first frame, and keeps

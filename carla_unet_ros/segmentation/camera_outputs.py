@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is published of one camera, each only while somebody subscribes to it.
 
 <camera>/segmentation/labels       sensor_msgs/Image mono8, class ids

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks.compare: who is measured how, what is reported, and that no process is left."""
 
 import json

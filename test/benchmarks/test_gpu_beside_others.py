@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks.gpu, without a GPU: what it counts, how it reports, and that it says it skips."""
 
 import json

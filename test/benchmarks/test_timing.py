@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How benchmarks take times: who has a turn when, and what of it counts."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks.tradeoff: which points there are, which of them win, and that a run tells all."""
 
 import json

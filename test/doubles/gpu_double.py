@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A GPU that is not there: CUDA's calls and TensorRT's run time, as far as the engine uses them.
 
 Memory is the host's, a stream is a list of work that `cudaStreamSynchronize` does, and the engine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`carla_unet_build_engine`: what it says, what it leaves in the cache, and its exit status."""
 
 import os

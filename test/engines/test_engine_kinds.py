@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which engine is chosen, why, and with which of the shipped files."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OpenVINO's engine: sizes do not disturb each other, and what is no longer used is freed."""
 
 import gc

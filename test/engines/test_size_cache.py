@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is prepared by frame size: once, kept while it is used, freed when it falls out."""
 
 import threading

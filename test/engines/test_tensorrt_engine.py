@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TensorRT engine as the node opens it: without a GPU, and on a double of one.
 
 On a real one: test_gpu.py.

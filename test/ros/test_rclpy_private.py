@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one file that knows rclpy's private names: it says which is missing, and has them all."""
 
 import re

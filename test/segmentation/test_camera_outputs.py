@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is made and published of a frame: what somebody subscribes to, labels first."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the segmentation node says of itself: bad frames, failures, ages, silence."""
 
 import time

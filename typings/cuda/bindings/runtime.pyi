@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names of cuda-bindings 12 and 13 that carla_unet_ros uses, typed by hand.
 
 Every call returns a tuple that begins with its error code. A test checks names and parameters
