@@ -7,7 +7,14 @@ BIN := $(VENV)/bin
 VENV_312 := .venv-3.12
 
 STARTED := $(shell date +%s)
-INSTALL := -m pip --disable-pip-version-check install --quiet
+# Python compiles what it imports, which is a small part of what is installed, and keeps it.
+INSTALL := -m pip --disable-pip-version-check install --quiet --no-compile
+unexport PYTHONDONTWRITEBYTECODE
+
+# Three for two cores, since many tests wait for processes most of the time. The tests of a file
+# stay together, because they share what is built once for all of them.
+WORKERS ?= 3
+PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # A python3.12 that runs; one found by name alone may be a version manager's empty shim.
 FIND_312 = for python in python3.12 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.12.*/bin/python3; do \
@@ -15,7 +22,10 @@ FIND_312 = for python in python3.12 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.12.
 	2>/dev/null && echo "$$python" && break; done
 
 .DEFAULT_GOAL := help
+# Only what a recipe below starts with --jobs runs side by side.
+ifeq ($(MAKELEVEL),0)
 .NOTPARALLEL:
+endif
 .PHONY: help demo test lint types test-unit test-python3.12 clean distclean
 
 help: ## this list
@@ -24,7 +34,10 @@ help: ## this list
 demo: $(VENV)/vehicle.stamp ## the nodes at work on a drawn drive; DURATION=20 ends it after 20 s
 	@$(BIN)/carla_unet_demo --duration $(DURATION) --since $(STARTED)
 
-test: lint types test-if-python3.12 test-unit ## everything: linters, types, Python 3.12, all tests
+test: ## everything: linters, types, Python 3.12, all tests
+	@echo "Linters, types and the tests on Python 3.12 run side by side; each reports at its end."
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint types test-if-python3.12
+	@$(MAKE) --no-print-directory test-unit
 
 lint: $(VENV)/everything.stamp ## ruff: style and format; import-linter: which room may import which
 	$(BIN)/ruff check .
@@ -35,13 +48,17 @@ types: $(VENV)/everything.stamp ## pyright
 	$(BIN)/pyright
 
 test-unit: $(VENV)/everything.stamp ## pytest, on the Python of .venv
-	$(BIN)/python -m pytest --durations=15
+	$(BIN)/python $(PYTEST) --durations=15
 
-test-python3.12: $(VENV_312)/vehicle.stamp ## the tests that need no torch, on ROS 2 Jazzy's Python
-	timeout 900 $(VENV_312)/bin/python -m pytest -m 'not training' -q
+# All that runs in a vehicle, and could run otherwise on another Python: nodes over DDS, engines,
+# bags, ways of installation. What is left out runs in test-unit, on the Python of .venv: training
+# (no torch is installed here), benchmarks, and tests marked `once`.
+test-python3.12: $(VENV_312)/vehicle.stamp ## the vehicle's tests, on ROS 2 Jazzy's Python
+	timeout 900 $(VENV_312)/bin/python $(PYTEST) -m 'not training and not once' \
+	--ignore test/benchmarks --quiet
 
 .PHONY: test-if-python3.12
-test-if-python3.12: $(VENV)/everything.stamp
+test-if-python3.12: | $(BIN)/python
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))'; then \
 	echo "$(VENV) is of Python 3.12 already."; \
 	elif [ -n "$$($(FIND_312))" ]; then $(MAKE) --no-print-directory test-python3.12; \

@@ -15,7 +15,7 @@ NODES = (
     "evaluation.evaluation_node",
     "ground.ground_grid_node",
 )
-TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "record")
+TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "label", "record")
 
 # cv2 comes as opencv-python-headless, not opencv-python: the two install the same module over
 # each other, and only the headless one imports on a server or in a container without X.
@@ -25,7 +25,9 @@ REQUIRED = [
     "opencv-python-headless>=4.8,<5",
     "onnx>=1.16",
     "openvino>=2025.0",
+    "pyyaml",
     "tqdm",
+    "tyro>=1.0",
 ]
 
 # Each GPU library with the CUDA calls the engine makes; neither needs a GPU to be installed.
@@ -68,7 +70,7 @@ EXTRAS = {
     # Frames from a running simulator.
     "record": [CARLA],
     # Also what `colcon test` looks at before it runs anything.
-    "test": ["pytest", "colcon-common-extensions", ROSBAGS, CARLA, *TENSORRT_RTX],
+    "test": ["pytest", "pytest-xdist", "colcon-common-extensions", ROSBAGS, CARLA, *TENSORRT_RTX],
     # Other releases find other things. pyright is a Node.js program; [nodejs] brings Node.js too.
     "lint": ["ruff==0.17.6", "import-linter==2.17", "pyright[nodejs]==1.1.414"],
 }
@@ -90,7 +92,7 @@ setup(
     maintainer_email="carla_unet_ros@example.com",
     # carla_unet_ros/training is a link to training/, which is no package of that name by itself.
     packages=find_packages(include=[f"{NAME}*"]),
-    package_data={NAME: ["models/*"]},
+    package_data={NAME: ["models/*", "training/recipes/*.in"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

@@ -12,28 +12,39 @@ and where the weights come from, stands in the file's metadata; `write_metadata`
 
 import hashlib
 import json
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 
 if TYPE_CHECKING:
     import onnx
+    from google.protobuf.message import Message
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "carla_unet.onnx"
-"""The model that comes with the package."""
+"""The model that comes with the package, in fp32: what training goes on from."""
 
 SHIPPED_INT8_MODEL = SHIPPED_MODEL.with_name("carla_unet_int8.onnx")
-"""Its int8 form."""
+"""Its int8 form: what a CPU runs."""
+
+SHIPPED_FP16_MODEL = SHIPPED_MODEL.with_name("carla_unet_fp16.onnx")
+"""Its fp16 form: what TensorRT runs."""
 
 _MINIMUM_OPSET = 18
 _METADATA_KEY = "carla_unet_ros"
 _LARGEST_FILE = 2**31
+_WHAT_TO_SET = (
+    "set the parameter `model` to an ONNX file written by carla_unet_export, or leave it empty "
+    "for the shipped model"
+)
 _CONTRACT = {"frame": ("input", 3), "labels": ("output", 2), "confidence": ("output", 2)}
 
 
-class ModelError(Exception):
+class ModelError(InputError):
     """A model file that cannot be used; the text says what is wrong and what to do."""
 
 
@@ -81,20 +92,31 @@ def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
 
     path: a file, or the bare name of one that comes with the package: carla_unet_int8.onnx
 
-    Raises ModelError where it is missing, truncated, not ONNX, not of the contract, or without
-    metadata.
+    Raises ModelError where it is missing, no regular file, truncated, not ONNX, not of the
+    contract, without metadata, or where a part of it stands in another file.
     """
-    try:
-        path = Path(path).expanduser()
-    except RuntimeError as error:  # ~somebody who has no home
-        raise ModelError(f"model {path} cannot be found: {error}") from error
-    shipped = SHIPPED_MODEL.with_name(path.name)
-    if path == Path(path.name) and not path.exists() and shipped.exists():
-        path = shipped
-    content = _content(path)
+    path = _find(path)
+    content = read_content(path)
     proto = _parse(path, content)
     _check_contract(path, proto)
     return Model(path, hashlib.sha256(content).hexdigest(), _read_metadata(path, proto))
+
+
+def read_content(path: Path) -> bytes:
+    """Raises ModelError where it cannot be read: not there, no regular file, too large."""
+    try:
+        status = path.stat()
+        # Asked before it is opened: a pipe would wait for a writer, and /dev/zero has no end.
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise ModelError(f"model {path} is {kind}; {_WHAT_TO_SET}")
+        if status.st_size > _LARGEST_FILE:
+            raise ModelError(f"model {path} is larger than 2 GiB, the limit of one ONNX file")
+        with path.open("rb") as file:
+            return file.read(status.st_size)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"model {path} cannot be read ({reason}); {_WHAT_TO_SET}") from error
 
 
 def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
@@ -117,16 +139,18 @@ def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
         proto.metadata_props.add(key=key, value=value)
 
 
-def _content(path: Path) -> bytes:
+def _find(path: Path | str) -> Path:
+    """The file that is meant."""
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ModelError(f"model {path} is larger than 2 GiB, the limit of one ONNX file")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"model {path} cannot be read ({error.strerror}); set the parameter `model` to an "
-            "ONNX file written by carla_unet_export, or leave it empty for the shipped model"
-        ) from error
+        path = Path(path).expanduser()
+        is_bare_name = bool(path.name) and path == Path(path.name)
+        if is_bare_name and not path.exists():
+            shipped = SHIPPED_MODEL.parent / path
+            return shipped if shipped.exists() else path
+        return path
+    except (RuntimeError, OSError, ValueError) as error:  # ~somebody who has no home, for one
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"model {path} cannot be found: {reason}") from error
 
 
 def _parse(path: Path, content: bytes) -> "onnx.ModelProto":
@@ -146,10 +170,35 @@ def _parse(path: Path, content: bytes) -> "onnx.ModelProto":
         ) from error
     if not proto.graph.node:
         raise ModelError(f"model {path} is no ONNX file: it holds no graph")
-    external = onnx.TensorProto.EXTERNAL
-    if any(tensor.data_location == external for tensor in proto.graph.initializer):
-        raise ModelError(f"model {path} keeps weights in other files; expected one file with all")
+    _check_self_contained(path, proto)
     return proto
+
+
+def _check_self_contained(path: Path, proto: "onnx.ModelProto") -> None:
+    """A tensor in another file would change with that file, and the sha256 of this one not."""
+    from onnx import TensorProto
+
+    for message in _messages(proto):
+        if isinstance(message, TensorProto) and (
+            message.external_data or message.data_location == TensorProto.EXTERNAL
+        ):
+            raise ModelError(
+                f"model {path} keeps the tensor {message.name!r} in another file; expected one "
+                "file with everything in it (see carla_unet_export)"
+            )
+
+
+def _messages(proto: "Message") -> "Iterator[Message]":
+    """All messages of a model: tensors stand in graphs, attributes, functions and elsewhere."""
+    from google.protobuf.message import Message
+
+    waiting = [proto]
+    while waiting:
+        message = waiting.pop()
+        yield message
+        for field_, value in message.ListFields():
+            if field_.message_type is not None:
+                waiting += [value] if isinstance(value, Message) else value
 
 
 def _check_contract(path: Path, proto: "onnx.ModelProto") -> None:
@@ -196,6 +245,8 @@ def _read_metadata(path: Path, proto: "onnx.ModelProto") -> ModelMetadata:
         )
     try:
         entry = json.loads(text)
+        # What cannot be written can be neither logged nor published: a lone surrogate, infinity.
+        json.dumps(entry, ensure_ascii=False, allow_nan=False).encode()
         width, height = (int(size) for size in entry["network_size"])
         return ModelMetadata(
             label_set=LabelSet.from_json(json.dumps(entry["label_set"])),
@@ -211,5 +262,5 @@ def _read_metadata(path: Path, proto: "onnx.ModelProto") -> ModelMetadata:
         )
     except KeyError as error:
         raise ModelError(f"model {path}: its metadata lacks {error}") from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"model {path}: its metadata is unreadable: {error}") from error

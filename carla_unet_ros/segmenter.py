@@ -14,7 +14,7 @@ import numpy as np
 
 from carla_unet_ros.engines import Log, choose_engine, open_engine
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, Model, read_model
+from carla_unet_ros.model_file import Model, read_model
 
 _LOG = logging.getLogger(__name__)
 _TIMINGS_KEPT = 256
@@ -32,13 +32,11 @@ class Segmentation(NamedTuple):
 
 
 def shipped_model(engine: str = "auto") -> Path:
-    """The file that comes with the package for this engine, one of ENGINE_KINDS.
+    """The file of the package that this engine runs best, one of ENGINE_KINDS.
 
-    On a CPU the int8 form is as accurate as the other and takes a quarter less time; TensorRT runs
-    the other. Raises EngineError where the engine is not to be had.
+    Raises EngineError where the engine is not to be had.
     """
-    kind, _ = choose_engine(engine)
-    return SHIPPED_MODEL if kind == "tensorrt" else SHIPPED_INT8_MODEL
+    return choose_engine(engine).kind.shipped_model
 
 
 class Segmenter:

@@ -23,7 +23,7 @@ from launch.actions import (
     TimerAction,
 )
 
-from carla_unet_ros.ros.launch_arguments import boolean, name_topics_after_car
+from carla_unet_ros.ros.launch_arguments import name_topics_after_car, parse_boolean
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "config"
@@ -56,7 +56,7 @@ def simulator(context: LaunchContext) -> list[TimerAction]:
     """
     arguments = context.launch_configurations
     name_topics_after_car(arguments)
-    if boolean("native", arguments["native"]):
+    if parse_boolean("native", arguments["native"]):
         for name, value in NATIVE_PARAMETERS.items():
             arguments[name] = arguments.get(name) or value
         return []

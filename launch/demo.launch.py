@@ -20,11 +20,11 @@ from launch.actions import (
 from launch_ros.actions import Node
 
 from carla_unet_ros.ros.launch_arguments import (
-    boolean,
-    description,
-    given,
+    configure_node,
+    describe_parameter,
     name_topics_after_car,
-    node,
+    parse_arguments,
+    parse_boolean,
 )
 from carla_unet_ros.stand_in.camera_node import Parameters
 from carla_unet_ros.stand_in.drive import Drive
@@ -42,18 +42,18 @@ def follow_the_car(context: LaunchContext) -> None:
 def place_camera(context: LaunchContext) -> None:
     """Tells grid and TF how high the drive's camera sits, which differs from seed to seed."""
     arguments = context.launch_configurations
-    wanted = (boolean(name, arguments.get(name, "false")) for name in ("grid", "rviz"))
+    wanted = (parse_boolean(name, arguments.get(name, "false")) for name in ("grid", "rviz"))
     if arguments.get("camera_height") or arguments.get("source") or not any(wanted):
         return
-    seed = given(Parameters, arguments).get("seed", 0)
+    seed = parse_arguments(Parameters, arguments).get("seed", 0)
     arguments["camera_height"] = f"{Drive(seed=int(str(seed))).camera_height:.3f}"
 
 
 def start(context: LaunchContext) -> list[TimerAction]:
     arguments = context.launch_configurations
     # It is the one that makes the simulation time.
-    nodes = [Node(**node("camera", Parameters, arguments, use_sim_time=False))]
-    if boolean("rviz", arguments["rviz"]):
+    nodes = [Node(**configure_node("camera", Parameters, arguments, use_sim_time=False))]
+    if parse_boolean("rviz", arguments["rviz"]):
         nodes.append(camera_transform(arguments))
     # When all files are read, as in segmentation.launch.py.
     return [TimerAction(period=0.0, actions=nodes)]
@@ -89,7 +89,7 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(
                     parameter.name,
                     default_value="",
-                    description=f"camera_node: {description(parameter)}",
+                    description=f"camera_node: {describe_parameter(parameter)}",
                 )
                 for parameter in Parameters.rows()
             ),

@@ -18,7 +18,12 @@ from launch_ros.actions import Node
 from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.ros.camera_topics import CameraTopics
-from carla_unet_ros.ros.launch_arguments import boolean, description, given, node
+from carla_unet_ros.ros.launch_arguments import (
+    configure_node,
+    describe_parameter,
+    parse_arguments,
+    parse_boolean,
+)
 from carla_unet_ros.ros.parameters import Value
 from carla_unet_ros.segmentation import segmentation_node
 
@@ -38,9 +43,9 @@ NODES = {
 
 def start(context: LaunchContext) -> list[TimerAction]:
     arguments = context.launch_configurations
-    wanted = {name for name in SWITCHES if boolean(name, arguments[name])}
+    wanted = {name for name in SWITCHES if parse_boolean(name, arguments[name])}
     nodes = [
-        Node(**node(name, table, arguments, use_sim_time=True))
+        Node(**configure_node(name, table, arguments, use_sim_time=True))
         for switch, (name, table) in NODES.items()
         if switch in wanted
     ]
@@ -56,7 +61,7 @@ def what_is_shown(arguments: Mapping[str, str]) -> str:
     tables = segmentation_node.Parameters, *(table for _, table in NODES.values())
     values: dict[str, Value] = {}
     for table in tables:
-        values |= given(table, arguments)
+        values |= parse_arguments(table, arguments)
     images = values.get("image_topics")
     image = CameraTopics(str(images[0]) if isinstance(images, list) else "")
     camera = values.get("camera") or image.camera_info.removesuffix("camera_info").rstrip("/")
@@ -108,7 +113,7 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(
                     parameter.name,
                     default_value="",
-                    description=f"{name}_node: {description(parameter)}",
+                    description=f"{name}_node: {describe_parameter(parameter)}",
                 )
                 for name, table in NODES.values()
                 for parameter in table.rows()

@@ -15,7 +15,7 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from launch_ros.actions import Node
 
-from carla_unet_ros.ros.launch_arguments import boolean, description, node
+from carla_unet_ros.ros.launch_arguments import configure_node, describe_parameter, parse_boolean
 from carla_unet_ros.segmentation.segmentation_node import Parameters
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -27,10 +27,10 @@ def start(context: LaunchContext) -> list[TimerAction]:
     arguments = context.launch_configurations
     fixed = {}
     if arguments["use_sim_time"]:
-        fixed["use_sim_time"] = boolean("use_sim_time", arguments["use_sim_time"])
+        fixed["use_sim_time"] = parse_boolean("use_sim_time", arguments["use_sim_time"])
     segmentation = Node(
-        **node("segmentation", Parameters, arguments, **fixed),
-        respawn=boolean("respawn", arguments["respawn"]),
+        **configure_node("segmentation", Parameters, arguments, **fixed),
+        respawn=parse_boolean("respawn", arguments["respawn"]),
         respawn_delay=SECONDS_TO_RESPAWN,
     )
     # When all files are read: where a later one has an error, launch forgets what it has just
@@ -64,7 +64,7 @@ def generate_launch_description() -> LaunchDescription:
             ),
             *(
                 DeclareLaunchArgument(
-                    parameter.name, default_value="", description=description(parameter)
+                    parameter.name, default_value="", description=describe_parameter(parameter)
                 )
                 for parameter in Parameters.rows()
             ),

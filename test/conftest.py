@@ -45,8 +45,18 @@ def small_engine(small_model_path: Path, tmp_path_factory: pytest.TempPathFactor
     return built_engine(target_for(small_model_path), cache, print)
 
 
+@pytest.fixture
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of options are set in boxes as wide as the terminal: here each stays on its line."""
+    monkeypatch.setenv("COLUMNS", "500")
+
+
 def pytest_configure() -> None:
-    """A shell's background job ignores Ctrl-C, and every process it starts would, too."""
+    """What every test, and every process it starts, takes over from this one."""
+    # Nets of tests are so small that torch's threads wait for each other more than they compute,
+    # and tests that run side by side take the cores from each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # A shell's background job ignores Ctrl-C.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

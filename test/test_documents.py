@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from carla_unet_ros.command_line import Configured, parse
 from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.labels import carla_13, carla_label_set
@@ -19,10 +20,10 @@ from carla_unet_ros.segmentation import segmentation_node
 from carla_unet_ros.stand_in import camera_node
 
 ROOT = Path(__file__).parents[1]
+CARD = ROOT / "carla_unet_ros" / "models" / "carla_unet.md"
 # CHANGELOG.md is not among them: it may name what is no longer there.
 DOCUMENTS = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 FOLDERS = r"carla_unet_ros|training|launch|config|docs|benchmarks|typings|test|\.github|\.ci"
-ROOMS = {"demo": ".demo", "build_engine": ".engines"}  # of the commands that are not of training
 NODES = (segmentation_node, camera_node, evaluation_node, ground_grid_node)
 CAMERA = CameraTopics("/carla/ego_vehicle/rgb_front/image")
 
@@ -31,27 +32,63 @@ def text_of(name: str) -> str:
     return (ROOT / "docs" / name).read_text()
 
 
-def commands(start: str) -> list[list[str]]:
-    """Words of every indented line of the documents that begins so, continued lines joined."""
-    joined = "\n".join(path.read_text() for path in DOCUMENTS).replace("\\\n", " ")
-    lines = (line.partition(" #")[0] for line in joined.splitlines() if line.startswith("    "))
-    return [line.split() for line in lines if line.strip().startswith(start)]
+def commands(start: str, *more: Path) -> list[list[str]]:
+    """Words of every indented line of the documents that begins so, continued lines joined.
+
+    The shell's variables, set by such lines before it, are put in.
+    """
+    joined = "\n".join(path.read_text() for path in (*DOCUMENTS, *more)).replace("\\\n", " ")
+    found: list[list[str]] = []
+    variables: dict[str, str] = {}
+    for line in joined.splitlines():
+        if not line.startswith("    "):
+            continue
+        command = line.partition(" #")[0].strip()
+        command = re.sub(r"\$([A-Z])\b", lambda match: variables[match[1]], command)
+        if setting := re.fullmatch(r'([A-Z])="(.*)"', command):
+            variables[setting[1]] = setting[2]
+        elif command.startswith(start):
+            found.append(command.split())
+    return found
 
 
-@pytest.mark.parametrize(
-    "tool",
-    sorted({words[0] for words in commands("carla_unet_") if "/" not in words[0]}),
-)
-def test_commands_and_their_options_exist(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
-    name = tool.removeprefix("carla_unet_")
+def options_of(name: str) -> type[Configured]:
     if name in ("train", "export"):
         pytest.importorskip("torch")
-    folder = ROOMS.get(name, ".training")
-    with pytest.raises(SystemExit):
-        importlib.import_module(f"carla_unet_ros{folder}.{name}").main(["--help"])
-    known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
-    used = {word for words in commands(tool) for word in words if word.startswith("--")}
-    assert used <= known, f"{tool} has no {used - known}"
+    rooms = {"demo": "demo.demo", "build_engine": "engines.build_engine"}
+    rooms["train"] = "training.options"
+    module = rooms.get(name, f"training.{name}")
+    return importlib.import_module(f"carla_unet_ros.{module}").Options
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """(name, what is typed behind it) of our commands, behind torchrun and in the card, too."""
+    typed = "\n".join(" ".join(words) for words in commands("", CARD))
+    return sorted(set(re.findall(r"\bcarla_unet_(?!ros)(\w+) (.*)", typed)))
+
+
+@pytest.mark.parametrize(("name", "words"), command_lines())
+def test_command_lines_are_understood(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is named holds what must be given to train."""
+    monkeypatch.chdir(tmp_path)
+    for config in re.findall(r"--config (\S+)", words):
+        Path(config).parent.mkdir(parents=True)
+        Path(config).write_text("data: [my_town]\ntags: [0.9.16]\n")
+    assert parse(options_of(name), name, words.split())
+
+
+def test_options_named_in_running_text_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as `carla_unet_export --flips`, where what must be given is left out."""
+    text = "\n".join(path.read_text() for path in (*DOCUMENTS, CARD))
+    named = set(re.findall(r"`carla_unet_(\w+) (-[^`]*)`", text))
+    assert len(named) >= 4
+    for name, words in named:
+        with pytest.raises(SystemExit):
+            parse(options_of(name), name, ["--help"])
+        known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
+        assert set(re.findall(r"--[\w-]+", words)) <= known, name
 
 
 def test_launch_files_and_their_arguments_exist() -> None:

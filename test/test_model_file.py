@@ -1,12 +1,15 @@
 """Model files: what is read from a good one, and a sentence for each way to be a bad one."""
 
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.model_file import ModelError, read_model, write_metadata
@@ -27,7 +30,7 @@ def test_metadata_is_replaced_and_foreign_metadata_kept(tiny_model_path: Path) -
     assert sorted(prop.key for prop in proto.metadata_props) == ["author", "carla_unet_ros"]
 
 
-def refused(path: Path, proto: onnx.ModelProto) -> str:
+def refused(path: Path, proto: ModelProto) -> str:
     path.write_bytes(proto.SerializeToString())
     with pytest.raises(ModelError) as error:
         read_model(path)
@@ -56,9 +59,31 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         read_model(path)
 
 
-def test_a_folder_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="Is a directory"):
-        read_model(tmp_path)
+@pytest.mark.parametrize("path", ["/", "/tmp", ".", "", ".."])
+def test_a_folder_is_no_model(path: str) -> None:
+    with pytest.raises(ModelError, match=r"is a folder; set the parameter `model` to an ONNX"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "pipe"])
+def test_a_pipe_or_a_device_is_refused_before_it_is_opened(tmp_path: Path, path: str) -> None:
+    """A pipe that nobody writes to would wait for ever, and /dev/zero has no end."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelError, match=r"is no regular file; set the parameter"):
+        read_model(tmp_path / path)
+
+
+def test_a_file_that_is_larger_than_onnx_allows_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "giant.onnx").touch()
+    os.truncate(tmp_path / "giant.onnx", 2**40)
+    with pytest.raises(ModelError, match="larger than 2 GiB"):
+        read_model(tmp_path / "giant.onnx")
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "with\0nil", "\ud800"])
+def test_a_path_that_cannot_be_one_is_a_sentence(path: str) -> None:
+    with pytest.raises(ModelError, match=r"^model .* cannot be (found|read)"):
+        read_model(path)
 
 
 def test_other_inputs_and_outputs_are_named(tiny_model_path: Path, tmp_path: Path) -> None:
@@ -106,6 +131,32 @@ def test_broken_metadata_is_refused(
     assert message in refused(tmp_path / "x.onnx", proto)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("created", r"\ud800"),
+        ("network_size", [float("inf"), 48]),
+        ("iou", {"Roads": float("nan")}),
+    ],
+)
+def test_metadata_that_could_not_be_published_is_refused(
+    tiny_model_path: Path, tmp_path: Path, key: str, value: object
+) -> None:
+    proto = onnx.load(tiny_model_path)
+    entry = json.loads(proto.metadata_props[0].value)
+    text = json.dumps(entry | {key: value}).replace(r"\\ud800", r"\ud800")
+    proto.metadata_props[0].value = text
+    assert "metadata is unreadable" in refused(tmp_path / "x.onnx", proto)
+
+
+def test_metadata_that_is_nested_without_end_is_refused(
+    tiny_model_path: Path, tmp_path: Path
+) -> None:
+    proto = onnx.load(tiny_model_path)
+    proto.metadata_props[0].value = "[" * 100_000
+    assert "metadata is unreadable" in refused(tmp_path / "x.onnx", proto)
+
+
 def test_metadata_of_another_kind_is_refused(tiny_model_path: Path, tmp_path: Path) -> None:
     proto = onnx.load(tiny_model_path)
     entry = json.loads(proto.metadata_props[0].value)
@@ -126,10 +177,68 @@ def test_a_home_that_nobody_has_is_a_sentence() -> None:
         read_model("~no_such_user/net.onnx")
 
 
-def test_weights_in_other_files_are_refused(tiny_model_path: Path, tmp_path: Path) -> None:
+def outside(name: str = "elsewhere") -> TensorProto:
+    """A tensor of one number, which stands in another file."""
+    tensor = numpy_helper.from_array(np.array([1.0], np.float32), name)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="weights.bin")
+    return tensor
+
+
+def constant_outside() -> NodeProto:
+    return helper.make_node("Constant", [], ["constant"], value=outside())
+
+
+def in_an_initializer(proto: ModelProto) -> None:
+    proto.graph.initializer.append(outside())
+
+
+def in_a_constant(proto: ModelProto) -> None:
+    proto.graph.node.insert(0, constant_outside())
+
+
+def in_a_list_of_tensors(proto: ModelProto) -> None:
+    proto.graph.node[0].attribute.add(name="values").tensors.append(outside())
+
+
+def in_a_sparse_tensor(proto: ModelProto) -> None:
+    proto.graph.sparse_initializer.add().values.CopyFrom(outside())
+
+
+def in_a_subgraph(proto: ModelProto) -> None:
+    branch = helper.make_graph([constant_outside()], "branch", [], [])
+    proto.graph.node[0].attribute.add(name="then_branch").g.CopyFrom(branch)
+
+
+def in_a_function(proto: ModelProto) -> None:
+    proto.functions.add(name="function").node.append(constant_outside())
+
+
+def with_nothing_but_a_place(proto: ModelProto) -> None:
+    """What says that it is inside, and says where outside it is."""
+    in_an_initializer(proto)
+    proto.graph.initializer[-1].data_location = TensorProto.DEFAULT
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        in_an_initializer,
+        in_a_constant,
+        in_a_list_of_tensors,
+        in_a_sparse_tensor,
+        in_a_subgraph,
+        in_a_function,
+        with_nothing_but_a_place,
+    ],
+)
+def test_a_tensor_in_another_file_is_refused_wherever_it_stands(
+    tiny_model_path: Path, tmp_path: Path, put: Callable[[ModelProto], None]
+) -> None:
     proto = onnx.load(tiny_model_path)
-    proto.graph.initializer[0].data_location = TensorProto.EXTERNAL
-    assert "weights in other files" in refused(tmp_path / "x.onnx", proto)
+    put(proto)
+    assert "keeps the tensor 'elsewhere' in another file" in refused(tmp_path / "x.onnx", proto)
 
 
 def test_an_empty_model_is_refused(tmp_path: Path) -> None:

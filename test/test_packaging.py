@@ -166,7 +166,13 @@ def test_the_shipped_model_is_part_of_the_package() -> None:
     from carla_unet_ros.model_file import SHIPPED_MODEL
 
     assert SHIPPED_MODEL.is_file()
-    assert SHIPPED_MODEL.stat().st_size <= 10e6
+    files = sorted(SHIPPED_MODEL.parent.glob("*.onnx"))
+    assert [file.name for file in files] == [
+        "carla_unet.onnx",
+        "carla_unet_fp16.onnx",
+        "carla_unet_int8.onnx",
+    ]
+    assert sum(file.stat().st_size for file in files) <= 25e6
     assert list(SHIPPED_MODEL.parent.glob("*.md")), "the model has no card"
 
 

@@ -6,21 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_model import painted
 
-from carla_unet_ros import segmenter as segmenter_module
-from carla_unet_ros.engines import SIZES_KEPT, EngineError, open_engine
-from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
-from carla_unet_ros.labels import Uint8, carla_13
-from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, read_model
-from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.engines import open_engine
+from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, read_model
+from carla_unet_ros.segmenter import Segmenter, shipped_model
 from carla_unet_ros.stand_in.drive import Drive
-
-
-def painted(labels: Uint8) -> Uint8:
-    """A BGRA frame in palette colours, which the tiny model labels without a mistake."""
-    frame = np.full((*labels.shape, 4), 255, np.uint8)
-    frame[..., :3] = carla_13().palette_bgr[labels]
-    return frame
 
 
 @pytest.fixture
@@ -41,17 +32,6 @@ def test_sizes_may_alternate(segmenter: Segmenter) -> None:
     for height, width in [(4, 6), (6, 4)] * 3:
         labels = np.full((height, width), 7, np.uint8)
         np.testing.assert_array_equal(segmenter.segment(painted(labels)).labels, labels)
-
-
-def test_sizes_without_end_are_not_all_kept(tiny_model_path: Path) -> None:
-    """Each size takes a compiled graph of its own: tens of megabytes with a real net."""
-    engine = OpenVINOEngine(read_model(tiny_model_path))
-    for turn in range(3 * SIZES_KEPT):
-        frame = np.full((16, 16 + turn % (2 * SIZES_KEPT), 4), turn, np.uint8)
-        assert engine.infer(frame)[0].shape == frame.shape[:2]
-    assert engine._request.cache_info().currsize == SIZES_KEPT
-    engine.close()
-    assert engine._request.cache_info().currsize == 0
 
 
 def test_results_belong_to_the_caller(segmenter: Segmenter) -> None:
@@ -96,11 +76,6 @@ def test_engine_says_what_it_is_and_why(tiny_model_path: Path) -> None:
     assert engine.reason in said[-1]
 
 
-def test_unknown_engines_are_refused(tiny_model_path: Path) -> None:
-    with pytest.raises(EngineError, match="'fpga' is unknown; expected one of auto"):
-        open_engine(read_model(tiny_model_path), "fpga")
-
-
 def test_closing_twice_does_no_harm(segmenter: Segmenter) -> None:
     segmenter.close()
     segmenter.close()
@@ -126,14 +101,8 @@ def test_a_signal_after_two_engines_ended_is_handled(tiny_model_path: Path) -> N
     assert (done.returncode, done.stdout) == (0, "handled\n")
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"), [("tensorrt", SHIPPED_MODEL), ("openvino", SHIPPED_INT8_MODEL)]
-)
-def test_each_engine_has_its_form_of_the_shipped_model(
-    monkeypatch: pytest.MonkeyPatch, kind: str, expected: Path
-) -> None:
-    monkeypatch.setattr(segmenter_module, "choose_engine", lambda engine: (kind, engine))
-    assert segmenter_module.shipped_model() == expected
+def test_openvinos_form_of_the_shipped_model_is_int8() -> None:
+    assert shipped_model("openvino") == SHIPPED_INT8_MODEL
 
 
 def test_without_a_model_the_shipped_one_drives() -> None:

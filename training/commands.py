@@ -14,6 +14,7 @@ _EXTRAS = {
     "export": "training",
     "quantize": "training",
     "from_bag": "training",
+    "label": "training",
     "record": "record",
     "evaluate": "ros",
 }
@@ -37,7 +38,7 @@ def _command(tool: str) -> Callable[[], int]:
 
 def train() -> int:
     # OpenMP's threads spin while they wait, on the cores that the loader's workers need. It reads
-    # this once, when torch is imported (`benchmarks/loading.py` measures what it is worth).
+    # this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return _command("train")()
 
@@ -45,5 +46,6 @@ def train() -> int:
 export = _command("export")
 quantize = _command("quantize")
 from_bag = _command("from_bag")
+label = _command("label")
 record = _command("record")
 evaluate = _command("evaluate")

@@ -4,7 +4,6 @@ The model runs through the same Segmenter that drives, at full camera resolution
 scored is what the car would have seen. No torch is needed.
 """
 
-import argparse
 import json
 import math
 import sys
@@ -18,18 +17,41 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from carla_unet_ros.engines import ENGINE_KINDS, EngineError
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.engines import EngineName
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
-from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import (
-    DataError,
     PairFolder,
     PairSource,
     camera_frame,
 )
 from carla_unet_ros.training.data.frame_names import read_list
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Score a model file on frames with per-pixel labels, as it would drive.
+
+    IoU of a class is the pixels that are it and were called it, over the pixels that are it or
+    were called it. Mean IoU is over the classes that occur in the truth.
+    """
+
+    model: Path | None = None  # ONNX file; without, the shipped one
+    data: Path  # folder of pairs, as carla_unet_train takes it
+    tags: str  # CARLA version whose tags the masks hold, such as 0.9.13
+    list: str | None = None  # file of frame names; a bare name is looked for in --data (val.txt)
+    ignore_bottom: int = 0  # rows at the bottom that do not count
+    engine: EngineName = "auto"  # what runs the model
+    json: Path | None = None  # write the figures to this file
+    # folder for frame | truth | prediction | errors, and for the confusion matrix, as PNG; needs
+    # matplotlib
+    pictures: Path | None = None
+    picture_count: int = 12  # how many, evenly spread
+
+    def __post_init__(self) -> None:
+        check_ranges(self, ignore_bottom=(0, math.inf), picture_count=(0, math.inf))
 
 
 @dataclass
@@ -156,33 +178,6 @@ def _table(figures: dict[str, Any]) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "carla_unet_evaluate",
-        description="Score a model file on frames with per-pixel labels, as it would drive.",
-        epilog="IoU of a class is the pixels that are it and were called it, over the pixels that "
-        "are it or were called it. Mean IoU is over the classes that occur in the truth.",
-    )
-    add = parser.add_argument
-    add("--model", type=Path, help="ONNX file (default: the shipped one)")
-    add("--data", type=Path, required=True, help="folder of pairs, as carla_unet_train takes it")
-    add("--tags", required=True, help="CARLA version whose tags the masks hold, such as 0.9.13")
-    add("--list", help="file of frame names; a bare name is looked for in --data (val.txt)")
-    add("--ignore-bottom", type=_count, default=0, metavar="ROWS", help="rows that do not count")
-    add("--engine", choices=ENGINE_KINDS, default="auto")
-    add("--json", type=Path, metavar="OUT", help="write the figures here")
-    add("--pictures", type=Path, metavar="DIR", help="write frame | truth | prediction | errors, "
-        "and the confusion matrix, as PNG (needs matplotlib)")  # fmt: skip
-    add("--picture-count", type=_count, default=12, metavar="N", help="evenly spread (default 12)")
-    return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
-    return int(text)
-
-
 def _names(data: Path, name: str | None) -> list[str] | None:
     if name is None:
         return None
@@ -190,31 +185,25 @@ def _names(data: Path, name: str | None) -> list[str] | None:
     return read_list(inside if inside.is_file() else Path(name))
 
 
+def _evaluate(options: Options) -> None:
+    segmenter = Segmenter(options.model, options.engine)
+    labels, names = segmenter.model.label_set, _names(options.data, options.list)
+    source = PairFolder(options.data, options.tags, labels, names)
+    result = evaluate(segmenter, source, options.ignore_bottom)
+    figures = result.figures() | {
+        "model": segmenter.model.name,
+        "engine": segmenter.engine.name,
+    }
+    print(_table(figures))
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(figures, indent=1))
+    if options.pictures:
+        _write_pictures(segmenter, source, options.pictures, options.picture_count, result)
+
+
 def main(argv: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
-    try:
-        segmenter = Segmenter(arguments.model, arguments.engine)
-        source = PairFolder(
-            arguments.data,
-            arguments.tags,
-            segmenter.model.label_set,
-            _names(arguments.data, arguments.list),
-        )
-        result = evaluate(segmenter, source, arguments.ignore_bottom)
-        figures = result.figures() | {
-            "model": segmenter.model.name,
-            "engine": segmenter.engine.name,
-        }
-        print(_table(figures))
-        if arguments.json:
-            arguments.json.parent.mkdir(parents=True, exist_ok=True)
-            arguments.json.write_text(json.dumps(figures, indent=1))
-        if arguments.pictures:
-            _write_pictures(segmenter, source, arguments.pictures, arguments.picture_count, result)
-    except (DataError, ModelError, EngineError, ValueError, ImportError, OSError) as error:
-        print(f"carla_unet_evaluate: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(Options, "carla_unet_evaluate", _evaluate, argv, (ImportError,))
 
 
 if __name__ == "__main__":

@@ -5,39 +5,38 @@ confidence out, metadata inside. It is checked before it is kept: run by OpenVIN
 torch's own labels on real frames, and its scores are measured through the Segmenter that drives.
 """
 
-import argparse
 import copy
 import datetime
 import logging
 import sys
 import tempfile
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
 
 from carla_unet_ros import __version__
+from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, run_command
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import ModelMetadata, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
-    DataError,
     PairFolder,
     PairSource,
     camera_frame,
     split_names,
 )
 from carla_unet_ros.training.evaluate import evaluate
-from carla_unet_ros.training.net.checkpoints import CheckpointError, TrainedNet, read_trained_net
+from carla_unet_ros.training.net.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.net.folding import fold
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.views import ONE_VIEW, Views
-from carla_unet_ros.training.options import size_argument
 
 if TYPE_CHECKING:
     import onnx
@@ -50,7 +49,34 @@ _FRAMES_COMPARED = 8
 _DRIVE_FRAMES = 40
 
 
-class ExportError(Exception):
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Write a checkpoint as one self-contained ONNX file, checked against torch."""
+
+    # RUN/best.pt; of several, trained one from the other, the mean of their weights is taken
+    checkpoint: tuple[Path, ...]
+    out: Path  # the ONNX file
+    half: bool = False  # fp16, for TensorRT
+    # look at the mirrored frame, too, and take the mean: a little more accurate, twice the
+    # milliseconds
+    flips: bool = False
+    # look at the frame in these smaller sizes, too, and take the mean
+    also: Annotated[tuple[SizeOption, ...], EMPTY] = ()
+    # what frames are resized to; a larger one finds thinner things, slower; without, as trained
+    network_size: SizeOption | None = None
+    # pairs whose held-back part (val.txt) the file is checked and scored on; without, the
+    # procedural drive
+    data: Path | None = None
+    tags: str | None = None  # CARLA version whose tags the masks of --data hold
+
+    def __post_init__(self) -> None:
+        if not self.checkpoint:
+            raise ValueError("--checkpoint names no file")
+        if self.data and not self.tags:
+            raise ValueError(f"--data {self.data} needs --tags, the CARLA version of its masks")
+
+
+class ExportError(InputError):
     """A model that must not be written; the text says why."""
 
 
@@ -175,49 +201,27 @@ def label_difference(graph: FrameGraph, path: Path, source: PairSource) -> float
     return different / pixels
 
 
-def held_back_frames(data: Path | None, tags: str | None, labels: LabelSet) -> PairSource:
+def held_back_frames(data: Path | None, tags: str, labels: LabelSet) -> PairSource:
     """The validation part of a folder, or of the procedural drive where none is named."""
     if data is None:
         return DriveFrames(_DRIVE_FRAMES, labels, first_seed=0)
-    if tags is None:
-        raise DataError(f"--data {data} needs --tags, the CARLA version of its masks")
     return PairFolder(data, tags, labels, split_names(data)[1])
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        "carla_unet_export",
-        description="Write a checkpoint as one self-contained ONNX file, checked against torch.",
-    )
-    add = parser.add_argument
-    add("--checkpoint", type=Path, required=True, nargs="+", help="RUN/best.pt; of several, "
-        "trained one from the other, the mean of their weights is taken")  # fmt: skip
-    add("--out", type=Path, required=True, help="the ONNX file")
-    add("--half", action="store_true", help="fp16, for TensorRT")
-    add("--flips", action="store_true", help="look at the mirrored frame, too, and take the mean: "
-        "a little more accurate, twice the milliseconds")  # fmt: skip
-    add("--also", nargs="+", type=size_argument, default=[], metavar="WIDTHxHEIGHT", help="look "
-        "at the frame in these smaller sizes, too, and take the mean")  # fmt: skip
-    add("--network-size", type=size_argument, metavar="WIDTHxHEIGHT", help="what frames are "
-        "resized to; a larger one finds thinner things, slower (default: as trained)")  # fmt: skip
-    add("--data", type=Path, help="pairs whose held-back part (val.txt) the file is checked and "
-        "scored on (default: the procedural drive)")  # fmt: skip
-    add("--tags", help="CARLA version whose tags the masks of --data hold")
-    arguments = parser.parse_args(argv)
-    try:
-        trained = read_trained_net(*arguments.checkpoint)
-        if arguments.network_size:
-            trained = replace(trained, network_size=arguments.network_size)
-        source = held_back_frames(arguments.data, arguments.tags, trained.label_set)
-        views = Views(tuple(arguments.also), arguments.flips)
-        metadata = export(trained, arguments.out, source, arguments.half, views)
-    except (CheckpointError, DataError, ExportError, ValueError, OSError) as error:
-        print(f"carla_unet_export: {error}", file=sys.stderr)
-        return 1
+def _export(options: Options) -> None:
+    trained = read_trained_net(*options.checkpoint)
+    if options.network_size:
+        trained = replace(trained, network_size=options.network_size)
+    source = held_back_frames(options.data, options.tags or "", trained.label_set)
+    views = Views(options.also, options.flips)
+    metadata = export(trained, options.out, source, options.half, views)
     mean = sum(metadata.iou.values()) / len(metadata.iou)
-    size = arguments.out.stat().st_size / 1e6
-    print(f"{arguments.out}: {size:.1f} MB, mean IoU {mean:.3f} on {metadata.iou_data}")
-    return 0
+    size = options.out.stat().st_size / 1e6
+    print(f"{options.out}: {size:.1f} MB, mean IoU {mean:.3f} on {metadata.iou_data}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run_command(Options, "carla_unet_export", _export, argv)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,15 @@ label/NAME.png (the raw CARLA tag, single channel). A frame is kept only with th
 exactly its stamp. report.json says what was kept, and why the rest was not.
 """
 
-import argparse
 import json
+import math
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tyro.conf import Positional
+
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
 from carla_unet_ros.training.data.bag_pairs import (
     BagError,
@@ -23,8 +26,39 @@ from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.data.splits import split_in_blocks
 from carla_unet_ros.training.data.tag_recognition import TagError, TagFormat, recognise
 
-_RGB_TOPIC = "/carla/ego_vehicle/rgb_front/image"
-_LABEL_TOPIC = "/carla/ego_vehicle/semantic_segmentation_front/image"
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Turn a rosbag2 recording (sqlite3 or MCAP) of a CARLA drive into pairs to train on.
+
+    Frames go to OUT/rgb/NAME.png and their labels to OUT/label/NAME.png. Both cameras must have
+    one size, field of view and pose, as in config/carla_objects.json. Record with: ros2 bag record
+    /carla/ego_vehicle/rgb_front/image /carla/ego_vehicle/semantic_segmentation_front/image
+    """
+
+    bag: Positional[Path]  # folder of the bag, or one .mcap or .db3 file
+    out: Path  # folder for the pairs; must hold none yet
+    # frames: Image or CompressedImage
+    rgb_topic: str = "/carla/ego_vehicle/rgb_front/image"
+    # the semantic camera's images
+    label_topic: str = "/carla/ego_vehicle/semantic_segmentation_front/image"
+    # CARLA version whose tags the labels are (0.9.13, 0.9.16, ...); only needed where the colours
+    # leave it open
+    tags: str | None = None
+    every: int = 1  # keep each N-th pair
+    # and at least this time between pairs; neighbouring frames teach little: 0.5 is a good value
+    min_seconds: float = 0.0
+    # write frames as JPEG of this quality (1..100) instead of PNG: smaller, but not exact
+    jpeg: int | None = None
+    # write train.txt and val.txt, with this share (0..1) of the pairs in val.txt; 0 writes no
+    # lists
+    val_share: float = 0.0
+    val_blocks: int = 3  # runs of frames the validation consists of
+    gap: float = 5.0  # seconds left out on both sides of each run
+
+    def __post_init__(self) -> None:
+        check_ranges(self, every=(1, math.inf), val_blocks=(1, math.inf), jpeg=(1, 100))
+        check_ranges(self, min_seconds=(0, math.inf), val_share=(0, 0.99), gap=(0, math.inf))
 
 
 @dataclass
@@ -64,8 +98,8 @@ class Report:
         return "\n".join(lines)
 
 
-def convert(options: argparse.Namespace) -> Report:
-    """Writes the pairs, lists and report.json; options as `parse` gives them.
+def convert(options: Options) -> Report:
+    """Writes the pairs, lists and report.json.
 
     Raises BagError, TagError, ValueError or OSError where nothing sensible can be written.
     """
@@ -146,7 +180,7 @@ def _write(pairing: Pairing, kind: TagFormat, out: Path, jpeg: int | None, repor
     return True
 
 
-def _split(stamps: list[int], options: argparse.Namespace) -> tuple[list[int], list[int]]:
+def _split(stamps: list[int], options: Options) -> tuple[list[int], list[int]]:
     """Stamps for training and for validation; both empty where no lists are wanted."""
     if not stamps or not options.val_share:
         return [], []
@@ -160,58 +194,17 @@ def _name(stamp: int) -> str:
     return f"{stamp // 10**9:010d}_{stamp % 10**9:09d}"
 
 
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """Options from the command line; exits with a sentence where they cannot be understood."""
-    parser = argparse.ArgumentParser(
-        "carla_unet_from_bag",
-        description="Turn a rosbag2 recording (sqlite3 or MCAP) of a CARLA drive into pairs of "
-        "frames and labels to train on: OUT/rgb/NAME.png and OUT/label/NAME.png.",
-        epilog="Both cameras must have one size, field of view and pose (as in "
-        f"config/carla_objects.json). Record with: ros2 bag record {_RGB_TOPIC} {_LABEL_TOPIC}",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
-    add("bag", type=Path, help="folder of the bag, or one .mcap or .db3 file")
-    add("--out", type=Path, required=True, help="folder for the pairs; must hold none yet")
-    add("--rgb-topic", default=_RGB_TOPIC, help="frames: Image or CompressedImage")
-    add("--label-topic", default=_LABEL_TOPIC, help="the semantic camera's images")
-    add("--tags", help="CARLA version whose tags the labels are (0.9.13, 0.9.16, ...); only "
-        "needed where the colours leave it open")  # fmt: skip
-    add("--every", type=int, default=1, help="keep each N-th pair")
-    add("--min-seconds", type=float, default=0.0, help="and at least this time between pairs; "
-        "neighbouring frames teach little: 0.5 is a good value")  # fmt: skip
-    add("--jpeg", type=int, help="write frames as JPEG of this quality (1..100) instead of PNG: "
-        "smaller, but not exact")  # fmt: skip
-    add("--val-share", type=float, default=0.0, help="write train.txt and val.txt, with this "
-        "share (0..1) of the pairs in val.txt; 0 writes no lists")  # fmt: skip
-    add("--val-blocks", type=int, default=3, help="runs of frames the validation consists of")
-    add("--gap", type=float, default=5.0, help="seconds left out on both sides of each run")
-    options = parser.parse_args(argv)
-    if options.every < 1 or options.min_seconds < 0 or options.val_blocks < 1 or options.gap < 0:
-        parser.error("--every and --val-blocks start at 1, --min-seconds and --gap at 0")
-    if not 0 <= options.val_share < 1:
-        parser.error(f"--val-share {options.val_share}: expected 0 up to below 1")
-    if options.jpeg is not None and not 1 <= options.jpeg <= 100:
-        parser.error(f"--jpeg {options.jpeg}: expected 1 to 100")
-    return options
+def _convert(options: Options) -> None:
+    report = convert(options)
+    print(report.text())
+    if not report.kept:
+        raise BagError(f"no pair was kept of {options.bag}")
+    print(f"next: carla_unet_train --data {options.out} --tags {report.tags} --out runs/mine")
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = parse(argv)
-    try:
-        report = convert(options)
-    except (ValueError, OSError) as error:
-        print(f"carla_unet_from_bag: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"stopped; {options.out} holds a part of the bag", file=sys.stderr)
-        return 130
-    print(report.text())
-    if not report.kept:
-        print(f"carla_unet_from_bag: no pair was kept of {options.bag}", file=sys.stderr)
-        return 1
-    print(f"next: carla_unet_train --data {options.out} --tags {report.tags} --out runs/mine")
-    return 0
+    stopped = "stopped; --out holds a part of the bag"
+    return run_command(Options, "carla_unet_from_bag", _convert, argv, stopped=stopped)
 
 
 if __name__ == "__main__":

@@ -1,92 +1,190 @@
-"""The options of carla_unet_train: one table, from the command line to the checkpoint."""
+"""The options of carla_unet_train, from the command line to config.yaml and the checkpoint."""
 
-import argparse
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from tyro.conf import arg
+
+from carla_unet_ros.command_line import EMPTY, Configured, Size, SizeOption, values_of
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.labels import label_set
+from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
+from carla_unet_ros.training.data.sources import SourceFolder, render_drive
+from carla_unet_ros.training.data.weather import CLEAR, Weather
+from carla_unet_ros.training.net.unet import UNetConfig
+from carla_unet_ros.training.run.devices import Machine
+from carla_unet_ros.training.run.learner import Optimisation
+
+_FREE = {"out", "resume", "workers", "accelerator", "devices", "init"}
+_FREE |= {"data", "validate", "unsplit"}
+"""What may differ between a run and its continuation: it changes no result."""
 
 
-class OptionError(ValueError):
-    """Options that do not fit each other; the text says which and why."""
+class OptionError(InputError):
+    """Options that do not fit each other, or not the run they continue; the text says why."""
 
 
 @dataclass
-class Options:
-    """See `parse` for what each means; sizes are (width, height)."""
+class SourceOptions:
+    """What is learned, and from which frames."""
 
-    data: list[Path]
-    tags: list[str]
-    out: Path
-    validate: list[Path]
-    shares: list[float]
-    drive: int
-    rare: list[str]
-    rare_crops: float
-    rare_paste: float
-    mix: float
-    relight: float
-    labels: str
-    channels: int
-    depth: int
-    stem: int
-    max_channels: int
-    no_skips: bool
-    dropout: float
-    network_size: tuple[int, int]
-    crop: tuple[int, int]
-    epochs: int
-    frames: int
-    batch: int
-    rate: float
-    weight_decay: float
-    class_weight: float
-    dice: float
-    smoothing: float
-    average: float
-    precision: str
-    accelerator: str
-    devices: str
-    workers: int
-    seed: int
-    init: Path | None
-    resume: bool
-
-    # What may differ between a run and its continuation: it changes no result.
-    _FREE = ("out", "resume", "workers", "accelerator", "devices", "init", "data", "validate")
+    # folders of pairs; train.txt and val.txt in a folder name its frames, else the last 15 % are
+    # held back
+    data: tuple[Path, ...]
+    # CARLA version whose tags the masks hold, one for all folders or one each (0.8.x, 0.9.13)
+    tags: tuple[str, ...]
+    # those of --data whose held-back frames are scored after every epoch
+    validate: Annotated[tuple[Path, ...], arg(help_behavior_hint="(default: the first)")] = ()
+    # those of --data that are for training only: all that train.txt names, or all frames; for
+    # labels that are no truth to be scored by
+    unsplit: Annotated[tuple[Path, ...], EMPTY] = ()
+    # how much of an epoch each folder fills, and last the drive
+    shares: Annotated[tuple[float, ...], arg(help_behavior_hint="(default: equal parts)")] = ()
+    drive: int = 0  # frames of the procedural drive to train on, too
+    labels: str = "carla-13"  # label set to learn: carla-13 or a CARLA version
 
     def __post_init__(self) -> None:
+        label_set(self.labels)
         if len(self.tags) == 1:
             self.tags = self.tags * len(self.data)
-        if len(self.tags) != len(self.data):
+        if not self.data or len(self.tags) != len(self.data):
             raise OptionError(f"--tags: {len(self.tags)} given for {len(self.data)} of --data")
         sources = len(self.data) + bool(self.drive)
-        self.shares = self.shares or [1.0] * sources
+        self.shares = self.shares or (1.0,) * sources
         if len(self.shares) != sources or min(self.shares) < 0 or not sum(self.shares):
             raise OptionError(
                 f"--shares: {self.shares}; expected {sources} positive numbers, one for each "
                 "of --data and a last one for --drive where it is given"
             )
-        self.validate = self.validate or self.data[:1]
-        unknown = [folder for folder in self.validate if folder not in self.data]
-        if unknown:
-            raise OptionError(f"--validate {unknown[0]} is not among --data, so has no --tags")
-        if self.frames < self.batch:
-            raise OptionError(f"--frames {self.frames} is less than one --batch of {self.batch}")
+        split = [folder for folder in self.data if folder not in self.unsplit]
+        self.validate = self.validate or tuple(split[:1])
+        if unknown := set(self.unsplit) - set(self.data):
+            raise OptionError(f"--unsplit {unknown.pop()} is not among --data, so has no --tags")
+        if unknown := set(self.validate) - set(split):
+            raise OptionError(
+                f"--validate {unknown.pop()} is not among those of --data that hold frames back"
+            )
+        if not self.validate:
+            raise OptionError("--unsplit names all of --data: nothing is left to validate on")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for a checkpoint."""
-        return {
-            name: str(value) if isinstance(value, Path) else _plain(value)
-            for name, value in asdict(self).items()
-        }
+    def folders(self, out: Path) -> Iterator[SourceFolder]:
+        """Each as it is asked for: the drive, drawn into `out`, takes minutes and comes last."""
+        for path, tags, share in zip(self.data, self.tags, self.shares, strict=False):
+            yield SourceFolder(path, tags, share, path not in self.unsplit, path in self.validate)
+        if self.drive:
+            drawn = render_drive(out / "drive", self.drive)
+            yield SourceFolder(drawn, "0.8.x", self.shares[-1], split=False)
+
+
+@dataclass(frozen=True)
+class AugmentationOptions:
+    """How one street under one sky is made to look like many."""
+
+    crop: SizeOption = Size(512, 384)  # size of the crops trained on
+    # names of classes to show more of, such as Pedestrians Poles TrafficSigns
+    rare: Annotated[tuple[str, ...], EMPTY] = ()
+    rare_crops: float = 0.5  # share of the crops that look for them
+    rare_paste: float = 0.3  # share of the frames they are pasted into
+    # share of the frames that take surfaces or half of the classes of another frame
+    mix: float = 0.3
+    relight: float = 0.3  # share of the frames where each class stands in a light of its own
+    # share of the frames that get a night, fog, a low sun or wet ground drawn into them
+    weather: float = 0.0
+    bonnet: float = 0.0  # share of the frames that get a bonnet over their lower part
+
+    @property
+    def weather_drawn(self) -> Weather:
+        return Weather(self.weather, self.bonnet)
+
+
+@dataclass(frozen=True)
+class NetOptions:
+    """The U-Net."""
+
+    channels: int = 24  # of the first level; the paper has 64
+    depth: int = 5  # how often the picture is halved
+    stem: int = 2  # 2: fold 2x2 pixels into channels first; 1: do not
+    max_channels: int = 128  # where the doubling with depth ends
+    # the skip connections; without, it is the plain encoder-decoder, for comparison
+    skips: bool = True
+    dropout: float = 0.0  # share of the bottleneck silenced in training
+    network_size: SizeOption = Size(576, 448)  # frames are resized to this
+    # start from the weights of this checkpoint or model file, such as the shipped
+    # carla_unet.onnx; it may have fewer channels
+    init: Path | None = None
+
+    def unet(self, classes: int) -> UNetConfig:
+        """Raises ValueError where there is no such net."""
+        names = {field.name for field in fields(UNetConfig)} - {"classes"}
+        return UNetConfig(classes, **{name: getattr(self, name) for name in names})
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """Cross-entropy plus Dice."""
+
+    class_weight: float = 0.5  # 0: all pixels alike, 1: all classes alike
+    dice: float = 1.0  # weight of the soft Dice loss
+    smoothing: float = 0.0  # label smoothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Train the U-Net on folders of CARLA frames with per-pixel labels.
+
+    Layouts: rgb/ + label/, CameraRGB/ + CameraSeg/, CameraRGB/ + CameraMask/; masks hold raw tags
+    or palette colours. A killed run goes on with the same command and --resume. OUT/config.yaml
+    holds the options of a run; --config takes it. Then: carla_unet_export --checkpoint
+    OUT/best.pt --out model.onnx
+    """
+
+    out: Path  # folder of this run
+    resume: bool = False  # go on from OUT/last.pt where there is one
+    sources: SourceOptions
+    augmentation: AugmentationOptions = field(default_factory=AugmentationOptions)
+    net: NetOptions = field(default_factory=NetOptions)
+    loss: LossOptions = field(default_factory=LossOptions)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    machine: Machine = field(default_factory=Machine)
+
+    def __post_init__(self) -> None:
+        """ValueError for classes there are not, and sizes the net cannot halve as often."""
+        labels = label_set(self.sources.labels)
+        labels.ids(self.augmentation.rare)
+        if self.augmentation.weather_drawn != CLEAR and self.sources.labels != "carla-13":
+            raise OptionError(
+                "--weather and --bonnet know the classes of carla-13, not those of "
+                f"{self.sources.labels}"
+            )
+        multiple = self.net.unet(len(labels)).multiple
+        for name, size in (
+            ("--crop", self.augmentation.crop),
+            ("--network-size", self.net.network_size),
+        ):
+            if any(side % multiple for side in size):
+                near = Size(*(max(1, round(side / multiple)) * multiple for side in size))
+                raise OptionError(
+                    f"{name} {size}: this net needs multiples of {multiple}, such as {near}"
+                )
+
+    @property
+    def rare(self) -> RareClasses:
+        asked = self.augmentation
+        ids = label_set(self.sources.labels).ids(asked.rare)
+        return RareClasses(tuple(ids), asked.rare_crops, asked.rare_paste) if ids else NOTHING_RARE
 
     def check_same_run(self, saved: dict[str, Any]) -> None:
         """OptionError that names what differs from the options a run was started with."""
-        now = self.as_dict()
+        # What it did not know yet had no effect, as the defaults have none.
+        sources = SourceOptions(self.sources.data, self.sources.tags)
+        before = values_of(Options(out=self.out, sources=sources)) | _in_todays_words(saved)
+        now = values_of(self)
         changed = [
-            f"{name} was {saved.get(name)}, now {now[name]}"
+            f"{name} was {before[name]}, now {now[name]}"
             for name in now
-            if name not in self._FREE and now[name] != saved.get(name)
+            if name not in _FREE and now[name] != before[name]
         ]
         if changed:
             raise OptionError(
@@ -95,96 +193,10 @@ class Options:
             )
 
 
-def parse(argv: list[str] | None = None) -> Options:
-    """Options from the command line; exits with a sentence where they cannot be understood."""
-    parser = argparse.ArgumentParser(
-        "carla_unet_train",
-        description="Train the U-Net on folders of CARLA frames with per-pixel labels.",
-        epilog="Layouts: rgb/ + label/, CameraRGB/ + CameraSeg/, CameraRGB/ + CameraMask/; masks "
-        "hold raw tags or palette colours. A killed run goes on with the same command and "
-        "--resume. Then: carla_unet_export --checkpoint RUN/best.pt --out model.onnx",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    _data_arguments(parser)
-    _net_arguments(parser)
-    _schedule_arguments(parser)
-    arguments = parser.parse_args(argv)
-    try:
-        return Options(**vars(arguments))
-    except OptionError as error:
-        parser.error(str(error))
-
-
-def _data_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("data")
-    add = group.add_argument
-    add("--data", nargs="+", type=Path, required=True, help="folders of pairs; train.txt and "
-        "val.txt in a folder name its frames, else the last 15%% are held back")  # fmt: skip
-    add("--tags", nargs="+", required=True, help="CARLA version whose tags the masks hold, one "
-        "for all folders or one each: 0.8.x, 0.9.13, 0.9.14-0.9.16, ...")  # fmt: skip
-    add("--out", type=Path, required=True, help="folder of this run")
-    add("--validate", nargs="+", type=Path, default=[], help="those of --data whose val.txt is "
-        "scored after every epoch (default: the first)")  # fmt: skip
-    add("--shares", nargs="+", type=float, default=[], help="how much of an epoch each folder "
-        "fills, and last the drive (default: equal parts)")  # fmt: skip
-    add("--drive", type=int, default=0, help="frames of the procedural drive to train on, too")
-    add("--rare", nargs="*", default=[], metavar="CLASS", help="names of classes to show more of, "
-        "such as Pedestrians Poles TrafficSigns")  # fmt: skip
-    add("--rare-crops", type=float, default=0.5, help="share of the crops that look for them")
-    add("--rare-paste", type=float, default=0.3, help="share of the frames they are pasted into")
-    add("--mix", type=float, default=0.3, help="share of the frames that take surfaces or half of "
-        "the classes of another frame")  # fmt: skip
-    add("--relight", type=float, default=0.3, help="share of the frames where each class stands "
-        "in a light of its own")  # fmt: skip
-    add("--labels", default="carla-13", help="label set to learn: carla-13 or a CARLA version")
-
-
-def _net_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("net")
-    add = group.add_argument
-    add("--channels", type=int, default=24, help="of the first level; the paper has 64")
-    add("--depth", type=int, default=5, help="how often the picture is halved")
-    add("--stem", type=int, default=2, help="2: fold 2x2 pixels into channels first; 1: do not")
-    add("--max-channels", type=int, default=128, help="where the doubling with depth ends")
-    add("--no-skips", action="store_true", help="the plain encoder-decoder, for comparison")
-    add("--dropout", type=float, default=0.0, help="share of the bottleneck silenced in training")
-    add("--network-size", type=size_argument, default="576x448", help="frames are resized to this")
-    add("--init", type=Path, help="start from the weights of this checkpoint or "
-        "model file, such as the shipped carla_unet.onnx; it may have fewer channels")  # fmt: skip
-
-
-def _schedule_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("training")
-    add = group.add_argument
-    add("--epochs", type=int, default=60)
-    add("--frames", type=int, default=1200, help="frames drawn for one epoch")
-    add("--batch", type=int, default=8, help="frames a step, for each process")
-    add("--crop", type=size_argument, default="512x384", help="size of the crops trained on")
-    add("--rate", type=float, default=2e-3, help="highest learning rate of the one-cycle schedule")
-    add("--weight-decay", type=float, default=1e-2)
-    add(
-        "--class-weight", type=float, default=0.5, help="0: all pixels alike, 1: all classes alike"
-    )
-    add("--dice", type=float, default=1.0, help="weight of the soft Dice loss")
-    add("--smoothing", type=float, default=0.0, help="label smoothing")
-    add("--average", type=float, default=0.998, help="decay of the moving average of the weights")
-    add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
-    add("--accelerator", default="auto", help="auto, cpu, cuda")
-    add("--devices", default="auto", help="how many, or auto")
-    add("--workers", type=int, default=2, help="processes that read and augment")
-    add("--seed", type=int, default=0)
-    add("--resume", action="store_true", help="go on from OUT/last.pt where there is one")
-
-
-def size_argument(text: str) -> tuple[int, int]:
-    """WIDTHxHEIGHT on a command line."""
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; expected WIDTHxHEIGHT")
-    return int(width), int(height)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [str(item) if isinstance(item, Path) else item for item in value]
-    return value
+def _in_todays_words(saved: dict[str, Any]) -> dict[str, Any]:
+    """Options of a checkpoint, also of one from before there was config.yaml."""
+    if "no_skips" not in saved:
+        return saved
+    sizes = {name: str(Size(*saved[name])) for name in ("crop", "network_size")}
+    words = saved | sizes | {"skips": not saved["no_skips"]}
+    return {name.replace("_", "-"): value for name, value in words.items()}

@@ -10,20 +10,21 @@ torch is needed. Frames of the training list calibrate, its last fifth is held b
 whether the file may be kept.
 """
 
-import argparse
 import datetime
 import logging
+import math
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carla_unet_ros.engines import EngineError
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model, write_metadata
+from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
@@ -45,8 +46,24 @@ LARGEST_LOSS = 0.01
 _HELD_BACK = 0.2
 
 
-class QuantisationError(Exception):
-    """An int8 file that must not be written; the text says why."""
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Make an int8 model file, if it is good enough."""
+
+    model: Path = SHIPPED_MODEL  # fp32 ONNX file of carla_unet_export
+    data: Path | None = None  # folder of pairs; without, the procedural drive
+    tags: str | None = None  # CARLA version whose tags the masks of --data hold
+    out: Path  # the int8 ONNX file
+    frames: int = 200  # frames to calibrate on
+
+    def __post_init__(self) -> None:
+        if self.data and not self.tags:
+            raise ValueError(f"--data {self.data} needs --tags, the CARLA version of its masks")
+        check_ranges(self, frames=(1, math.inf))
+
+
+class QuantisationError(InputError):
+    """A file that cannot be quantised, or only badly; the text says why."""
 
 
 def quantise(
@@ -135,45 +152,29 @@ def _scored(path: Path, source: PairSource, precision: str) -> Evaluation:
         segmenter.close()
 
 
-def _sources(data: Path | None, tags: str | None, labels: LabelSet) -> tuple[PairSource, ...]:
+def _sources(data: Path | None, tags: str, labels: LabelSet) -> tuple[PairSource, ...]:
     """Frames to calibrate on and frames to judge by: of a folder, or of the procedural drive."""
     if data is None:
         return DriveFrames(200, labels), DriveFrames(40, labels, first_seed=0)
-    if tags is None:
-        raise DataError(f"--data {data} needs --tags, the CARLA version of its masks")
     parts = calibration_split(split_names(data)[0])
     return tuple(PairFolder(data, tags, labels, part) for part in parts)
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        "carla_unet_quantize", description="Make an int8 model file, if it is good enough."
-    )
-    add = parser.add_argument
-    add("--model", type=Path, default=SHIPPED_MODEL, help="fp32 ONNX file of carla_unet_export")
-    add("--data", type=Path, help="folder of pairs (default: the procedural drive)")
-    add("--tags", help="CARLA version whose tags the masks of --data hold")
-    add("--out", type=Path, required=True, help="the int8 ONNX file")
-    add("--frames", type=int, default=200, help="frames to calibrate on (default 200)")
-    arguments = parser.parse_args(argv)
-    try:
-        model = read_model(arguments.model)
-        if model.metadata.precision != "fp32":
-            raise ModelError(f"{model.path} is {model.metadata.precision}; expected fp32")
-        calibration, held_back = _sources(arguments.data, arguments.tags, model.label_set)
-        before, after = quantise(model, calibration, held_back, arguments.out, arguments.frames)
-    except ImportError as error:
-        print(f"carla_unet_quantize: {error}; pip install '.[training]'", file=sys.stderr)
-        return 1
-    except (DataError, ModelError, EngineError, QuantisationError) as error:
-        print(f"carla_unet_quantize: {error}", file=sys.stderr)
-        return 1
+def _quantise(options: Options) -> None:
+    model = read_model(options.model)
+    if model.metadata.precision != "fp32":
+        raise QuantisationError(f"{model.path} is {model.metadata.precision}; expected fp32")
+    calibration, held_back = _sources(options.data, options.tags or "", model.label_set)
+    before, after = quantise(model, calibration, held_back, options.out, options.frames)
     print(
-        f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB, mean IoU "
+        f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, mean IoU "
         f"{after.matrix.mean_iou():.4f}, was {before.matrix.mean_iou():.4f}, on the held-back "
         f"part of {held_back.name}"
     )
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run_command(Options, "carla_unet_quantize", _quantise, argv)
 
 
 if __name__ == "__main__":

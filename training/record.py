@@ -6,19 +6,20 @@ OUT/label/NAME.png, as they come. The same command goes on where an earlier one 
 recording.json says how it was recorded.
 """
 
-import argparse
 import itertools
 import json
+import math
 import re
 import sys
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.labels import LabelSet, carla_label_set
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.recording.carla_drive import (
@@ -34,6 +35,43 @@ _SECONDS_STANDING_STILL = 60.0
 _FRUITLESS_DRIVES = 3
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Record frames with labels from a running CARLA simulator.
+
+    Needs the simulator's Python module, of the simulator's version: pip install carla==0.9.16. No
+    other client may tick meanwhile. Then: carla_unet_train --data OUT
+    """
+
+    out: Path  # folder for the pairs; may hold a part of them
+    # keep whole towns for validation: record those into another --out
+    towns: tuple[str, ...] = ("Town01",)
+    # names of carla.WeatherParameters
+    weathers: tuple[str, ...] = ("ClearNoon", "CloudyNoon", "WetSunset")
+    frames: int = 300  # pairs for each town and weather
+    every: int = 10  # ticks between pairs, at least
+    # the ego vehicle moves at least this far between pairs: waiting at a light teaches nothing
+    min_metres: float = 1.0
+    ticks_per_second: float = 20.0  # of simulated time
+    # write frames as JPEG of this quality (1..100), not as PNG
+    jpeg: int | None = None
+    # CARLA version of the tags, where the simulator's own name tells none
+    tags: str | None = None
+    seed: int = 0  # of streets and traffic
+    host: str = "127.0.0.1"  # of the simulator
+    port: int = 2000  # of the simulator
+    traffic_port: int = 8000  # of the traffic manager
+    timeout: float = 60.0  # seconds to wait for the simulator
+    camera: CameraPlan = field(default_factory=CameraPlan)
+    traffic: TrafficPlan = field(default_factory=TrafficPlan)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, frames=(1, math.inf), every=(1, math.inf), jpeg=(1, 100))
+        # Below, the simulator's physics goes wrong.
+        check_ranges(self, ticks_per_second=(10, math.inf))
+        check_ranges(self.camera, width=(1, math.inf), height=(1, math.inf))
+
+
 class Recorder:
     """A simulator, and the folder its pairs are written to.
 
@@ -41,18 +79,14 @@ class Recorder:
     way, RuntimeError where the simulator does not answer.
     """
 
-    def __init__(self, options: argparse.Namespace, carla: Any) -> None:
+    def __init__(self, options: Options, carla: Any) -> None:
         self._options = options
         self._carla = carla
         self._client = carla.Client(options.host, options.port)
         self._client.set_timeout(options.timeout)
         self._labels = tags_of_server(self._client.get_server_version(), options.tags)
-        self._camera = CameraPlan(
-            options.width, options.height, options.fov, options.x, options.z, options.pitch
-        )
-        self._traffic = TrafficPlan(options.ego, options.vehicles, options.walkers)
         _check_known(carla, self._client, options)
-        _describe(options.out, self._labels, self._camera)
+        _describe(options.out, self._labels, options.camera)
 
     def run(self) -> int:
         """Records what is missing of what is wanted; gives how many pairs were written.
@@ -89,8 +123,8 @@ class Recorder:
                 self._client,
                 world,
                 traffic_manager,
-                self._camera,
-                self._traffic,
+                self._options.camera,
+                self._options.traffic,
                 seed=zlib.crc32(start.encode()) >> 1,
             ) as drive:
                 written = self._record_drive(drive, town, weather, bar)
@@ -156,7 +190,7 @@ def tags_of_server(version: str, named: str | None) -> LabelSet:
         ) from error
 
 
-def _check_known(carla: Any, client: Any, options: argparse.Namespace) -> None:
+def _check_known(carla: Any, client: Any, options: Options) -> None:
     """ValueError that lists what there is for a town or weather there is not."""
     towns = sorted(name.rpartition("/")[2] for name in client.get_available_maps())
     weathers = sorted(
@@ -186,75 +220,22 @@ def _describe(out: Path, labels: LabelSet, camera: CameraPlan) -> None:
     path.write_text(json.dumps(description, indent=2) + "\n")
 
 
-def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """Options from the command line; exits with a sentence where they cannot be understood."""
-    parser = argparse.ArgumentParser(
-        "carla_unet_record",
-        description="Record frames with labels from a running CARLA simulator.",
-        epilog="Needs the simulator's Python module, of the simulator's version: pip install "
-        "carla==0.9.16. No other client may tick meanwhile. Then: carla_unet_train --data OUT",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--out", type=Path, required=True, help="folder for the pairs; may hold a part of them")
-    add("--towns", nargs="+", default=["Town01"], help="keep whole towns for validation: record "
-        "those into another --out")  # fmt: skip
-    add("--weathers", nargs="+", default=["ClearNoon", "CloudyNoon", "WetSunset"],
-        help="names of carla.WeatherParameters")  # fmt: skip
-    add("--frames", type=int, default=300, help="pairs for each town and weather")
-    add("--every", type=int, default=10, help="ticks between pairs, at least")
-    add("--min-metres", type=float, default=1.0, help="the ego vehicle moves at least this far "
-        "between pairs: waiting at a light teaches nothing")  # fmt: skip
-    add("--vehicles", type=int, default=60, help="other vehicles, as far as there is room")
-    add("--walkers", type=int, default=60, help="pedestrians")
-    add("--ego", default=TrafficPlan.ego, help="blueprint of the ego vehicle")
-    add("--width", type=int, default=CameraPlan.width)
-    add("--height", type=int, default=CameraPlan.height)
-    add("--fov", type=float, default=CameraPlan.fov, help="horizontal, degrees")
-    add("--x", type=float, default=CameraPlan.x, help="metres ahead of the vehicle's origin")
-    add("--z", type=float, default=CameraPlan.z, help="metres above it")
-    add("--pitch", type=float, default=CameraPlan.pitch, help="degrees, positive looks down")
-    add("--ticks-per-second", type=float, default=20.0, help="of simulated time")
-    add("--jpeg", type=int, help="write frames as JPEG of this quality (1..100), not as PNG")
-    add("--tags", help="CARLA version of the tags, where the simulator's own name tells none")
-    add("--seed", type=int, default=0)
-    add("--host", default="127.0.0.1")
-    add("--port", type=int, default=2000)
-    add("--traffic-port", type=int, default=8000, help="of the traffic manager")
-    add("--timeout", type=float, default=60.0, help="seconds to wait for the simulator")
-    options = parser.parse_args(argv)
-    for name in ("frames", "every", "width", "height"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} is {getattr(options, name)}; expected at least 1")
-    if options.ticks_per_second < 10:
-        parser.error("--ticks-per-second: the simulator's physics needs at least 10")
-    if options.jpeg is not None and not 1 <= options.jpeg <= 100:
-        parser.error(f"--jpeg {options.jpeg}: expected 1 to 100")
-    return options
-
-
-def main(argv: list[str] | None = None) -> int:
-    options = parse(argv)
+def _record(options: Options) -> None:
     try:
         # By its name: only the machine beside the simulator has it.
         carla = import_module("carla")
     except ImportError as error:
-        print(
-            f"carla_unet_record: the simulator's Python module is missing ({error}); install the "
-            "one of your simulator's version: pip install carla==0.9.16",
-            file=sys.stderr,
-        )
-        return 1
-    try:
-        written = Recorder(options, carla).run()
-    except (RuntimeError, ValueError, OSError) as error:
-        print(f"carla_unet_record: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        raise DriveError(
+            f"the simulator's Python module is missing ({error}); install the one of your "
+            "simulator's version: pip install carla==0.9.16"
+        ) from error
+    written = Recorder(options, carla).run()
     print(f"{written} pairs written to {options.out}; recording.json names their tags")
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    stopped = "stopped; the same command goes on from here"
+    return run_command(Options, "carla_unet_record", _record, argv, (RuntimeError,), stopped)
 
 
 if __name__ == "__main__":

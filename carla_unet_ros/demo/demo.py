@@ -1,26 +1,20 @@
-"""Shows the nodes at work on this machine, without a simulator.
+"""Shows the nodes at work on this machine, without a simulator."""
 
-camera_node draws a drive, segmentation_node segments it, and evaluation_node compares the labels
-with the drive's own truth. They are three processes that talk over DDS, as in the car, in a ROS
-domain of their own. Once a second the demo prints a line of figures from their /diagnostics.
-
-It writes demo.png (camera | segmentation | truth) and demo.mp4 (camera | segmentation).
-"""
-
-import argparse
 import os
 import signal
 import sys
 import tempfile
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from carla_unet_ros.command_line import Configured, parse
 from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
 from carla_unet_ros.demo.recording import Video, write_picture
-from carla_unet_ros.engines import ENGINE_KINDS
+from carla_unet_ros.engines import EngineName
 from carla_unet_ros.model_file import ModelError, read_model
 
 if TYPE_CHECKING:
@@ -32,16 +26,40 @@ _SECONDS_TO_WAIT = 0.1
 _NICENESS = 10
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Shows the nodes at work on this machine, without a simulator.
+
+    camera_node draws a drive, segmentation_node segments it, and evaluation_node compares the
+    labels with the drive's own truth. They are three processes that talk over DDS, as in the car,
+    in a ROS domain of their own. Once a second the demo prints a line of figures from their
+    /diagnostics.
+
+    It writes demo.png (camera | segmentation | truth) and demo.mp4 (camera | segmentation).
+    """
+
+    duration: float = 0.0  # end so many seconds after the first label image; 0: at Ctrl-C
+    model: Path | None = None  # another model than the one that comes with the package
+    engine: EngineName = "auto"  # what runs the model
+    out: Path = Path()  # folder for demo.png and demo.mp4
+    # which drive: 0, 1, 2, ... are downtown, suburb, country in turn
+    seed: int = 4
+    # ROS domain id to run in; without, one that nobody on this machine uses
+    domain: int | None = None
+    # when the command was typed, in seconds since 1970: the demo tells the time since then
+    since: float | None = None
+
+
 class DemoFailed(Exception):
     """The nodes run, but give no result; the text says why."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the demo. Exit status 0 after --duration or Ctrl-C, 1 if something failed."""
-    arguments = _arguments(argv)
+    options = parse(Options, "carla_unet_demo", argv)
     stop = _StopOnSignal()
     try:
-        _run(arguments, stop)
+        _run(options, stop)
     except (ModelError, NodeDied, DemoFailed, OSError) as error:
         print(f"carla_unet_demo: {error}", file=sys.stderr)
         return 1
@@ -64,7 +82,7 @@ class _StopOnSignal:
         self._asked = True
 
 
-def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
+def _run(options: Options, stop: _StopOnSignal) -> None:
     try:
         from carla_unet_ros.demo.view import DemoView
     except ImportError as error:
@@ -72,20 +90,20 @@ def _run(arguments: argparse.Namespace, stop: _StopOnSignal) -> None:
             f"ROS 2 cannot be imported ({error}); install it with pip install '.[ros]', "
             "or source /opt/ros/jazzy/setup.bash"
         ) from error
-    model = read_model(arguments.model).path.absolute() if arguments.model else None
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    domain = arguments.domain or free_domain()
+    model = read_model(options.model).path.absolute() if options.model else None
+    options.out.mkdir(parents=True, exist_ok=True)
+    domain = options.domain or free_domain()
     os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    video = Video(arguments.out / "demo.mp4")
-    picture = arguments.out / "demo.png"
+    video = Video(options.out / "demo.mp4")
+    picture = options.out / "demo.png"
     with tempfile.TemporaryDirectory(prefix="carla_unet_demo_") as logs:
         os.environ["ROS_LOG_DIR"] = logs
         try:
             with NodeProcesses(Path(logs)) as nodes, closing(DemoView(video.add)) as view:
-                _start(nodes, model, arguments.engine, arguments.seed)
+                _start(nodes, model, options.engine, options.seed)
                 _say(f"Started {', '.join(nodes.names)} in ROS domain {domain}; Ctrl-C ends them.")
-                _wait_for_first_label(view, nodes, stop, arguments.since)
-                _show_figures(view, nodes, stop, arguments.duration)
+                _wait_for_first_label(view, nodes, stop, options.since)
+                _show_figures(view, nodes, stop, options.duration)
         finally:
             video.close()
     if view.newest is not None:
@@ -143,51 +161,6 @@ def _take_messages(view: "DemoView", nodes: NodeProcesses) -> None:
     nodes.check()
     if problem := view.problem():
         raise DemoFailed(problem)
-
-
-def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="carla_unet_demo",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add(
-        "--duration",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="end this long after the first label image; 0 (default): at Ctrl-C",
-    )
-    add(
-        "--model",
-        type=Path,
-        metavar="FILE.onnx",
-        help="another model than the one that comes with the package",
-    )
-    add("--engine", choices=ENGINE_KINDS, default="auto", help="what runs the model (auto)")
-    add(
-        "--out",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="where demo.png and demo.mp4 go (the current folder)",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=4,
-        metavar="N",
-        help="which drive: 0, 1, 2, ... are downtown, suburb, country in turn (4, a suburb)",
-    )
-    add(
-        "--domain",
-        type=int,
-        metavar="ID",
-        help="ROS domain id to run in; by default one that nobody on this machine uses",
-    )
-    add("--since", type=float, metavar="EPOCH", help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
 
 
 def _say(line: str) -> None:

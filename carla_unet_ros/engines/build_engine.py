@@ -1,92 +1,82 @@
-"""Builds TensorRT engines ahead of time, so that a node's first frame need not wait for it.
+"""Builds TensorRT engines ahead of time, so that a node's first frame need not wait for it."""
 
-    carla_unet_build_engine --size 800x600 --size 1920x1080
-
-An engine fits one model, one size of frames, one GPU, one driver and one version of TensorRT:
-build on the machine that will run it. The node finds it by itself.
-
-Exit status: 0 done, 1 not possible here; with --dry-run too, which needs no GPU to say so.
-"""
-
-import argparse
-import re
+import math
 import sys
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Annotated
 
-from carla_unet_ros.camera_model import LARGEST_SIDE
-from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine, tensorrt_library
+from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_group
+from tyro.constructors import PrimitiveConstructorSpec
+
+from carla_unet_ros.command_line import Configured, Size, check_ranges, parse_size, run_command
+from carla_unet_ros.engines import KINDS, EngineError, cuda, tensorrt_engine, tensorrt_library
 from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
 from carla_unet_ros.engines.tensorrt_run import load_engine
-from carla_unet_ros.model_file import SHIPPED_MODEL, Model, ModelError, read_model
+from carla_unet_ros.model_file import Model, read_model
 
-Size = tuple[int, int]
+# As one value, so that tyro tells what is wrong with it.
+_Sizes = Annotated[
+    tuple[Size, ...],
+    PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="WIDTHxHEIGHT",
+        instance_from_str=lambda words: tuple(map(parse_size, words)),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda sizes: [str(size) for size in sizes],
+    ),
+]
+_INSTEAD = create_mutex_group(required=False, title="instead of building")
 
-_CAMERA = (800, 600)
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Build TensorRT engines ahead of time, so that a node's first frame need not wait for it.
+
+    carla_unet_build_engine --size 800x600 --size 1920x1080
+
+    An engine fits one model, one size of frames, one GPU, one driver and one version of TensorRT:
+    build on the machine that will run it. The node finds it by itself. Exit status: 0 done, 1 not
+    possible here; with --dry-run too, which needs no GPU to say so.
+    """
+
+    model: Path = KINDS["tensorrt"].shipped_model  # ONNX file
+    # sizes of the cameras' frames; may be given several times
+    size: Annotated[
+        UseAppendAction[tuple[_Sizes, ...]],
+        arg(help_behavior_hint="(default: 800x600)"),
+    ] = ()
+    cache: Path = DEFAULT_FOLDER  # folder of built engines
+    # most GPU memory in MiB that a kernel may use beside its tensors; without, the library's limit
+    workspace: int | None = None
+    # say what would be built, and with what
+    dry_run: Annotated[FlagCreatePairsOff[bool], _INSTEAD] = False
+    # list the engines in the cache
+    list: Annotated[FlagCreatePairsOff[bool], _INSTEAD] = False
+    # remove them all
+    clean: Annotated[FlagCreatePairsOff[bool], _INSTEAD] = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self, workspace=(1, math.inf))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0 done, 1 not possible; the reason goes to stderr."""
-    options = _parser().parse_args(argv)
-    try:
-        if options.list:
-            return _list(options.cache)
-        if options.clean:
-            return _clean(options.cache)
-        model = read_model(options.model)
-        sizes: list[Size] = options.size or [_CAMERA]
-        if options.dry_run:
-            return _describe(model, sizes, options.cache)
-        return _build(model, sizes, options.cache, options.workspace)
-    except (EngineError, ModelError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return run_command(Options, "carla_unet_build_engine", _act, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--model", type=Path, default=SHIPPED_MODEL, help="ONNX file (default: the shipped model)"
-    )
-    parser.add_argument(
-        "--size",
-        type=parse_size,
-        action="append",
-        metavar="WIDTHxHEIGHT",
-        help="size of the camera's frames, once for each size; default 800x600",
-    )
-    parser.add_argument(
-        "--cache", type=Path, help=f"folder of built engines (default: {DEFAULT_FOLDER})"
-    )
-    parser.add_argument(
-        "--workspace",
-        type=_mebibytes,
-        metavar="MIB",
-        help="most GPU memory a kernel may use beside its tensors (default: the library's limit)",
-    )
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--dry-run", action="store_true", help="say what would be built, and with what"
-    )
-    instead.add_argument("--list", action="store_true", help="list the engines in the cache")
-    instead.add_argument("--clean", action="store_true", help="remove them all")
-    return parser
-
-
-def parse_size(text: str) -> Size:
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    size = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(0 < length <= LARGEST_SIDE for length in size):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; expected one like 800x600")
-    return size
-
-
-def _mebibytes(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB; expected one like 1024")
-    return int(text) * 2**20
+def _act(options: Options) -> int:
+    if options.list:
+        return _list(options.cache)
+    if options.clean:
+        return _clean(options.cache)
+    model = read_model(options.model)
+    sizes = list(chain(*options.size)) or [Size(800, 600)]
+    if options.dry_run:
+        return _describe(model, sizes, options.cache)
+    return _build(model, sizes, options.cache, options.workspace and options.workspace * 2**20)
 
 
 def _build(model: Model, sizes: list[Size], folder: Path | None, workspace: int | None) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
-from carla_unet_ros.engines import Log
+from carla_unet_ros.engines.engine import Log
 from carla_unet_ros.engines.tensorrt_library import tensorrt_module
 
 if TYPE_CHECKING:

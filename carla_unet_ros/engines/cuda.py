@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
-from carla_unet_ros.engines import EngineError
+from carla_unet_ros.engines.engine import EngineError
 from carla_unet_ros.labels import Uint8
 
 if TYPE_CHECKING:

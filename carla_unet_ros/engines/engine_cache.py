@@ -1,9 +1,8 @@
 """Built engines on disk, of which only what this user built, unaltered, is ever loaded.
 
 An engine file is code: whoever can change it runs as this process. So the folder is the user's
-alone (0700), and an entry is two files that must agree: the content, and a sidecar in JSON with
-the parts of the key in clear and the content's sha256. What is missing, truncated, altered or of
-another key is built again, never loaded.
+alone (0700), and an entry is two files that must agree (cache_entry.py). What is missing,
+truncated, altered or of another key is built again, never loaded.
 
 One lock per folder makes builders wait for each other: two at once would do the work twice, and
 spoil each other's timing of kernels.
@@ -11,60 +10,30 @@ spoil each other's timing of kernels.
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import os
-import re
+import stat
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from carla_unet_ros.engines import EngineError, Log
-from carla_unet_ros.engines.private_files import (
-    UntrustedError,
-    make_private,
-    read_private,
-    write_private,
+from carla_unet_ros.engines.cache_entry import (
+    UNFINISHED,
+    Entry,
+    Key,
+    find_entries,
+    find_files,
+    read_entry,
+    write_entry,
 )
+from carla_unet_ros.engines.engine import EngineError, Log
+from carla_unet_ros.engines.private_files import UntrustedError, make_private
 
 DEFAULT_FOLDER = Path("~/.cache/carla_unet_ros")
 
-_LOCK = "lock"
+# No plainer name: what is in a folder tells whether it is a cache.
+_LOCK = "carla_unet_ros.lock"
 _WAIT_SECONDS = 0.1
 _WAITS_BETWEEN_LINES = 40
-_OURS = re.compile(r"((engine|timing|kernels)-[0-9a-f]{64})\.(bin|json)(\.tmp)?")
-
-
-@dataclass(frozen=True)
-class Key:
-    """What an entry was made from: where any of it differs, the entry is not used.
-
-    kind:  "engine"; "timing" for what earlier builds learnt of the GPU's kernels; "kernels" for
-           those that an engine was completed with on the GPU
-    parts: name -> value, in clear
-    """
-
-    kind: str
-    parts: Mapping[str, str]
-
-    @property
-    def stem(self) -> str:
-        """The name of the entry's files: the kind, and sha256 of the parts."""
-        text = json.dumps(dict(self.parts), sort_keys=True)
-        return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-class Entry(NamedTuple):
-    """An entry found in a folder. fault: why it will not be used; empty where it will."""
-
-    stem: str
-    parts: Mapping[str, str]
-    created: str
-    nbytes: int
-    fault: str
 
 
 class EngineCache:
@@ -75,14 +44,16 @@ class EngineCache:
     """
 
     def __init__(self, folder: Path | None, log: Log) -> None:
-        """Raises EngineError where other users can write the folder."""
-        self.folder = (folder or DEFAULT_FOLDER).expanduser()
+        """Raises EngineError where other users can write the folder, or it is no cache."""
+        self.folder = _expanded(folder)
         self._log = log
         self._told: set[str] = set()
         self._is_locked = False
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_is_cache(self.folder)
             changed = make_private(self.folder)
+            self._clear_unfinished()
         except UntrustedError as error:
             raise EngineError(
                 f"engine cache {error}: whoever writes there could run code in this process; set "
@@ -100,7 +71,7 @@ class EngineCache:
         if not any(os.path.lexists(self.folder / f"{key.stem}{end}") for end in (".bin", ".json")):
             return None
         try:
-            return _verified(self.folder, key.stem)[1]
+            return read_entry(self.folder, key)
         except UntrustedError as fault:
             self._tell(f"{key.kind} in {self.folder} is not used and built again: {fault}")
             return None
@@ -117,23 +88,11 @@ class EngineCache:
             yield
 
     def write(self, key: Key, content: bytes) -> None:
-        """Adds or replaces an entry; nothing happens where the lock could not be had.
-
-        A process killed at any moment of this leaves the old entry, the new one, or one whose
-        files do not agree.
-        """
+        """Adds or replaces an entry; nothing happens where the lock could not be had."""
         if not self._is_locked:
             return
-        sidecar = {
-            "kind": key.kind,
-            "key": dict(key.parts),
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
         try:
-            write_private(self.folder / f"{key.stem}.bin", content)
-            text = json.dumps(sidecar, indent=2) + "\n"
-            write_private(self.folder / f"{key.stem}.json", text.encode())
+            write_entry(self.folder, key, content)
         except OSError as error:
             where = f"{self.folder} cannot be written ({error.strerror})"
             self._tell(f"{key.kind} is not kept, and built at every start: {where}")
@@ -141,14 +100,14 @@ class EngineCache:
     def clean(self) -> tuple[int, int]:
         """Removes every entry, and no other file; returns how many files and bytes.
 
-        Raises EngineError where the folder cannot be written.
+        Raises EngineError where one cannot be removed.
         """
         with self.lock():
             try:
-                return self._remove(every=True) if self._is_locked else (0, 0)
+                return _remove(find_files(self.folder)) if self._is_locked else (0, 0)
             except OSError as error:
                 raise EngineError(
-                    f"engine cache {self.folder} cannot be written ({error.strerror})"
+                    f"{error.filename} of the engine cache cannot be removed ({error.strerror})"
                 ) from error
 
     def _tell(self, sentence: str) -> None:
@@ -158,13 +117,16 @@ class EngineCache:
             self._log(sentence)
 
     def _take_lock(self, stack: contextlib.ExitStack) -> None:
+        self._wait_for(self._open_lock(stack))
+        self._remove_unfinished()
+        self._is_locked = True
+        stack.callback(setattr, self, "_is_locked", False)
+
+    def _open_lock(self, stack: contextlib.ExitStack) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(self.folder / _LOCK, flags, 0o600)
         stack.callback(os.close, descriptor)
-        self._wait_for(descriptor)
-        self._remove(every=False)
-        self._is_locked = True
-        stack.callback(setattr, self, "_is_locked", False)
+        return descriptor
 
     def _wait_for(self, descriptor: int) -> None:
         """Asks again and again: a call that waits in the kernel could not be broken off.
@@ -183,14 +145,19 @@ class EngineCache:
             time.sleep(_WAIT_SECONDS)
             waits += 1
 
-    def _remove(self, every: bool) -> tuple[int, int]:
-        """Files of ours: all, or those that a killed builder left unfinished."""
-        removed = []
-        for path in sorted(self.folder.iterdir()):
-            if _OURS.fullmatch(path.name) and (every or path.suffix == ".tmp"):
-                removed.append(path.lstat().st_size)
-                path.unlink()
-        return len(removed), sum(removed)
+    def _clear_unfinished(self) -> None:
+        """Where every engine is found in the cache, nobody takes the lock, which clears it too."""
+        if not _unfinished(self.folder):
+            return
+        # A builder at work holds the lock, and what it has not finished is no rubbish.
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            fcntl.flock(self._open_lock(stack), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._remove_unfinished()
+
+    def _remove_unfinished(self) -> None:
+        """What killed builders left; only to be called under the lock."""
+        with contextlib.suppress(OSError):
+            _remove(_unfinished(self.folder))
 
 
 def entries(folder: Path | None) -> list[Entry]:
@@ -198,43 +165,46 @@ def entries(folder: Path | None) -> list[Entry]:
 
     Raises EngineError where the folder is there and cannot be read.
     """
-    folder = (folder or DEFAULT_FOLDER).expanduser()
+    folder = _expanded(folder)
     try:
-        names = [path.name for path in folder.iterdir()]
+        found = find_entries(folder)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise EngineError(f"engine cache {folder} cannot be read ({error.strerror})") from error
-    matches = map(_OURS.fullmatch, names)
-    stems = {match[1] for match in matches if match and not match[4]}
-    found = [_entry(folder, stem) for stem in stems]
     return sorted(found, key=lambda entry: (entry.created, entry.stem), reverse=True)
 
 
-def _entry(folder: Path, stem: str) -> Entry:
+def _expanded(folder: Path | None) -> Path:
     try:
-        sidecar, content = _verified(folder, stem)
-    except UntrustedError as fault:
-        return Entry(stem, {}, "", 0, str(fault))
-    return Entry(stem, sidecar["key"], sidecar["created"], len(content), "")
+        return (folder or DEFAULT_FOLDER).expanduser()
+    except RuntimeError as error:  # ~somebody who has no home
+        raise EngineError(f"engine cache {folder} cannot be found: {error}") from error
 
 
-def _verified(folder: Path, stem: str) -> tuple[dict, bytes]:
-    """Sidecar and content of an entry. Raises UntrustedError where anything is wrong with it."""
-    sidecar = _parsed(read_private(folder / f"{stem}.json"), stem)
-    content = read_private(folder / f"{stem}.bin")
-    if hashlib.sha256(content).hexdigest() != sidecar["sha256"]:
-        raise UntrustedError(f"{stem}.bin is truncated or altered (sha256 differs)")
-    return sidecar, content
+def _check_is_cache(folder: Path) -> None:
+    """A folder that serves others, /tmp for one, must not be closed to them by mistake."""
+    names = {path.name for path in folder.iterdir()}
+    if names and _LOCK not in names and not find_files(folder):
+        raise EngineError(
+            f"engine cache {folder} is in use for something else ({min(names)!r} is in it), and "
+            "would be closed to other users; set engine_cache to an empty folder, or to one that "
+            "is not there yet"
+        )
 
 
-def _parsed(text: bytes, stem: str) -> dict:
-    try:
-        sidecar = json.loads(text)
-        found = Key(sidecar["kind"], sidecar["key"]).stem
-        complete = isinstance(sidecar["sha256"], str) and isinstance(sidecar["created"], str)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UntrustedError(f"{stem}.json cannot be read ({error!r})") from error
-    if found != stem or not complete:
-        raise UntrustedError(f"{stem}.json is the sidecar of something else")
-    return sidecar
+def _unfinished(folder: Path) -> list[Path]:
+    return [path for path in find_files(folder) if path.suffix == UNFINISHED]
+
+
+def _remove(paths: Iterable[Path]) -> tuple[int, int]:
+    """Removes files, and folders that are empty; returns how many, and their bytes."""
+    removed = []
+    for path in paths:
+        status = path.lstat()
+        if stat.S_ISDIR(status.st_mode):
+            path.rmdir()
+        else:
+            path.unlink()
+        removed.append(status.st_size)
+    return len(removed), sum(removed)

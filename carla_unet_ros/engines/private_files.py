@@ -27,6 +27,8 @@ def make_private(folder: Path) -> str:
     if status.st_uid != os.geteuid():
         raise UntrustedError(f"{folder} belongs to another user (id {status.st_uid})")
     mode = stat.S_IMODE(status.st_mode)
+    if mode & stat.S_ISVTX:
+        raise UntrustedError(f"{folder} is shared by all users ({mode:04o})")
     if not mode & _OTHERS:
         return ""
     try:
@@ -41,26 +43,30 @@ def make_private(folder: Path) -> str:
     return f"{folder} was open to other users ({mode:04o}); now it is 0700"
 
 
-def read_private(path: Path) -> bytes:
-    """Raises UntrustedError where the file cannot be read or another user could change it."""
+def read_private(path: Path, largest: int) -> bytes:
+    """The content of a file of at most `largest` bytes.
+
+    Raises UntrustedError where it cannot be read, is larger, or another user could change it.
+    """
     try:
-        # No symbolic link is followed: what it points to may be another user's.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(path, "rb", opener=_open_without_trust) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UntrustedError(f"{path.name} is no regular file")
+            if status.st_uid != os.geteuid() or status.st_mode & _OTHERS_WRITE:
+                raise UntrustedError(f"{path.name} can be changed by another user")
+            if status.st_size > largest:
+                raise UntrustedError(f"{path.name} is larger than {largest} bytes")
+            return file.read(status.st_size)
     except OSError as error:
         raise UntrustedError(f"{path.name}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UntrustedError(f"{path.name} is no regular file")
-        if status.st_uid != os.geteuid() or status.st_mode & _OTHERS_WRITE:
-            raise UntrustedError(f"{path.name} can be changed by another user")
-        return file.read()
 
 
 def write_private(path: Path, content: bytes) -> None:
     """Writes a file (0600) that is there whole or not at all, also after a loss of power.
 
-    A process killed in the middle leaves `<name>.tmp`. Raises OSError.
+    An empty folder in its place gives way. A process killed in the middle leaves `<name>.tmp`.
+    Raises OSError.
     """
     temporary = path.with_name(path.name + ".tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -69,11 +75,18 @@ def write_private(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     _sync(path.parent)
+
+
+def _open_without_trust(path: str, flags: int) -> int:
+    """Follows no symbolic link, which may lead to another user's; waits for no pipe's writer."""
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _sync(folder: Path) -> None:

@@ -5,15 +5,16 @@ and no option here changes it. Height and width, dynamic in the file, are fixed 
 that the library plans memory and kernels for exactly these frames.
 """
 
-import hashlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from carla_unet_ros.engines import EngineError, Log
 from carla_unet_ros.engines.build_progress import Progress, build_with_progress, monitor
+from carla_unet_ros.engines.cache_entry import Key
 from carla_unet_ros.engines.cuda import Device
-from carla_unet_ros.engines.engine_cache import EngineCache, Key
+from carla_unet_ros.engines.engine import EngineError, Log
+from carla_unet_ros.engines.engine_cache import EngineCache
+from carla_unet_ros.engines.model_checks import read_unchanged
 from carla_unet_ros.engines.tensorrt_library import library, tensorrt_module
 from carla_unet_ros.model_file import Model
 
@@ -153,9 +154,7 @@ def _parse(model: Model) -> _Parsed:
     """Raises EngineError where the library refuses the model or reads another contract in it."""
     trt, lines = tensorrt_module(), library().lines
     lines.clear()
-    content = model.path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != model.sha256:
-        raise EngineError(f"model {model.path} was changed since it was read; start again")
+    content = read_unchanged(model)
     try:
         builder = trt.Builder(library().logger)
     except TypeError as error:

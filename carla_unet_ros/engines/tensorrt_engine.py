@@ -5,20 +5,17 @@ it, so that cameras of several sizes can share this. Importing this module needs
 TensorRT nor a GPU; ask `missing` before opening it.
 """
 
-import time
 from pathlib import Path
-from typing import NamedTuple
 
-from carla_unet_ros.engines import SIZES_KEPT, EngineError, Log, cuda, tensorrt_library
+from carla_unet_ros.engines import cuda, tensorrt_library
 from carla_unet_ros.engines.build_progress import Progress, build_with_progress
+from carla_unet_ros.engines.engine import EngineError, Log
 from carla_unet_ros.engines.engine_cache import EngineCache
+from carla_unet_ros.engines.size_cache import SizeCache
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
 from carla_unet_ros.engines.tensorrt_run import FrameRun, LoadedEngine, load_engine
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
-
-SECONDS_TO_RETRY = 60
-"""After an engine could not be had: GPU memory, for one, may be free again by then."""
 
 _WITHOUT_GRAPH = " (no CUDA graph)"
 
@@ -60,13 +57,6 @@ def opened(target: Target, loaded: LoadedEngine, cache: EngineCache, log: Log) -
     return run
 
 
-class _Refusal(NamedTuple):
-    """Why there is no engine for a size, and until when nothing is tried (monotonic, s)."""
-
-    reason: str
-    until: float
-
-
 class TensorRTEngine:
     """See `carla_unet_ros.engines.Engine`."""
 
@@ -77,48 +67,19 @@ class TensorRTEngine:
         self._log = log
         self._cache = EngineCache(cache, log)
         self._device = cuda.device()
-        self._runs: dict[tuple[int, int], FrameRun] = {}
-        self._refusals: dict[tuple[int, int], _Refusal] = {}
+        self._runs: SizeCache[FrameRun] = SizeCache(log)
         library = tensorrt_library.library()
         self.name = f"{library} {self._device.name} {model.metadata.precision}"
 
     def prepare(self, height: int, width: int) -> None:
-        self._run(height, width)
+        self._runs.get(height, width, self._open)
 
     def infer(self, frame: Uint8) -> tuple[Uint8, Uint8]:
         height, width, _ = frame.shape
-        return self._run(height, width).run(frame)
+        return self._runs.get(height, width, self._open).run(frame)
 
     def close(self) -> None:
-        while self._runs:
-            self._runs.popitem()[1].close()
-
-    def _run(self, height: int, width: int) -> FrameRun:
-        run = self._runs.pop((height, width), None)
-        if run is None:
-            if len(self._runs) == SIZES_KEPT:
-                self._free_longest_unused()
-            run = self._open_once(height, width)
-        # The last of the dictionary is the one used last.
-        self._runs[height, width] = run
-        return run
-
-    def _free_longest_unused(self) -> None:
-        height, width = next(iter(self._runs))
-        self._log(f"frames came in more than {SIZES_KEPT} sizes; freeing {width}x{height}")
-        self._runs.pop((height, width)).close()
-
-    def _open_once(self, height: int, width: int) -> FrameRun:
-        """An engine that could not be had is not built again, in minutes, for the next frame."""
-        refusal = self._refusals.get((height, width))
-        if refusal is not None and time.monotonic() < refusal.until:
-            raise EngineError(refusal.reason)
-        try:
-            return self._open(height, width)
-        except EngineError as error:
-            reason = f"{error} (tried again in {SECONDS_TO_RETRY} s at the earliest)"
-            self._refusals[height, width] = _Refusal(reason, time.monotonic() + SECONDS_TO_RETRY)
-            raise
+        self._runs.close()
 
     def _open(self, height: int, width: int) -> FrameRun:
         target = Target(self._model, (width, height), self._device)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from carla_unet_ros.engines import EngineError
+from carla_unet_ros.engines.engine import EngineError
 
 if TYPE_CHECKING:
     import tensorrt

@@ -9,8 +9,9 @@ does. Memory, stream and context are made once, for all frames of the size.
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from carla_unet_ros.engines import EngineError
 from carla_unet_ros.engines.cuda import DeviceMemory, Graph, PinnedMemory, Stream
+from carla_unet_ros.engines.engine import EngineError
+from carla_unet_ros.engines.model_checks import check_outputs
 from carla_unet_ros.engines.tensorrt_library import RunContext, library, tensorrt_module
 from carla_unet_ros.labels import Uint8
 
@@ -186,25 +187,28 @@ def _context(
         raise library().error(f"{library()} cannot prepare the engine to run (GPU memory?)")
     if not context.set_input_shape("frame", (height, width, 4)):
         raise library().error(f"the engine does not take {width}x{height} frames")
-    for tensor in ("labels", "confidence"):
-        found = context.get_tensor_shape(tensor)
-        shape = [found[index] for index in range(len(found))]
-        if shape != [height, width]:
-            raise EngineError(f"the engine's {tensor} are {shape}; expected {[height, width]}")
+    outputs = {name: _output(engine, context, name) for name in ("labels", "confidence")}
+    check_outputs("the TensorRT engine", outputs, height, width)
     return prepared
+
+
+def _output(
+    engine: "tensorrt.ICudaEngine", context: "tensorrt.IExecutionContext", name: str
+) -> str:
+    """Type and shape, "uint8 [48, 64]"."""
+    shape = context.get_tensor_shape(name)
+    sizes = [shape[index] for index in range(len(shape))]
+    return f"{engine.get_tensor_dtype(name).name.lower()} {sizes}"
 
 
 def _check_contract(engine: "tensorrt.ICudaEngine") -> None:
     trt = tensorrt_module()
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-    types = {engine.get_tensor_dtype(name).name for name in names}
-    if (
-        inputs != ["frame"]
-        or set(names) != {"frame", "labels", "confidence"}
-        or types != {"UINT8"}
-    ):
+    is_named_right = inputs == ["frame"] and set(names) == {"frame", "labels", "confidence"}
+    if not is_named_right or engine.get_tensor_dtype("frame").name != "UINT8":
+        types = [f"{name} of {engine.get_tensor_dtype(name).name}" for name in names]
         raise EngineError(
-            f"the engine has the tensors {names} of type {', '.join(sorted(types))}, of which "
-            f"{inputs} are inputs; expected UINT8 frame, labels, confidence, frame the input"
+            f"the engine has the tensors {', '.join(types)}, of which {inputs} are inputs; "
+            "expected UINT8 frame, labels, confidence, of which frame is the input"
         )

@@ -192,7 +192,7 @@ class GroundGridNode(Node):
         return _message(cells, self._extent, message.header, self._values.vehicle_frame)
 
     def _table_of(self, camera_frame: str) -> GroundGrid:
-        """The table of the camera as it is calibrated and mounted now, made anew on a change."""
+        """The table for the camera's calibration and pose; computed again when they change."""
         calibration = _calibration(self._newest_camera_info(), self._values.camera_fov)
         ignored = self._values.ignored_bottom_rows
         pose = self._mounting.pose(camera_frame)

@@ -124,7 +124,7 @@ class LabelSet:
 
     @staticmethod
     def from_data(data: Any) -> "LabelSet":
-        """The same from JSON that was read already."""
+        """The same for JSON that was read before."""
         try:
             classes = tuple(
                 LabelClass(_whole(entry["id"]), _name(entry["name"]), _colour(entry["rgb"]))

@@ -30,7 +30,7 @@ from carla_unet_ros.labels import (
     carla_label_set,
     mapping,
 )
-from carla_unet_ros.labels.json_text import read_json
+from carla_unet_ros.labels.json_text import read_json, shortened
 
 UNKNOWN = LabelClass(IGNORE, "Unknown", (255, 255, 255))
 """The class of pixels whose confidence is below `min_confidence`; white, as in `palette_bgr`."""
@@ -56,7 +56,8 @@ class Legend:
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
-            raise ValueError(f"min_confidence is {self.min_confidence}; expected 0 to 1")
+            found = shortened(self.min_confidence)
+            raise ValueError(f"min_confidence is {found}; expected 0 to 1")
 
     @property
     def unknown(self) -> LabelClass | None:
@@ -74,7 +75,7 @@ class Legend:
             None if self.labels == self.model_labels else mapping(self.model_labels, self.labels)
         )
 
-    def published(self, labels: Uint8) -> Uint8:
+    def to_published(self, labels: Uint8) -> Uint8:
         """The model's class ids uint8 [H, W] -> published ids; the same array where equal."""
         if self._lookup is None:
             return labels
@@ -105,7 +106,7 @@ class Legend:
             raise ValueError(f"legend lacks {error}") from error
         least = data.get("min_confidence", 0.0)
         if not isinstance(least, int | float):
-            raise ValueError(f"legend has min_confidence {least!r}; expected a number, 0 to 1")
+            raise ValueError(f"min_confidence is {shortened(least)}; expected a number, 0 to 1")
         return Legend(labels, model_labels, model, engine, least)
 
 

@@ -2,7 +2,7 @@
 
 A frame is megabytes, freed and asked for again twenty times a second. The C library hands such
 memory back to the kernel at once, which then clears and maps every page anew: most of what it
-costs to take a frame from the middleware (`benchmarks/node_overhead.py --return-memory`).
+costs to take a frame from the middleware (`python -m benchmarks.node.overhead`).
 """
 
 import ctypes

@@ -14,8 +14,8 @@ from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, Value
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def description(parameter: NodeParameter[Any]) -> str:
-    """What `ros2 launch --show-args` says of a parameter."""
+def describe_parameter(parameter: NodeParameter[Any]) -> str:
+    """The text that `ros2 launch --show-args` prints for a parameter."""
     text = parameter.description
     if parameter.choices:
         text += f"; one of {', '.join(parameter.choices)}"
@@ -24,8 +24,8 @@ def description(parameter: NodeParameter[Any]) -> str:
     return f"{text}. Left empty: as in params_file, else {_shown(parameter.default)}"
 
 
-def given(table: type[ParameterTable], texts: Mapping[str, str]) -> dict[str, Value]:
-    """The parameters whose arguments are not empty, typed as the node declares them.
+def parse_arguments(table: type[ParameterTable], texts: Mapping[str, str]) -> dict[str, Value]:
+    """The parameters whose arguments are not empty, in the types that the node declares.
 
     texts: the arguments by name; names of no parameter are ignored
 
@@ -39,7 +39,7 @@ def given(table: type[ParameterTable], texts: Mapping[str, str]) -> dict[str, Va
     return values
 
 
-def node(
+def configure_node(
     name: str, table: type[ParameterTable], texts: Mapping[str, str], **fixed: Value
 ) -> dict[str, Any]:
     """The keyword arguments of launch_ros's Node that start <name>_node of this package.
@@ -47,7 +47,7 @@ def node(
     texts: the arguments by name; params_file may be one of them
     fixed: parameters that override params_file; arguments override them
 
-    ValueError as in `given`, and where params_file does not exist.
+    ValueError as in `parse_arguments`, and where params_file does not exist.
     """
     files = []
     if texts.get("params_file"):
@@ -62,7 +62,7 @@ def node(
         # Needed even where it is empty: without a namespace launch writes the parameters for any
         # node, and a section of params_file for this node would override them.
         "namespace": texts.get("namespace", ""),
-        "parameters": [*files, fixed | given(table, texts)],
+        "parameters": [*files, fixed | parse_arguments(table, texts)],
         "output": "screen",
     }
 
@@ -85,7 +85,7 @@ def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
         arguments[name] = arguments.get(name) or value
 
 
-def boolean(name: str, text: str) -> bool:
+def parse_boolean(name: str, text: str) -> bool:
     """The value of true, false, 1 or 0, in capitals or not. ValueError for any other text."""
     try:
         return _BOOLEANS[text.strip().lower()]
@@ -109,7 +109,7 @@ def _value(parameter: NodeParameter[Any], text: str) -> Value:
 def _typed(parameter: NodeParameter[Any], text: str) -> Value:
     default = parameter.default
     if isinstance(default, bool):
-        return boolean(parameter.name, text)
+        return parse_boolean(parameter.name, text)
     if isinstance(default, list):
         entries = text.removeprefix("[").removesuffix("]").split(",")
         return [entry.strip().strip("'\"") for entry in entries]

@@ -3,23 +3,27 @@
     <image topic>         sensor_msgs/Image, or CompressedImage where the name says so, keep last 1
     <camera>/camera_info  sensor_msgs/CameraInfo
 
-The queue holds one frame: one that comes while another waits in it takes that one's place.
+The middleware's queue holds one frame: a newer one replaces the one in it, so what comes out is
+never older than it need be.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.event_handler import (
     QoSRequestedIncompatibleQoSInfo,
     QoSSubscriptionMatchedInfo,
     SubscriptionEventCallbacks,
 )
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from carla_unet_ros.ros.camera_topics import CameraTopics
+from carla_unet_ros.segmentation.camera_status import CameraState
 
 _RELIABILITY = {
     "reliable": ReliabilityPolicy.RELIABLE,
@@ -32,13 +36,13 @@ Frame = Image | CompressedImage
 
 
 class CameraInput:
-    """Listens to one camera from `listen` to `stop`.
+    """The subscriptions of one camera, there from `listen` to `stop`.
 
+    group:         the callback group of its frames: says when they may be taken
     on_frame:      gets each frame, and the number its publisher gave it, or None without one
     on_new_source: called where numbers start anew: a new subscription, or another publisher
 
-    calibration:   the newest camera_info, or None
-    incompatible:  what the middleware says of a publisher with another QoS, or ""
+    calibration:   the newest camera_info, or None; other holders of the message rely on it
     """
 
     def __init__(
@@ -46,17 +50,21 @@ class CameraInput:
         node: Node,
         topics: CameraTopics,
         reliability: str,
+        log: RcutilsLogger,
+        group: CallbackGroup,
         on_frame: Callable[[Frame, int | None], None],
         on_new_source: Callable[[], None],
     ) -> None:
         self.calibration: CameraInfo | None = None
-        self.incompatible = ""
         self._node = node
         self._topics = topics
         self._reliability = reliability
+        self._log = log
+        self._group = group
         self._on_frame = on_frame
         self._on_new_source = on_new_source
         self._publishers = 0
+        self._incompatible = ""
         self._subscriptions: list[Subscription] = []
 
     @property
@@ -67,7 +75,7 @@ class CameraInput:
         """Subscribes, where it has not."""
         if self._subscriptions:
             return
-        self.incompatible = ""
+        self._incompatible = ""
         self._on_new_source()
         subscribe, topics = self._node.create_subscription, self._topics
         events = SubscriptionEventCallbacks(
@@ -81,6 +89,7 @@ class CameraInput:
                 # rclpy hands a callback of two arguments the message's numbers too.
                 self._on_image,  # pyright: ignore[reportArgumentType]
                 QoSProfile(depth=1, reliability=_RELIABILITY[self._reliability]),
+                callback_group=self._group,
                 event_callbacks=events,
             ),
         ]
@@ -91,6 +100,16 @@ class CameraInput:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
         self.calibration = None
+
+    def state(self) -> CameraState:
+        topic = self._node.resolve_topic_name(self._topics.image)
+        return CameraState(
+            topic=topic,
+            listening=self.listens,
+            publishers=self._node.count_publishers(topic),
+            incompatible=self._incompatible,
+            reliability=self._reliability,
+        )
 
     def _on_image(self, message: Frame, info: dict[str, Any]) -> None:
         # Each publisher numbers its own frames; of two at once the gaps say nothing.
@@ -106,10 +125,8 @@ class CameraInput:
 
     def _on_incompatible(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
-        self.incompatible = (
+        self._incompatible = (
             f"a publisher offers another {policy} than the node asks for (reliability is "
             f"{self._reliability!r}); best_effort accepts every publisher"
         )
-        self._node.get_logger().warning(
-            f"no images from {self._topics.image}: {self.incompatible}"
-        )
+        self._log.warning(f"no images from {self._topics.image}: {self._incompatible}")

@@ -12,6 +12,7 @@ import copy
 from collections.abc import Callable
 
 from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
@@ -24,6 +25,8 @@ from carla_unet_ros.labels.overlay import draw_overlay
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.segmenter import Segmentation
+
+_SECONDS_BETWEEN_WARNINGS = 5.0
 
 _IMAGES = QoSProfile(depth=5)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -41,11 +44,13 @@ class CameraOutputs:
         node: Node,
         topics: CameraTopics,
         legend: Legend,
+        log: RcutilsLogger,
         opacity: Callable[[], float],
         on_matched: Callable[[], None],
     ) -> None:
         self._node = node
         self._legend = legend
+        self._log = log
         self._opacity = opacity
         matched = PublisherEventCallbacks(matched=lambda _: on_matched())
         self._labels, self._confidence, self._overlay = self._images = [
@@ -76,21 +81,20 @@ class CameraOutputs:
     def publish(
         self, header: Header, frame: Uint8, found: Segmentation, calibration: CameraInfo | None
     ) -> None:
-        """What is wanted of one frame, under its header; labels first, as planners wait for them.
+        """Makes what is subscribed to of one frame, and publishes it under the frame's header.
+
+        Planners wait for the labels: they go out before anything else is made.
 
         frame:       uint8 [H, W, 4] in B, G, R, A
-        calibration: camera_info of a frame of this size, or None
+        calibration: the camera's newest camera_info, relayed if it is of this size; or None
         """
         if self._labels.get_subscription_count():
-            labels = self._legend.published(found.labels)
+            labels = self._legend.to_published(found.labels)
             self._labels.publish(to_image_message(labels, "mono8", header))
         if self._confidence.get_subscription_count():
             self._confidence.publish(to_image_message(found.confidence, "mono8", header))
         if calibration is not None and self._calibration.get_subscription_count():
-            # A copy: the message that was received belongs to whoever else holds it.
-            relayed = copy.copy(calibration)
-            relayed.header = header
-            self._calibration.publish(relayed)
+            self._relay(calibration, header, frame)
         if self._overlay.get_subscription_count():
             palette = self._legend.model_labels.palette_bgr
             overlay = draw_overlay(frame, found.labels, palette, self._opacity())
@@ -100,3 +104,17 @@ class CameraOutputs:
         publishers = [*self._images, self._calibration, self._names, self._label_info]
         for publisher in filter(None, publishers):
             self._node.destroy_publisher(publisher)
+
+    def _relay(self, calibration: CameraInfo, header: Header, frame: Uint8) -> None:
+        height, width, _ = frame.shape
+        if (calibration.width, calibration.height) != (width, height):
+            self._log.warning(
+                f"camera_info is for {calibration.width}x{calibration.height}, frames are "
+                f"{width}x{height}: not relayed",
+                throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS,
+            )
+            return
+        # A copy: the message that was received belongs to whoever else holds it, too.
+        relayed = copy.copy(calibration)
+        relayed.header = header
+        self._calibration.publish(relayed)

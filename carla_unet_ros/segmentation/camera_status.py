@@ -16,10 +16,11 @@ _SILENCE_SECONDS = 2.0
 class CameraState(NamedTuple):
     """What a camera's status is made of beside its frames.
 
+    topic:        the image topic, as ROS resolves its name
     listening:    whether the image topic is subscribed, that is, somebody wants its labels
     publishers:   how many publish the image topic
     incompatible: what the middleware says of a publisher with another QoS, or ""
-    size:         width and height of the last frame, or None
+    reliability:  the QoS with which frames are subscribed
     """
 
     topic: str
@@ -27,7 +28,6 @@ class CameraState(NamedTuple):
     publishers: int
     incompatible: str
     reliability: str
-    size: tuple[int, int] | None
 
 
 def camera_status(node: str, state: CameraState, frames: FrameReport) -> DiagnosticStatus:
@@ -47,7 +47,7 @@ def camera_status(node: str, state: CameraState, frames: FrameReport) -> Diagnos
             "image age (ms)": number(frames.age_ms[0]),
             "largest image age (ms)": number(frames.age_ms[1]),
             "image age on arrival (ms)": number(frames.waited_ms),
-            "size": "x".join(map(str, state.size)) if state.size else "unknown",
+            "size": "x".join(map(str, frames.size)) if frames.size else "unknown",
             "publishers": str(state.publishers),
         },
     )

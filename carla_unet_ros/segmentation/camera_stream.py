@@ -1,14 +1,14 @@
 """One camera from its frames to its masks.
 
-While nobody subscribes to labels, confidence or overlay its frames are not subscribed either. A
-frame that comes waits for its turn (camera_turns.py), is segmented, and what is wanted of it is
-published (camera_outputs.py).
+A frame comes in (camera_input.py), waits for its turn (frame_dispatcher.py), is segmented, and
+what somebody subscribes to is published (camera_outputs.py). While nobody subscribes to labels,
+confidence or overlay, the frames are not subscribed either.
 """
 
 from collections.abc import Callable
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo
 
 from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels.legend import Legend
@@ -17,23 +17,18 @@ from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
 from carla_unet_ros.segmentation.camera_input import CameraInput, Frame
 from carla_unet_ros.segmentation.camera_outputs import CameraOutputs
-from carla_unet_ros.segmentation.camera_status import CameraState
-from carla_unet_ros.segmentation.camera_turns import CameraTurns
+from carla_unet_ros.segmentation.camera_status import camera_status
+from carla_unet_ros.segmentation.frame_dispatcher import FrameDispatcher
 from carla_unet_ros.segmentation.frame_statistics import FrameStatistics
 from carla_unet_ros.segmenter import Segmenter
 
 _SECONDS_BETWEEN_WARNINGS = 5.0
-
-WaitingFrame = tuple[Frame, int | None]
-"""A frame, and the number its publisher gave it."""
 
 
 class CameraStream:
     """Made with `node` and gone with `close`; between `activate` and `deactivate` it may listen.
 
     opacity: of the overlay, 0..1, asked at every frame
-    turns:   where its frames wait
-    step:    called when a frame waits; serves whose turn it is, at once or soon
     """
 
     def __init__(
@@ -44,25 +39,27 @@ class CameraStream:
         segmenter: Segmenter,
         legend: Legend,
         clock: FrameClock,
+        dispatcher: FrameDispatcher,
         opacity: Callable[[], float],
-        turns: "CameraTurns[CameraStream, WaitingFrame]",
-        step: Callable[[], None],
     ) -> None:
-        self.statistics = FrameStatistics()
-        self._topic = node.resolve_topic_name(topics.image)
-        self._node = node
-        self._reliability = reliability
         self._segmenter = segmenter
         self._clock = clock
+        self._dispatcher = dispatcher
         self._log = node.get_logger().get_child(topics.image.strip("/~").replace("/", "."))
         self._active = False
-        self._size: tuple[int, int] | None = None
-        self._turns = turns
-        self._step = step
+        self._statistics = FrameStatistics()
         self._input = CameraInput(
-            node, topics, reliability, self._on_frame, self.statistics.listen
+            node,
+            topics,
+            reliability,
+            self._log,
+            dispatcher.subscription_group(self),
+            self._on_frame,
+            self._statistics.listen,
         )
-        self._outputs = CameraOutputs(node, topics, legend, opacity, self._follow_subscribers)
+        self._outputs = CameraOutputs(
+            node, topics, legend, self._log, opacity, self._follow_subscribers
+        )
 
     def activate(self) -> None:
         """Publishes what the ids mean, then listens as soon as somebody wants the masks."""
@@ -78,60 +75,46 @@ class CameraStream:
         self.deactivate()
         self._outputs.close()
 
-    def state(self) -> CameraState:
-        return CameraState(
-            topic=self._topic,
-            listening=self._input.listens,
-            publishers=self._node.count_publishers(self._topic),
-            incompatible=self._input.incompatible,
-            reliability=self._reliability,
-            size=self._size,
-        )
+    def status(self, node: str) -> DiagnosticStatus:
+        """How the camera fared since the last status; node: whose name the status has."""
+        if not self._dispatcher.is_open(self):
+            self._statistics.held_back()
+        return camera_status(node, self._input.state(), self._statistics.report())
 
-    def segment(self, message: Frame, number: int | None) -> None:
+    def segment(self, frame: Frame) -> None:
         """Publishes what is wanted of a frame; where it is unusable, counts it and says why."""
-        stamp = message.header.stamp
-        self.statistics.arrived(number, self._clock.age_ms(stamp))
+        self._statistics.began(self._clock.age_ms(frame.header.stamp))
         if not self._outputs.wanted:
             return
         try:
-            frame = to_bgra(message)
-            segmentation = self._segmenter.segment(frame)
+            self._segment(frame)
         except BadFrame as problem:
-            self.statistics.bad(str(problem))
+            self._statistics.bad(str(problem))
             self._log.warning(
                 f"frame skipped: {problem}", throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS
             )
         except EngineError as problem:
-            self.statistics.failed(str(problem))
+            self._statistics.failed(str(problem))
             self._log.error(str(problem), throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS)
-        else:
-            self._size = frame.shape[1], frame.shape[0]
-            self._outputs.publish(message.header, frame, segmentation, self._calibration())
-            self.statistics.published(self._clock.age_ms(stamp))
 
-    def _on_frame(self, message: Frame, number: int | None) -> None:
-        self._turns.wait(self, (message, number))
-        self._step()
+    def _segment(self, frame: Frame) -> None:
+        pixels = to_bgra(frame)
+        found = self._segmenter.segment(pixels)
+        self._outputs.publish(frame.header, pixels, found, self._input.calibration)
+        height, width, _ = pixels.shape
+        self._statistics.published(self._clock.age_ms(frame.header.stamp), (width, height))
+
+    def _on_frame(self, frame: Frame, number: int | None) -> None:
+        self._statistics.arrived(number)
+        if self._dispatcher.dispatch(self, frame):
+            self._statistics.replaced()
 
     def _follow_subscribers(self) -> None:
         """Listens to the camera exactly while active and while somebody wants an image."""
         wanted = self._active and self._outputs.wanted
         if wanted and not self._input.listens:
-            self._turns.join(self)
+            self._dispatcher.join(self)
             self._input.listen()
         elif not wanted:
             self._input.stop()
-            self._turns.leave(self)
-
-    def _calibration(self) -> CameraInfo | None:
-        """The newest camera_info, if it is of the frame's size."""
-        info = self._input.calibration
-        if info is None or (info.width, info.height) == self._size:
-            return info
-        self._log.warning(
-            f"camera_info is for {info.width}x{info.height}, frames are "
-            f"{'x'.join(map(str, self._size or ()))}: not relayed",
-            throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS,
-        )
-        return None
+            self._dispatcher.leave(self)

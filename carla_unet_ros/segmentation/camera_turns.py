@@ -1,8 +1,8 @@
 """Whose turn it is: the newest frame of each camera waits here for the one engine they share.
 
-A frame that comes while an older one of its camera waits takes its place, so nothing is ever
-queued. Served is the camera whose turn is longest ago: in an order that never changes, the first
-camera would get most of an engine that is too slow for all.
+The cameras stand in a line. The first one in it that has a frame is served and goes to the end,
+so each camera is served equally often, however slow the engine is. At most one frame of a camera
+waits: a newer one replaces it, so nothing is ever queued.
 """
 
 from typing import Generic, TypeVar
@@ -12,40 +12,51 @@ Frame = TypeVar("Frame")
 
 
 class CameraTurns(Generic[Camera, Frame]):
-    """At most one frame waits for each camera. Knows no ROS."""
+    """The line of cameras, each with the frame that waits or None. Knows no ROS, no threads."""
 
     def __init__(self) -> None:
-        # In the order of turns: who was served moves to the end.
-        self._newest: dict[Camera, Frame | None] = {}
+        self._line: dict[Camera, Frame | None] = {}
 
     def join(self, camera: Camera) -> None:
-        """From now on the camera has turns; it is the last in line."""
-        self._newest[camera] = None
+        """Puts the camera at the end of the line, without a frame."""
+        self._line.pop(camera, None)
+        self._line[camera] = None
 
     def leave(self, camera: Camera) -> None:
-        """The camera has no turns any more; a frame of it that waits is forgotten."""
-        self._newest.pop(camera, None)
+        """Takes the camera out of the line; its frame, where one waits, is forgotten."""
+        self._line.pop(camera, None)
 
-    def wait(self, camera: Camera, frame: Frame) -> None:
-        """The frame waits in the place of an older one of its camera. KeyError before `join`."""
-        if camera not in self._newest:
-            raise KeyError(camera)
-        self._newest[camera] = frame
+    def wait(self, camera: Camera, frame: Frame) -> bool:
+        """Lets a frame wait; says whether it replaced an older one. KeyError before `join`."""
+        replaced = self._line[camera] is not None
+        self._line[camera] = frame
+        return replaced
 
-    def __len__(self) -> int:
-        """How many cameras have turns."""
-        return len(self._newest)
+    def take(self) -> tuple[Camera, Frame] | None:
+        """The frame whose turn it is, and its camera, which goes to the end; None without any."""
+        for camera, frame in self._line.items():
+            if frame is not None:
+                self.join(camera)
+                return camera, frame
+        return None
 
     @property
     def waiting(self) -> bool:
         """Whether a frame waits."""
-        return any(frame is not None for frame in self._newest.values())
+        return any(frame is not None for frame in self._line.values())
 
-    def take(self) -> tuple[Camera, Frame] | None:
-        """A frame of the camera whose turn is longest ago, of those with one; None without any."""
-        for camera, frame in self._newest.items():
+    def is_first(self, camera: Camera) -> bool:
+        """Whether the camera is the first in line: no frame of another can be served before."""
+        return next(iter(self._line), None) == camera
+
+    def may_be_next(self, camera: Camera) -> bool:
+        """Whether a frame of the camera that came now could be the next to be served.
+
+        It could not where a frame waits of a camera that is before it in line.
+        """
+        for other, frame in self._line.items():
+            if other == camera:
+                return True
             if frame is not None:
-                del self._newest[camera]
-                self._newest[camera] = None
-                return camera, frame
-        return None
+                return False
+        return True

@@ -1,8 +1,8 @@
 """What happened to the frames of one camera: counts since the start, rate and ages of late.
 
-With a queue of one frame, a newer frame replaces the older without anybody being told. But the
-publisher numbers its messages and the number arrives with each one, so a gap in the numbers is
-exactly the frames that were dropped, on the way or in the queue.
+A frame that is not segmented gave way to a newer one, or was lost on its way. Where it gave way
+here, it is counted as that happens. In the middleware nobody is told; but the publisher numbers
+its messages, and a gap in the numbers of those that arrive is exactly the frames that did not.
 """
 
 import math
@@ -18,12 +18,14 @@ _RATE_SECONDS = 5.0
 class FrameReport(NamedTuple):
     """Counts since the start; rate over the last 5 s; ages in ms over the last report's time.
 
-    received:      frames taken from the queue, good or bad
+    received:      frames whose turn came, good or bad
     published:     frames whose outputs were published
-    dropped:       frames that never came out of the queue; None where the middleware numbers none
+    dropped:       frames that gave way to newer ones or were lost on their way; None where the
+                   middleware numbers none
     bad, failed:   frames that were unreadable; frames the engine failed on
     rate:          published frames per second
-    waited_ms:     age when the frame was taken up, median; NaN where unknown
+    size:          width and height of the last frame whose outputs were published, or None
+    waited_ms:     age when the frame's turn came, median; NaN where unknown
     age_ms:        age when its outputs were published, median and largest; NaN where unknown
     undated:       whether the age of a frame was unknown since the last report
     silent_s:      seconds since a frame came or was done, or since we began to listen
@@ -36,6 +38,7 @@ class FrameReport(NamedTuple):
     bad: int
     failed: int
     rate: float
+    size: tuple[int, int] | None
     waited_ms: float
     age_ms: tuple[float, float]
     undated: bool
@@ -53,6 +56,7 @@ class FrameStatistics:
         self._last_number: int | None = None
         self._last_sign = clock()
         self._publications: deque[float] = deque()
+        self._size: tuple[int, int] | None = None
         self._waited: list[float] = []
         self._ages: list[float] = []
         self._undated = False
@@ -63,26 +67,38 @@ class FrameStatistics:
         self._last_number = None
         self._last_sign = self._clock()
 
-    def arrived(self, number: int | None, age_ms: float) -> None:
-        """A frame was taken up.
+    def arrived(self, number: int | None) -> None:
+        """A frame came out of the middleware.
 
         number: its publisher's count of frames, None where there is none
-        age_ms: NaN where unknown
         """
-        self._received += 1
         self._last_sign = self._clock()
+        if number is None:
+            self._dropped = None
+        elif self._last_number is not None:
+            self._drop(max(0, number - self._last_number - 1))
+        self._last_number = number
+
+    def replaced(self) -> None:
+        """A frame that had arrived gave way to a newer one."""
+        self._drop(1)
+
+    def held_back(self) -> None:
+        """The middleware may hold a frame that was not asked for: the camera may not be silent."""
+        self._last_sign = self._clock()
+
+    def began(self, age_ms: float) -> None:
+        """A frame's turn came; its age is NaN where unknown."""
+        self._received += 1
         if math.isnan(age_ms):
             self._undated = True
         else:
             self._waited.append(age_ms)
-        if number is None:
-            self._dropped = None
-        elif self._dropped is not None and self._last_number is not None:
-            self._dropped += max(0, number - self._last_number - 1)
-        self._last_number = number
 
-    def published(self, age_ms: float) -> None:
+    def published(self, age_ms: float, size: tuple[int, int]) -> None:
+        """A frame's outputs went out; its age is NaN where unknown, its size width and height."""
         self._published += 1
+        self._size = size
         # A frame that took the engine seconds is no silence of the camera.
         self._last_sign = self._clock()
         self._publications.append(self._last_sign)
@@ -107,6 +123,7 @@ class FrameStatistics:
             bad=self._bad,
             failed=self._failed,
             rate=self._rate(now),
+            size=self._size,
             waited_ms=_median(self._waited),
             age_ms=(_median(self._ages), max(self._ages, default=math.nan)),
             undated=self._undated,
@@ -115,6 +132,10 @@ class FrameStatistics:
         )
         self._waited, self._ages, self._undated, self._problem = [], [], False, ""
         return report
+
+    def _drop(self, frames: int) -> None:
+        if self._dropped is not None:
+            self._dropped += frames
 
     def _rate(self, now: float) -> float:
         times = self._publications

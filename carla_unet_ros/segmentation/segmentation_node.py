@@ -14,7 +14,7 @@ configure again.
 import sys
 from pathlib import Path
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
 
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
@@ -22,15 +22,14 @@ from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
 from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics, check_outputs
-from carla_unet_ros.ros.diagnostics import ERROR, OK, number, status
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
 from carla_unet_ros.ros.main import must_end, run
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
 from carla_unet_ros.segmentation.camera_input import RELIABILITIES
-from carla_unet_ros.segmentation.camera_status import camera_status
-from carla_unet_ros.segmentation.camera_stream import CameraStream, WaitingFrame
-from carla_unet_ros.segmentation.camera_turns import CameraTurns
+from carla_unet_ros.segmentation.camera_stream import CameraStream
+from carla_unet_ros.segmentation.frame_dispatcher import FrameDispatcher
+from carla_unet_ros.segmentation.node_status import node_status
 from carla_unet_ros.segmenter import Segmenter
 
 
@@ -86,8 +85,7 @@ class SegmentationNode(ManagedNode):
     def __init__(self) -> None:
         super().__init__("segmentation")
         self._cameras: list[CameraStream] = []
-        self._turns = CameraTurns[CameraStream, WaitingFrame]()
-        self._frame_waits = self.create_guard_condition(self._serve)
+        self._dispatcher = FrameDispatcher(self)
         self._segmenter: Segmenter | None = None
         self._frame_clock = FrameClock(self)
         self._refusal = ""
@@ -149,62 +147,19 @@ class SegmentationNode(ManagedNode):
                 segmenter=segmenter,
                 legend=legend,
                 clock=self._frame_clock,
+                dispatcher=self._dispatcher,
                 opacity=lambda: self._values.overlay_opacity,
-                turns=self._turns,
-                step=self._serve_soon,
             )
             for topic in topics
         ]
 
-    def _serve_soon(self) -> None:
-        """A frame waits: one camera alone is served at once, of several the one whose turn it is.
-
-        The executor first hands over what the other cameras have, then comes back for the guard
-        condition: so the newest frame of each is known when it is decided. A frame that is taken
-        and then replaced costs a millisecond, which only an overloaded engine has to bear.
-        """
-        if len(self._turns) == 1:
-            self._serve()
-        else:
-            self._frame_waits.trigger()
-
-    def _serve(self) -> None:
-        """One step: a frame of the camera whose turn is longest ago."""
-        turn = self._turns.take()
-        if turn is not None:
-            camera, frame = turn
-            camera.segment(*frame)
-        if self._turns.waiting:
-            self._frame_waits.trigger()
-
     def _publish_diagnostics(self) -> None:
         node = self.get_fully_qualified_name()
-        cameras = [
-            camera_status(node, camera.state(), camera.statistics.report())
-            for camera in self._cameras
-        ]
-        message = DiagnosticArray(status=[self._status(node), *cameras])
+        own = node_status(node, self.state, self._segmenter, len(self._cameras), self._refusal)
+        cameras = [camera.status(node) for camera in self._cameras]
+        message = DiagnosticArray(status=[own, *cameras])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
-
-    def _status(self, node: str) -> DiagnosticStatus:
-        if self._segmenter is None:
-            level = ERROR if self._refusal else OK
-            return status(node, level, self._refusal or self.state, {"state": self.state})
-        model, engine = self._segmenter.model, self._segmenter.engine
-        median, p95 = self._segmenter.engine_milliseconds()
-        values = {
-            "state": self.state,
-            "model": model.name,
-            "model file": str(model.path),
-            "label set": model.label_set.name,
-            "engine": engine.name,
-            "why this engine": engine.reason,
-            "engine time median (ms)": number(median),
-            "engine time p95 (ms)": number(p95),
-            "cameras": str(len(self._cameras)),
-        }
-        return status(node, OK, f"{self.state}: {model.name} on {engine.name}", values)
 
     def _why_frozen(self) -> str:
         if self._segmenter is None:

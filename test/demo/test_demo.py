@@ -162,6 +162,7 @@ def test_the_demo_says_what_to_install_where_ros_is_missing() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.once
 def test_the_shipped_model_knows_the_scenes_of_the_drive(demo: Demo) -> None:
     demo.start("--duration", "12")
     status, printed, errors = demo.wait()

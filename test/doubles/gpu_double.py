@@ -238,7 +238,7 @@ class FakeEngine:
         return modes.INPUT if name == "frame" else modes.OUTPUT
 
     def get_tensor_dtype(self, name: str) -> Any:
-        wrong = "get_tensor_dtype" in self._trt.faults
+        wrong = f"get_tensor_dtype {name}" in self._trt.faults
         return SimpleNamespace(name="FLOAT" if wrong else "UINT8")
 
     def create_runtime_config(self) -> Any:

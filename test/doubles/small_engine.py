@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from carla_unet_ros.engines import tensorrt_library
+from carla_unet_ros.engines.cache_entry import Key
 from carla_unet_ros.engines.cuda import Device
-from carla_unet_ros.engines.engine_cache import EngineCache, Key
+from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.tensorrt_build import Target
 from carla_unet_ros.model_file import read_model
 
@@ -31,4 +32,4 @@ def put(cache: EngineCache, key: Key, content: bytes) -> None:
 
 
 def files(cache: EngineCache) -> set[str]:
-    return {path.name for path in cache.folder.iterdir()} - {"lock"}
+    return {path.name for path in cache.folder.iterdir()} - {"carla_unet_ros.lock"}

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from carla_unet_ros.labels import LabelSet, carla_13
+from carla_unet_ros.labels import LabelSet, Uint8, carla_13
 from carla_unet_ros.model_file import ModelMetadata, write_metadata
 
 
@@ -42,6 +42,13 @@ def write(
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
     return path
+
+
+def painted(labels: Uint8) -> Uint8:
+    """A BGRA frame in palette colours, which this model labels without a mistake."""
+    frame = np.full((*labels.shape, 4), 255, np.uint8)
+    frame[..., :3] = carla_13().palette_bgr[labels]
+    return frame
 
 
 def _model(labels: LabelSet, work: int, only_size: tuple[int, int] | None) -> onnx.ModelProto:

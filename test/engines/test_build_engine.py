@@ -7,6 +7,7 @@ import pytest
 from gpu_double import FakeCuda, FakeTensorRT
 from small_engine import needs_library, put, target_for
 
+from carla_unet_ros.command_line import parse
 from carla_unet_ros.engines import build_engine, cuda, tensorrt_build, tensorrt_run
 from carla_unet_ros.engines.engine_cache import EngineCache, entries
 from carla_unet_ros.engines.tensorrt_library import tensorrt_module
@@ -119,17 +120,26 @@ def test_engines_are_listed_with_their_keys_and_faults_and_removed(
 
 
 @pytest.mark.parametrize("size", ["800", "0x600", "800x600x4", "-1x5", "800x99999", "axb"])
+@pytest.mark.usefixtures("wide_terminal")
 def test_what_is_no_size_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         build_engine.main([f"--size={size}"])
-    assert "expected one like 800x600" in capsys.readouterr().err
+    assert f"'{size}' is no size; expected WIDTHxHEIGHT" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("limit", ["0", "1.5", "-3", "much"])
 def test_what_is_no_workspace_is_refused(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         build_engine.main([f"--workspace={limit}"])
-    assert "no number of MiB" in capsys.readouterr().err
+    assert "--workspace" in capsys.readouterr().err
+
+
+def test_all_sizes_of_one_or_of_several_options_are_built_for() -> None:
+    words = ["--size", "800x600", "640x480", "--size", "1920x1080"]
+    options = parse(build_engine.Options, "carla_unet_build_engine", words)
+    assert [str(size) for sizes in options.size for size in sizes] == [
+        *("800x600", "640x480", "1920x1080"),
+    ]
 
 
 def test_a_model_that_is_not_there_is_an_error_in_words(

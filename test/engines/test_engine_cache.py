@@ -15,7 +15,8 @@ import pytest
 from small_engine import files, needs_library, put, target_for
 
 from carla_unet_ros.engines import engine_cache, tensorrt_build
-from carla_unet_ros.engines.engine_cache import EngineCache, Key, entries
+from carla_unet_ros.engines.cache_entry import Key
+from carla_unet_ros.engines.engine_cache import EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
 from carla_unet_ros.engines.tensorrt_library import Library, library
 

@@ -12,7 +12,8 @@ import pytest
 from small_engine import files, needs_library, put, target_for
 
 from carla_unet_ros.engines import EngineError, private_files
-from carla_unet_ros.engines.engine_cache import EngineCache, Key, entries
+from carla_unet_ros.engines.cache_entry import Key
+from carla_unet_ros.engines.engine_cache import EngineCache, entries
 
 pytestmark = needs_library
 
@@ -78,6 +79,40 @@ def test_a_folder_others_can_write_and_that_cannot_be_closed_is_refused(
         EngineCache(tmp_path, print)
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_folder_that_serves_something_else_is_refused_and_left_as_it_was(
+    tmp_path: Path, mode: int
+) -> None:
+    (tmp_path / "letters").mkdir()
+    tmp_path.chmod(mode)
+    with pytest.raises(EngineError, match=r"something else \('letters' is in it\).* set engine_c"):
+        EngineCache(tmp_path, print)
+    assert tmp_path.stat().st_mode & 0o777 == mode
+    assert list(tmp_path.iterdir()) == [tmp_path / "letters"]
+
+
+def test_a_folder_that_all_users_share_is_refused_even_if_it_is_empty(tmp_path: Path) -> None:
+    """As /tmp is: whoever may close it, must not."""
+    tmp_path.chmod(0o1777)
+    with pytest.raises(EngineError, match=r"is shared by all users \(1777\)"):
+        EngineCache(tmp_path, print)
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
+
+
+def test_a_cache_with_notes_in_it_stays_a_cache(
+    cache: EngineCache, key: Key, small_engine: bytes
+) -> None:
+    (cache.folder / "notes").touch()
+    assert EngineCache(cache.folder, print).read(key) == small_engine
+    cache.clean()
+    assert EngineCache(cache.folder, print).read(key) is None
+
+
+def test_a_home_that_nobody_has_is_a_sentence() -> None:
+    with pytest.raises(EngineError, match="engine cache ~no_such_user/cache cannot be found"):
+        EngineCache(Path("~no_such_user/cache"), print)
+
+
 @pytest.mark.parametrize("ending", [".bin", ".json"])
 def test_a_file_another_user_could_change_is_not_used(
     cache: EngineCache, key: Key, ending: str
@@ -126,7 +161,7 @@ def test_a_read_only_folder_is_read_and_new_engines_live_in_memory(
         folder.chmod(0o500)
         assert EngineCache(folder, lines.append).read(key) == small_engine
         assert lines == []
-        (folder / "lock").chmod(0o400)
+        (folder / "carla_unet_ros.lock").chmod(0o400)
         cache = EngineCache(folder, lines.append)
         put(cache, Key("engine", {"part": "other"}), small_engine)
         put(cache, Key("engine", {"part": "third"}), small_engine)
@@ -144,7 +179,7 @@ def test_what_cannot_be_removed_is_an_error_in_words(
         cache = EngineCache(folder, lines.append)
         put(cache, key, small_engine)
         folder.chmod(0o500)
-        with pytest.raises(EngineError, match=r"cannot be written \(Permission denied\)"):
+        with pytest.raises(EngineError, match=r"cannot be removed \(Permission denied\)"):
             cache.clean()
         assert len(entries(folder)) == 1
 

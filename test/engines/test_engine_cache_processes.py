@@ -17,7 +17,8 @@ import pytest
 from small_engine import files, needs_library, put, target_for
 
 from carla_unet_ros.engines import engine_cache, private_files
-from carla_unet_ros.engines.engine_cache import EngineCache, Key, entries
+from carla_unet_ros.engines.cache_entry import Key
+from carla_unet_ros.engines.engine_cache import EngineCache, entries
 from carla_unet_ros.engines.tensorrt_build import built_engine, cached_engine
 
 pytestmark = needs_library
@@ -28,7 +29,8 @@ ROOT = Path(private_files.__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from carla_unet_ros.engines.engine_cache import EngineCache, Key
+from carla_unet_ros.engines.cache_entry import Key
+from carla_unet_ros.engines.engine_cache import EngineCache
 folder, first, second = map(Path, sys.argv[1:])
 cache, key = EngineCache(folder, print), Key("engine", {"part": "value"})
 print("started", flush=True)
@@ -232,3 +234,16 @@ def test_what_a_killed_builder_left_is_removed_by_the_next(
     (cache.folder / "notes.tmp").write_text("not ours")
     with cache.lock():
         assert files(cache) == {f"{key.stem}.bin", f"{key.stem}.json", "notes.tmp"}
+
+
+def test_what_a_killed_builder_left_is_removed_also_where_nothing_is_built(
+    cache: EngineCache, key: Key, small_engine: bytes
+) -> None:
+    unfinished = cache.folder / f"{key.stem}.bin.tmp"
+    unfinished.write_bytes(small_engine[:100])
+    with cache.lock():
+        unfinished.write_bytes(small_engine[:100])
+        EngineCache(cache.folder, print)
+        assert unfinished.exists(), "a builder is at work"
+    EngineCache(cache.folder, print)
+    assert files(cache) == {f"{key.stem}.bin", f"{key.stem}.json"}

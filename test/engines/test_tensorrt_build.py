@@ -1,6 +1,7 @@
 """TensorRT engines, really parsed and built: TensorRT-RTX needs no GPU for that."""
 
 import dataclasses
+import hashlib
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -201,7 +202,7 @@ def test_other_names_are_refused_also_where_the_model_file_was_not_checked(
                 node.output[0] = "classes"
 
     path = changed(small_model_path, tmp_path / "renamed.onnx", rename)
-    digest = tensorrt_build.hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     model = dataclasses.replace(read_model(small_model_path), path=path, sha256=digest)
     with pytest.raises(
         EngineError, match=r"output classes UINT8 .*expected .*output labels UINT8"

@@ -18,13 +18,15 @@ from carla_unet_ros.engines import (
     EngineError,
     cuda,
     open_engine,
+    size_cache,
     tensorrt_engine,
     tensorrt_library,
     tensorrt_run,
 )
 from carla_unet_ros.engines.engine_cache import entries
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
-from carla_unet_ros.engines.tensorrt_engine import SECONDS_TO_RETRY, TensorRTEngine
+from carla_unet_ros.engines.size_cache import SECONDS_TO_RETRY
+from carla_unet_ros.engines.tensorrt_engine import TensorRTEngine
 from carla_unet_ros.model_file import Model, read_model
 
 ROOT = Path(tensorrt_engine.__file__).parents[2]
@@ -209,7 +211,7 @@ def test_sizes_beyond_the_bound_free_the_one_longest_unused(
     engine.infer(frame_of(16, 16))
     engine.prepare(16, 100)
     assert len(fake.cuda.alive) == full
-    assert lines[-3].endswith("freeing 17x16"), "16x16 was used since"
+    assert lines[-1].endswith("freed 17x16"), "16x16 was used since"
     engine.close()
 
 
@@ -232,14 +234,14 @@ def test_an_engine_that_cannot_be_had_is_not_built_for_every_frame(
     fake: FakeTensorRT, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = 100.0
-    monkeypatch.setattr(tensorrt_engine, "time", SimpleNamespace(monotonic=lambda: seconds))
+    monkeypatch.setattr(size_cache, "time", SimpleNamespace(monotonic=lambda: seconds))
     engine = TensorRTEngine(model, "asked for", tmp_path, print)
     fake.faults.add("create_execution_context")
     for _ in range(3):
         with pytest.raises(EngineError, match="cannot prepare the engine"):
             engine.infer(frame_of(48, 64))
     assert len(fake.loaded) == 1
-    engine.close()
+    assert not fake.cuda.alive
     fake.faults.clear()
     with pytest.raises(EngineError, match="tried again in 60 s"):
         engine.infer(frame_of(48, 64))

@@ -159,7 +159,8 @@ def test_a_cuda_call_that_fails_is_named_and_nothing_stays_allocated(
     [
         ("create_execution_context", "cannot prepare the engine"),
         ("set_input_shape", "does not take 7x5 frames"),
-        ("get_tensor_shape", r"labels are \[1, 1\]; expected \[5, 7\]"),
+        ("get_tensor_shape", r"labels of uint8 \[1, 1\] .* expected uint8 \[5, 7\]"),
+        ("get_tensor_dtype labels", r"gives labels of float \[5, 7\] .* expected uint8 \[5, 7\]"),
         ("set_tensor_address", "refuses the memory for frame"),
         ("execute_async_v3", "cannot run the engine"),
     ],
@@ -282,6 +283,6 @@ def test_a_library_that_is_too_old_is_not_used_and_named(monkeypatch: pytest.Mon
 
 
 def test_an_engine_of_another_contract_is_refused(fake: FakeTensorRT) -> None:
-    fake.faults.add("get_tensor_dtype")
-    with pytest.raises(EngineError, match="type FLOAT"):
+    fake.faults.add("get_tensor_dtype frame")
+    with pytest.raises(EngineError, match="frame of FLOAT, labels of UINT8"):
         load_engine(engine_bytes())

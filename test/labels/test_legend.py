@@ -56,13 +56,13 @@ def test_a_min_confidence_outside_0_to_1_is_refused(least: float) -> None:
 
 def test_the_models_own_ids_are_published_as_they_are() -> None:
     ids = np.array([[ROADS_8, VEHICLES_8]], np.uint8)
-    assert legend().published(ids) is ids
+    assert legend().to_published(ids) is ids
 
 
 def test_output_tags_publish_the_ids_of_that_version() -> None:
     of_0_9_15 = legend("0.9.15")
     ids = np.array([[ROADS_8, VEHICLES_8]], np.uint8)
-    assert of_0_9_15.published(ids).tolist() == [[ROADS_15, CAR_15]]
+    assert of_0_9_15.to_published(ids).tolist() == [[ROADS_15, CAR_15]]
     assert json.loads(of_0_9_15.to_json())["classes"][ROADS_15]["name"] == "Roads"
 
 
@@ -86,7 +86,7 @@ def test_a_text_that_is_no_legend_is_refused(text: str) -> None:
 
 def test_a_text_whose_min_confidence_is_no_number_is_refused() -> None:
     text = legend(min_confidence=0.6).to_json().replace("0.6", '"high"')
-    with pytest.raises(ValueError, match="min_confidence 'high'; expected a number"):
+    with pytest.raises(ValueError, match="min_confidence is 'high'; expected a number"):
         Legend.from_json(text)
 
 

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from carla_unet_ros.ros.launch_arguments import boolean, description, given, node
+from carla_unet_ros.ros.launch_arguments import (
+    configure_node,
+    describe_parameter,
+    parse_arguments,
+    parse_boolean,
+)
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
 
 
@@ -23,18 +28,18 @@ class Parameters(ParameterTable):
 
 
 def test_an_empty_argument_says_nothing() -> None:
-    assert given(Parameters, {"engine": "", "opacity": " ", "other": "x"}) == {}
+    assert parse_arguments(Parameters, {"engine": "", "opacity": " ", "other": "x"}) == {}
 
 
 def test_values_get_the_type_the_node_declares() -> None:
     texts = {"engine": "openvino", "opacity": "1", "window": "7", "autostart": "False"}
-    values = given(Parameters, texts)
+    values = parse_arguments(Parameters, texts)
     assert values == {"engine": "openvino", "opacity": 1.0, "window": 7, "autostart": False}
     assert isinstance(values["opacity"], float)
 
 
 def test_a_text_that_looks_like_a_number_stays_a_text() -> None:
-    assert given(Parameters, {"weather": "0.10"}) == {"weather": "0.10"}
+    assert parse_arguments(Parameters, {"weather": "0.10"}) == {"weather": "0.10"}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +51,9 @@ def test_a_text_that_looks_like_a_number_stays_a_text() -> None:
     ],
 )
 def test_a_list_may_be_written_with_or_without_brackets_and_quotes(text: str) -> None:
-    assert given(Parameters, {"topics": text}) == {"topics": ["/front/image", "/rear/image"]}
+    assert parse_arguments(Parameters, {"topics": text}) == {
+        "topics": ["/front/image", "/rear/image"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -64,17 +71,17 @@ def test_a_list_may_be_written_with_or_without_brackets_and_quotes(text: str) ->
 )
 def test_a_wrong_value_is_told_in_a_sentence(name: str, text: str, sentence: str) -> None:
     with pytest.raises(ValueError) as error:
-        given(Parameters, {name: text})
+        parse_arguments(Parameters, {name: text})
     assert str(error.value) == sentence
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("True", True), ("0", False)])
 def test_booleans_are_understood_as_launch_files_write_them(text: str, value: bool) -> None:
-    assert boolean("grid", text) is value
+    assert parse_boolean("grid", text) is value
 
 
 def test_the_description_tells_what_is_allowed_and_the_default() -> None:
-    assert [description(parameter) for parameter in Parameters.rows()[:3]] == [
+    assert [describe_parameter(parameter) for parameter in Parameters.rows()[:3]] == [
         "what runs it; one of auto, openvino. Left empty: as in params_file, else 'auto'",
         "how strong; 0 to 1. Left empty: as in params_file, else 0.5",
         "how many; 1 to 100000. Left empty: as in params_file, else 100",
@@ -85,7 +92,7 @@ def test_arguments_rule_over_fixed_values_and_both_over_the_file(tmp_path: Path)
     params_file = tmp_path / "params.yaml"
     params_file.touch()
     texts = {"params_file": str(params_file), "namespace": "/car", "window": "7"}
-    keywords = node("camera", Parameters, texts, window=9, use_sim_time=True)
+    keywords = configure_node("camera", Parameters, texts, window=9, use_sim_time=True)
     assert keywords["parameters"] == [str(params_file), {"window": 7, "use_sim_time": True}]
     assert (keywords["executable"], keywords["name"]) == ("camera_node", "camera")
     assert keywords["namespace"] == "/car"
@@ -93,8 +100,8 @@ def test_arguments_rule_over_fixed_values_and_both_over_the_file(tmp_path: Path)
 
 def test_a_params_file_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no file; expected a YAML file of parameters"):
-        node("camera", Parameters, {"params_file": str(tmp_path / "none.yaml")})
+        configure_node("camera", Parameters, {"params_file": str(tmp_path / "none.yaml")})
 
 
 def test_without_a_params_file_there_are_the_arguments_alone() -> None:
-    assert node("camera", Parameters, {})["parameters"] == [{}]
+    assert configure_node("camera", Parameters, {})["parameters"] == [{}]

@@ -1,51 +1,147 @@
-"""What is published of a camera, over DDS, by a node of the test's own."""
+"""What is made and published of a frame: what somebody subscribes to, labels first."""
+
+import copy
+from typing import Any, cast
 
 import numpy as np
+import pytest
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.node import Node
+from recording_node import RecordingNode
 from ros_bench import RosBench
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from carla_unet_ros.labels import carla_13
+from carla_unet_ros.labels import Uint8, carla_13
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_topics import CameraTopics
+from carla_unet_ros.segmentation import camera_outputs
 from carla_unet_ros.segmentation.camera_outputs import CameraOutputs
 from carla_unet_ros.segmenter import Segmentation
 
+TOPICS = CameraTopics("/front/image")
+LEGEND = Legend(carla_13(), carla_13(), "tiny", "OpenVINO")
+FRAME = np.zeros((3, 4, 4), np.uint8)
+FOUND = Segmentation(np.full((3, 4), 7, np.uint8), np.full((3, 4), 255, np.uint8))
+HEADER = Header(frame_id="of the frame")
 
-def test_calibration_goes_out_under_the_frames_header_and_the_received_message_stays(
-    bench: RosBench,
+
+def calibration(width: int = 4, height: int = 3) -> CameraInfo:
+    return CameraInfo(header=Header(frame_id="of the message"), width=width, height=height)
+
+
+class Recorded:
+    """A camera's outputs on a node that records them, and what they say to the log."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *subscribed: str) -> None:
+        self.node = RecordingNode()
+        self.warnings: list[str] = []
+        self.outputs = CameraOutputs(
+            cast(Node, self.node), TOPICS, LEGEND, cast(RcutilsLogger, self), lambda: 0.5, print
+        )
+        for name in subscribed:
+            self.node.publishers[TOPICS.output(name)].subscribers = 1
+        for make in ("to_image_message", "draw_overlay"):
+            monkeypatch.setattr(camera_outputs, make, self._recorder(make))
+
+    def warning(self, text: str, **_: Any) -> None:
+        self.warnings.append(text)
+
+    def publish(self, info: CameraInfo | None) -> list[str]:
+        """What was made and published of one frame, in this order."""
+        self.outputs.publish(HEADER, FRAME, FOUND, info)
+        return [event.replace("/front/segmentation/", "") for event in self.node.events]
+
+    def sent(self, name: str) -> Any:
+        (message,) = self.node.publishers[TOPICS.output(name)].messages
+        return message
+
+    def _recorder(self, make: str) -> Any:
+        real = getattr(camera_outputs, make)
+
+        def recorded(*arguments: Any) -> Uint8 | Image:
+            self.node.events.append(make)
+            return real(*arguments)
+
+        return recorded
+
+
+def test_labels_go_out_before_anything_else_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = Recorded(monkeypatch, "labels", "confidence", "overlay", "camera_info")
+    assert recorded.publish(calibration()) == [
+        "to_image_message",
+        "published labels",
+        "to_image_message",
+        "published confidence",
+        "published camera_info",
+        "draw_overlay",
+        "to_image_message",
+        "published overlay",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("subscribed", "events"),
+    [
+        ("labels", ["to_image_message", "published labels"]),
+        ("confidence", ["to_image_message", "published confidence"]),
+        ("overlay", ["draw_overlay", "to_image_message", "published overlay"]),
+        ("camera_info", ["published camera_info"]),
+    ],
+)
+def test_nothing_is_made_that_nobody_subscribes_to(
+    monkeypatch: pytest.MonkeyPatch, subscribed: str, events: list[str]
 ) -> None:
-    legend = Legend(carla_13(), carla_13(), "tiny", "OpenVINO")
-    topics = CameraTopics("/front/image")
-    outputs = CameraOutputs(bench.node, topics, legend, lambda: 0.5, lambda: None)
-    relayed = bench.collect(CameraInfo, topics.output("camera_info"))
-    labels = bench.collect(Image, topics.output("labels"))
-    received = CameraInfo(header=Header(frame_id="of the message"), width=4, height=3)
-    frame = np.zeros((3, 4, 4), np.uint8)
-    found = Segmentation(np.full((3, 4), 7, np.uint8), np.full((3, 4), 255, np.uint8))
+    assert Recorded(monkeypatch).publish(calibration()) == []
+    assert Recorded(monkeypatch, subscribed).publish(calibration()) == events
 
-    def sent_and_seen() -> bool:
-        outputs.publish(Header(frame_id="of the frame"), frame, found, received)
-        return bool(relayed and labels)
 
-    bench.until(sent_and_seen)
-    assert relayed[0].header.frame_id == labels[0].header.frame_id == "of the frame"
-    assert (relayed[0].width, relayed[0].height) == (4, 3)
-    assert received.header.frame_id == "of the message"
-    assert bytes(labels[0].data) == bytes([7] * 12)
-    outputs.close()
+def test_camera_info_is_relayed_under_the_frames_header_and_stays_as_it_was_received(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorded = Recorded(monkeypatch, "camera_info")
+    received = calibration()
+    before = copy.deepcopy(received)
+    recorded.publish(received)
+    relayed = recorded.sent("camera_info")
+    assert relayed == CameraInfo(header=HEADER, width=4, height=3)
+    assert received == before
+    assert relayed is not received
+
+
+def test_camera_info_of_another_size_is_told_only_where_somebody_wants_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = Recorded(monkeypatch, "labels", "camera_info")
+    assert wanted.publish(calibration(40, 30)) == ["to_image_message", "published labels"]
+    assert wanted.warnings == ["camera_info is for 40x30, frames are 4x3: not relayed"]
+    unwanted = Recorded(monkeypatch, "labels")
+    unwanted.publish(calibration(40, 30))
+    assert unwanted.warnings == []
+
+
+def test_a_camera_without_camera_info_has_masks_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorded = Recorded(monkeypatch, "labels", "camera_info")
+    assert recorded.publish(None) == ["to_image_message", "published labels"]
+    assert recorded.sent("labels").header == HEADER
+    assert bytes(recorded.sent("labels").data) == bytes([7] * 12)
 
 
 def test_nothing_is_wanted_until_somebody_subscribes_to_an_image(bench: RosBench) -> None:
-    legend = Legend(carla_13(), carla_13(), "tiny", "OpenVINO")
     asked: list[bool] = []
-    topics = CameraTopics("/front/image")
     outputs = CameraOutputs(
-        bench.node, topics, legend, lambda: 0.5, lambda: asked.append(outputs.wanted)
+        bench.node,
+        TOPICS,
+        LEGEND,
+        bench.node.get_logger(),
+        lambda: 0.5,
+        lambda: asked.append(outputs.wanted),
     )
     assert not outputs.wanted
-    bench.collect(CameraInfo, topics.output("camera_info"))
-    bench.collect(Image, topics.output("overlay"))
+    bench.collect(CameraInfo, TOPICS.output("camera_info"))
+    bench.collect(Image, TOPICS.output("overlay"))
     bench.until(lambda: asked)
     assert asked == [True]
     outputs.close()

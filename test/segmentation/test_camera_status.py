@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from carla_unet_ros.segmentation.camera_status import CameraState, camera_status
 from carla_unet_ros.segmentation.frame_statistics import FrameReport
 
-STATE = CameraState("/front/image", True, 1, "", "reliable", (800, 600))
+STATE = CameraState("/front/image", True, 1, "", "reliable")
 FRAMES = FrameReport(
     received=40,
     published=38,
@@ -18,6 +18,7 @@ FRAMES = FrameReport(
     bad=1,
     failed=1,
     rate=19.96,
+    size=(800, 600),
     waited_ms=4.0,
     age_ms=(41.25, 80.0),
     undated=False,
@@ -50,7 +51,7 @@ def test_a_camera_that_works_is_ok_and_tells_its_figures() -> None:
 
 
 def test_what_is_not_known_is_called_unknown() -> None:
-    found = judged({"size": None}, dropped=None, age_ms=(math.nan, math.nan))
+    found = judged({}, size=None, dropped=None, age_ms=(math.nan, math.nan))
     values = {entry.key: entry.value for entry in found.values}
     assert values["frames dropped"] == values["image age (ms)"] == values["size"] == "unknown"
 

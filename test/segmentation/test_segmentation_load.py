@@ -111,6 +111,7 @@ def test_an_overloaded_node_drops_old_frames_and_stays_near_the_newest(
 
 
 def test_four_cameras_of_two_sizes_take_fair_turns(bench: RosBench, slow_model: Path) -> None:
+    diagnostics = Diagnostics(bench)
     sizes = {"front": LARGE, "rear": LARGE, "left": SMALL, "right": SMALL}
     bench.start(
         "segmentation.segmentation_node",
@@ -132,3 +133,14 @@ def test_four_cameras_of_two_sizes_take_fair_turns(bench: RosBench, slow_model: 
     assert min(counts.values()) > max(counts.values()) / 2, counts
     for name, image in simulation.labels:
         np.testing.assert_array_equal(pixels(image), simulation.scenes[name][1])
+
+    for name in sizes:  # whether a frame gave way in the node or in the middleware
+        status = f"/segmentation: /{name}/image"
+        bench.until(
+            lambda name=name, status=status: (
+                diagnostics.value(status, "frames out") == str(counts[name])
+            )
+        )
+        received = int(diagnostics.value(status, "frames in"))
+        assert received == counts[name]
+        assert received + int(diagnostics.value(status, "frames dropped")) == simulation.ticks

@@ -8,6 +8,8 @@ import pytest
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.stand_in.drive import FRAMES_PER_SECOND, Drive
 
+pytestmark = pytest.mark.once  # test_camera_node draws it on every Python
+
 SMALL = 320, 240
 SEEDS = (0, 3, 4, 8, 9, 11)
 """Each kind of town, each weather, with and without a bonnet."""

@@ -112,9 +112,10 @@ def test_errors_are_sentences(
 
 
 @pytest.mark.parametrize("option", ["--ignore-bottom", "--picture-count"])
+@pytest.mark.usefixtures("wide_terminal")
 def test_counts_below_0_are_refused(
     folder: Path, tiny_model_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         run(folder, tiny_model_path, f"{option}=-5")
-    assert "'-5' is no number of 0 or more" in capsys.readouterr().err
+    assert f"{option} -5: expected at least 0" in capsys.readouterr().err

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import IGNORE, Uint8
-from carla_unet_ros.training.data.mixing import are_of, happens
+from carla_unet_ros.training.data.mixing import is_drawn, mask_classes
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
+from carla_unet_ros.training.data.weather import CLEAR, Weather
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations inside kornia, of no use to our users
@@ -35,6 +36,7 @@ class Augmentation:
            0.15..1 shows objects at 0.6 to 1.7 times their size
     rare:  what is seldom seen, and how often to look for it
     relit: share of the frames where each class stands in a light of its own
+    weather: night, fog, low sun, wet ground, the own bonnet, and how often
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class Augmentation:
         scale: tuple[float, float] = (0.15, 1.0),
         rare: RareClasses = NOTHING_RARE,
         relit: float = 0.0,
+        weather: Weather = CLEAR,
     ) -> None:
         self._rare = rare
+        self._weather = weather
         self._relit = relit
         self._crop = _frame_and_labels(
             K.RandomResizedCrop(
@@ -53,8 +57,8 @@ class Augmentation:
             ),
             K.RandomHorizontalFlip(),
         )
-        # kornia works every transform out and then throws away what its p does not want: here
-        # the dice are thrown first, which makes a frame three times cheaper.
+        # kornia computes every transform and then drops those that its p rules out. Here it is
+        # decided first which of them are computed: that takes a third of the time.
         self._rotation = 0.15, _frame_and_labels(K.RandomRotation(4.0, p=1.0))
         self._light = (
             (0.5, K.ColorJitter(0.4, 0.4, 0.5, 0.06, p=1.0)),
@@ -71,27 +75,27 @@ class Augmentation:
         shifted = (labels.float() + 1)[None, None]
         frame, shifted = self._crop(frame[None], shifted, params=self._place(labels))
         share, rotation = self._rotation
-        if happens(share):
+        if is_drawn(share):
             frame, shifted = rotation(frame, shifted)
         labels = shifted[0, 0].round().long() - 1
         labels = torch.where(labels < 0, IGNORE, labels)
-        if happens(self._relit):
+        if is_drawn(self._relit):
             frame = relight(frame, labels)
         for share, change in self._light:
-            if happens(share):
+            if is_drawn(share):
                 frame = change(frame)
-        return frame[0].clamp(0, 1), labels
+        return self._weather(frame[0].clamp(0, 1), labels)
 
     def _place(self, labels: Tensor) -> list[ParamItem]:
         """Where to crop and whether to flip; now and then the best of several draws."""
         shape = torch.Size((1, 3, *labels.shape))
         draws = [
             self._crop.forward_parameters(shape)
-            for _ in range(_DRAWS if happens(self._rare.crops) else 1)
+            for _ in range(_DRAWS if is_drawn(self._rare.crops) else 1)
         ]
         if len(draws) == 1:
             return draws[0]
-        rare = torch.from_numpy(are_of(labels.numpy(), self._rare.ids))
+        rare = torch.from_numpy(mask_classes(labels.numpy(), self._rare.ids))
         return max(draws, key=lambda draw: int(rare[_rows_and_columns(draw)].sum()))
 
 

@@ -20,6 +20,7 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_typestore
 from tqdm import tqdm
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.labels.semantic_images import tags_in_red
 from carla_unet_ros.ros.camera_topics import CameraTopics
@@ -30,7 +31,7 @@ _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _LABELS_LOOKED_AT = 64
 
 
-class BagError(ValueError):
+class BagError(InputError):
     """A bag that cannot be used; the text says what was found and what to do."""
 
 

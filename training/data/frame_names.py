@@ -100,7 +100,8 @@ def split_names(folder: Path, frames: Path) -> tuple[list[str], list[str]]:
         (missing,) = set(lists) - set(there)
         raise DataError(
             f"{shown(folder)} has {there[0].name} without {missing.name}: what is held back would "
-            "be a guess; add the other list, or remove this one to hold back the last 15 %"
+            "be a guess; add the other list, or remove this one to hold back the last 15 %; a "
+            "folder to train on alone is named with carla_unet_train --unsplit"
         )
     if there:
         train, val = map(read_list, lists)
@@ -119,6 +120,20 @@ def split_names(folder: Path, frames: Path) -> tuple[list[str], list[str]]:
     if first - gap < 1:
         raise DataError(f"{shown(folder)} has {len(names)} frames, too few to hold some back")
     return names[: first - gap], names[first:]
+
+
+def unsplit_names(folder: Path) -> list[str] | None:
+    """Names of a folder that is for training alone: its train.txt, else None, which is all of it.
+
+    Raises DataError where it has a val.txt.
+    """
+    if (folder / "val.txt").is_file():
+        raise DataError(
+            f"{shown(folder)} is --unsplit, but has val.txt: leave it out of --unsplit, or remove "
+            "the list to train on those frames, too"
+        )
+    train = folder / "train.txt"
+    return read_list(train) if train.is_file() else None
 
 
 def _one_form(name: str) -> str:

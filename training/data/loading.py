@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from carla_unet_ros.training.data.augmentation import Augmentation, to_tensors
 from carla_unet_ros.training.data.folders import Pair, PairSource
-from carla_unet_ros.training.data.mixing import happens, mirrored, mixed, pasted
+from carla_unet_ros.training.data.mixing import is_drawn, mirror, mix, paste
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 
 
@@ -63,13 +63,13 @@ class EpochFrames(Dataset):
     def _pair(self, source: PairSource, index: int) -> Pair:
         """A pair as read, or with something of another one."""
         pair = source.read(index)
-        if happens(self._mix):
-            pair = mixed(pair, _any_of(self._sources[int(torch.multinomial(self._shares, 1))]))
-        if happens(self._rare.paste):
+        if is_drawn(self._mix):
+            pair = mix(pair, _any_of(self._sources[int(torch.multinomial(self._shares, 1))]))
+        if is_drawn(self._rare.paste):
             other = _any_of(source)
             if other.labels.shape == pair.labels.shape:
-                other = mirrored(other) if happens(0.5) else other
-                pair = pasted(pair, other, self._rare.ids)
+                other = mirror(other) if is_drawn(0.5) else other
+                pair = paste(pair, other, self._rare.ids)
         return pair
 
 

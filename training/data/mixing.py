@@ -19,20 +19,20 @@ _MOST = 0.7
 """The largest share of the other frame where both show the same class."""
 
 
-def happens(probability: float) -> bool:
-    """Throws torch's dice."""
+def is_drawn(probability: float) -> bool:
+    """True with this probability, 0..1, by torch's random numbers."""
     return bool(torch.rand(()) < probability)
 
 
-def mixed(pair: Pair, other: Pair) -> Pair:
+def mix(pair: Pair, other: Pair) -> Pair:
     """`pair` with something of `other`, mirrored or not: its surfaces, or half of its classes."""
-    other = mirrored(resized(other, pair)) if happens(0.5) else resized(other, pair)
-    if happens(0.5):
-        return blended(pair, other, float(torch.rand(()) * _MOST))
-    return pasted(pair, other, half_of_the_classes(other))
+    other = mirror(resize(other, pair)) if is_drawn(0.5) else resize(other, pair)
+    if is_drawn(0.5):
+        return blend(pair, other, float(torch.rand(()) * _MOST))
+    return paste(pair, other, draw_half_of_classes(other))
 
 
-def blended(pair: Pair, other: Pair, share: float) -> Pair:
+def blend(pair: Pair, other: Pair, share: float) -> Pair:
     """`pair` with `share` (0..1) of the colour of `other` wherever both show the same class.
 
     Mixup (Zhang et al. 2018) mixes labels, too; here they stay what they are.
@@ -42,39 +42,39 @@ def blended(pair: Pair, other: Pair, share: float) -> Pair:
     return Pair(np.where(same[..., None], both, pair.frame).astype(np.uint8), pair.labels)
 
 
-def pasted(pair: Pair, other: Pair, ids: tuple[int, ...]) -> Pair:
+def paste(pair: Pair, other: Pair, ids: tuple[int, ...]) -> Pair:
     """`pair` with the objects of these classes from `other`, at the places they have there.
 
     Copy-paste of Ghiasi et al. (2021), but in place: one camera on one car sees poles and
     pedestrians where they may well be in another frame, too. With half of a frame's classes it
     is ClassMix (Olsson et al. 2021).
     """
-    objects = are_of(other.labels, ids)
+    objects = mask_classes(other.labels, ids)
     frame, labels = pair.frame.copy(), pair.labels.copy()
     cv2.copyTo(other.frame, objects, frame)
     cv2.copyTo(other.labels, objects, labels)
     return Pair(frame, labels)
 
 
-def are_of(labels: Uint8, ids: Iterable[int]) -> Uint8:
+def mask_classes(labels: Uint8, ids: Iterable[int]) -> Uint8:
     """1 where labels, uint8 [H, W], are among these ids, 0 elsewhere."""
     table = np.zeros(256, np.uint8)
     table[list(ids)] = 1
     return np.asarray(cv2.LUT(labels, table), np.uint8)  # many times as fast as np.isin
 
 
-def half_of_the_classes(pair: Pair) -> tuple[int, ...]:
+def draw_half_of_classes(pair: Pair) -> tuple[int, ...]:
     """A random half, rounded down, of the ids that are in the frame."""
     ids = np.flatnonzero(np.bincount(pair.labels.ravel(), minlength=256)[:IGNORE])
     return tuple(int(ids[place]) for place in torch.randperm(len(ids))[: len(ids) // 2])
 
 
-def mirrored(pair: Pair) -> Pair:
+def mirror(pair: Pair) -> Pair:
     frame, labels = cv2.flip(pair.frame, 1), cv2.flip(pair.labels, 1)
     return Pair(np.asarray(frame, np.uint8), np.asarray(labels, np.uint8))
 
 
-def resized(pair: Pair, like: Pair) -> Pair:
+def resize(pair: Pair, like: Pair) -> Pair:
     """`pair` in the size of `like`."""
     height, width = like.labels.shape
     if pair.labels.shape == (height, width):

@@ -1,5 +1,6 @@
 """The data of a run: what is trained on, what is validated on, and how many pixels of what."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from carla_unet_ros.labels import IGNORE, LabelSet, carla_13, label_set
+from carla_unet_ros.labels import IGNORE, LabelSet, carla_13
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import (
     PairFolder,
@@ -16,56 +17,55 @@ from carla_unet_ros.training.data.folders import (
     split_names,
     write_pair,
 )
-from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
-from carla_unet_ros.training.options import OptionError, Options
+from carla_unet_ros.training.data.frame_names import unsplit_names
 
 _FRAMES_COUNTED = 200
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """sources and shares: drawn from in training; validation: scored after every epoch.
+class SourceFolder:
+    """A folder of pairs, and what is done with it.
 
-    rare: the classes to show more of
+    tags:     CARLA version whose tags its masks hold
+    share:    how much of an epoch it fills; the shares need not sum to 1
+    split:    whether a part is held back, as `split_names` says; else all is trained on
+    validate: whether that part is scored after every epoch
     """
+
+    path: Path
+    tags: str
+    share: float = 1.0
+    split: bool = True
+    validate: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """sources and shares: drawn from in training; validation: scored after every epoch."""
 
     sources: list[PairSource]
     shares: list[float]
     validation: list[PairFolder]
-    rare: RareClasses
     description: str
 
     @staticmethod
-    def open(options: Options) -> "TrainingData":
-        """Raises DataError for folders that cannot be used."""
-        target = label_set(options.labels)
+    def open(folders: Iterable[SourceFolder], labels: LabelSet) -> "TrainingData":
+        """Takes one folder after the other; DataError for one that cannot be used."""
         sources: list[PairSource] = []
+        shares: list[float] = []
         validation: list[PairFolder] = []
-        for folder, tags in zip(options.data, options.tags, strict=True):
-            train, val = split_names(folder)
-            sources.append(PairFolder(folder, tags, target, train))
-            if folder in options.validate:
-                validation.append(PairFolder(folder, tags, target, val))
-        if options.drive:
-            drawn = render_drive(options.out / "drive", options.drive)
-            sources.append(PairFolder(drawn, "0.8.x", target))
-        total = sum(options.shares)
+        for folder in folders:
+            path = folder.path
+            train, val = split_names(path) if folder.split else (unsplit_names(path), [])
+            sources.append(PairFolder(path, folder.tags, labels, train))
+            shares.append(folder.share)
+            if folder.validate:
+                validation.append(PairFolder(path, folder.tags, labels, val))
         description = ", ".join(
-            f"{source.name} ({len(source)} frames, {share / total:.0%})"
-            for source, share in zip(sources, options.shares, strict=True)
+            f"{source.name} ({len(source)} frames, {share / sum(shares):.0%})"
+            for source, share in zip(sources, shares, strict=True)
         )
-        rare = _rare_classes(options, target)
-        return TrainingData(sources, options.shares, validation, rare, description)
-
-
-def _rare_classes(options: Options, labels: LabelSet) -> RareClasses:
-    try:
-        ids = labels.ids(options.rare)
-    except ValueError as error:
-        raise OptionError(f"--rare: {error}") from error
-    if not ids:
-        return NOTHING_RARE
-    return RareClasses(tuple(ids), options.rare_crops, options.rare_paste)
+        return TrainingData(sources, shares, validation, description)
 
 
 def render_drive(folder: Path, count: int) -> Path:

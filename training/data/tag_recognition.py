@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.evaluation.truth_reader import TruthReader
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.labels.carla_tags import TAG_TABLES
@@ -18,7 +19,7 @@ from carla_unet_ros.labels.carla_tags import TAG_TABLES
 _LIKELY = ("0.9.14-0.9.16", "0.9.10-0.9.13")
 
 
-class TagError(ValueError):
+class TagError(InputError):
     """A semantic image whose meaning is unclear; the text says what was seen and what to do."""
 
 

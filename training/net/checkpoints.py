@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
 
 
-class CheckpointError(Exception):
+class CheckpointError(InputError):
     """A checkpoint that cannot be used; the text says why."""
 
 

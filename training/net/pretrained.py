@@ -7,7 +7,7 @@ training.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import read_model
 from carla_unet_ros.training.net.checkpoints import CheckpointError, read_checkpoint
-from carla_unet_ros.training.net.folding import unfold
+from carla_unet_ros.training.net.folding import fold, unfold
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
 from carla_unet_ros.training.net.views import head_of_one
 
@@ -91,6 +91,39 @@ def weights_of_model(path: Path) -> dict[str, Tensor]:
         features = len(weights["first.0.weight"])
         weights["head.weight"] = head_of_one(weights["head.weight"], features)
     return weights
+
+
+def net_of_model(path: Path) -> UNet:
+    """The net whose weights a model file holds, folded as export folds it, in fp32.
+
+    ValueError where the file holds other weights than a U-Net's under their own names, as an
+    int8 file does.
+    """
+    try:
+        weights = weights_of_model(path)
+        net = fold(UNet(_config_of(weights)))
+        # The exporter leaves out a bias that is zero.
+        zeros = {name: 0 * bias for name, bias in net.named_parameters() if name.endswith("bias")}
+        net.load_state_dict({**zeros, **weights})
+    except (CheckpointError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} does not hold a U-Net's weights by name: {error}") from error
+    return net
+
+
+def _config_of(weights: Mapping[str, Tensor]) -> UNetConfig:
+    """The config that gives weights of these shapes. KeyError where none does."""
+    channels, _, size, _ = weights["first.0.weight"].shape
+    inner = (weight for name, weight in weights.items() if not name.startswith("head."))
+    joined = weights["expand.0.convolve.0.weight"].shape[1]
+    enlarged = weights["expand.0.enlarge.weight"].shape[1]
+    return UNetConfig(
+        classes=len(weights["head.weight"]) // (size // 3) ** 2,
+        channels=channels,
+        depth=len({name.split(".")[1] for name in weights if name.startswith("contract.")}),
+        stem=size // 3,
+        max_channels=max(len(weight) for weight in inner if weight.ndim == 4),
+        skips=joined > enlarged,
+    )
 
 
 def _for_each_pixel(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:

@@ -28,27 +28,23 @@ class DriveError(RuntimeError):
 
 @dataclass(frozen=True)
 class CameraPlan:
-    """Both cameras: size in pixels, horizontal field of view and pitch in degrees, place in m.
+    """Both cameras."""
 
-    x is ahead of and z above the vehicle's origin; a positive pitch looks down, as in the
-    bridge's objects file.
-    """
-
-    width: int = 800
-    height: int = 600
-    fov: float = 90.0
-    x: float = 2.0
-    z: float = 2.0
-    pitch: float = 0.0
+    width: int = 800  # pixels
+    height: int = 600  # pixels
+    fov: float = 90.0  # horizontal, degrees
+    x: float = 2.0  # metres ahead of the vehicle's origin
+    z: float = 2.0  # metres above it
+    pitch: float = 0.0  # degrees; positive looks down, as in the bridge's objects file
 
 
 @dataclass(frozen=True)
 class TrafficPlan:
-    """The ego vehicle's blueprint, and how many vehicles and walkers are around it."""
+    """The ego vehicle, and who is around it."""
 
-    ego: str = "vehicle.tesla.model3"
-    vehicles: int = 60
-    walkers: int = 60
+    ego: str = "vehicle.tesla.model3"  # blueprint of the ego vehicle
+    vehicles: int = 60  # other vehicles, as far as there is room
+    walkers: int = 60  # pedestrians
 
 
 class Recorded(NamedTuple):

@@ -11,6 +11,7 @@ from carla_unet_ros.training.data.frame_names import (
     files_by_name,
     read_list,
     split_names,
+    unsplit_names,
     why_no_frames,
 )
 
@@ -80,6 +81,15 @@ def test_one_list_without_the_other_is_refused(tmp_path: Path, there: str, missi
         InputError, match=rf"has {there}\.txt without {missing}\.txt: what is held"
     ):
         split_names(tmp_path, tmp_path)
+
+
+def test_a_folder_to_train_on_alone_may_have_a_train_list_and_no_val_list(tmp_path: Path) -> None:
+    assert unsplit_names(tmp_path) is None
+    (tmp_path / "train.txt").write_text("a\nb\n")
+    assert unsplit_names(tmp_path) == ["a", "b"]
+    (tmp_path / "val.txt").write_text("c\n")
+    with pytest.raises(InputError, match="unsplit"):
+        unsplit_names(tmp_path)
 
 
 def test_lists_that_overlap_are_refused(tmp_path: Path) -> None:

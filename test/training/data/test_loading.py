@@ -24,8 +24,17 @@ from carla_unet_ros.training.data.augmentation import Augmentation, relight
 from carla_unet_ros.training.data.folders import PairFolder
 from carla_unet_ros.training.data.loading import EpochFrames, draw_epoch, loader
 from carla_unet_ros.training.data.rare_classes import RareClasses
+from carla_unet_ros.training.data.weather import Weather
 
 pytestmark = pytest.mark.training
+
+
+def test_weather_comes_last_and_a_bonnet_brings_its_labels() -> None:
+    torch.manual_seed(0)
+    road = torch.full((48, 64), 7, dtype=torch.uint8)
+    frame, labels = Augmentation(64, 48, weather=Weather(1.0, 1.0))(torch.rand(3, 48, 64), road)
+    assert (labels[-1] == 10).any()
+    assert 0 <= frame.min() <= frame.max() <= 1
 
 
 def test_shares_fill_the_epoch() -> None:

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor
 
+from carla_unet_ros.command_line import parse
 from carla_unet_ros.labels import LabelSet, carla_13, carla_label_set
 from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError
 from carla_unet_ros.training import export, train
@@ -20,7 +21,7 @@ from carla_unet_ros.training.net.frame_graph import normalise
 from carla_unet_ros.training.net.pretrained import start_from, weights_of_model
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
 from carla_unet_ros.training.net.views import ONE_VIEW, Views
-from carla_unet_ros.training.options import parse
+from carla_unet_ros.training.options import Options
 
 pytestmark = pytest.mark.training
 
@@ -106,10 +107,11 @@ def test_a_head_that_answered_for_whole_blocks_answers_for_each_pixel(tmp_path: 
 
 
 def test_training_without_options_of_the_net_can_start_from_the_shipped_model() -> None:
-    options = parse(["--data", "my_town", "--tags", "0.9.16", "--out", "run"])
-    net = options.channels, options.depth, options.stem, options.max_channels
+    options = parse(
+        Options, "carla_unet_train", ["--data", "my_town", "--tags", "0.9.16", "--out", "run"]
+    )
     kept = weights_of_model(SHIPPED_MODEL)["head.weight"]
-    own = UNet(UNetConfig(len(carla_13()), *net))
+    own = UNet(options.net.unet(len(carla_13())))
     start_from(own, SHIPPED_MODEL, carla_13(), lambda: normalise(torch.rand(2, 3, 64, 128)))
     assert torch.equal(own.head.weight, kept)  # as wide, or it would have grown
 

@@ -14,7 +14,7 @@ from carla_double import CAR, ROAD_LINE, Simulator
 
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.training.data.folders import PairFolder
-from carla_unet_ros.training.record import main, parse, tags_of_server
+from carla_unet_ros.training.record import main, tags_of_server
 from carla_unet_ros.training.recording import carla_drive
 
 SMALL = ("--width", "32", "--height", "16", "--vehicles", "3", "--walkers", "5")
@@ -255,5 +255,5 @@ def test_without_the_simulators_module_the_way_to_get_it_is_told(
 
 def test_options_out_of_range_are_refused():
     for options in (("--frames", "0"), ("--ticks-per-second", "5"), ("--jpeg", "101")):
-        with pytest.raises(SystemExit):
-            parse(["--out", "x", *options])
+        with pytest.raises(SystemExit, match="2"):
+            main(["--out", "x", *options])

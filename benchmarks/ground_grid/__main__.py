@@ -1,0 +1,73 @@
+"""What does a frame cost on its way to the ground grid, on one core?
+
+    python -m benchmarks.ground_grid [--document]
+
+Takes the default grid of 200x200 cells: how long the table of a calibration takes, once, and how
+long each frame takes after it.
+"""
+
+import sys
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks import reporting
+from carla_unet_ros.camera_model import intrinsics
+from carla_unet_ros.ground.ground_grid import (
+    Calibration,
+    CameraPose,
+    Extent,
+    GroundGrid,
+    class_weights,
+)
+
+_SIZES = ((800, 600), (1280, 720), (1920, 1080))
+_HEADS = ("camera", "table, ms", "frame, ms: median", "95 %")
+_EXPLANATION = """\
+From a label image to the default grid of 200x200 cells, on one core. The table is computed once
+for a calibration, the rest for every frame."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = reporting.parser_of(__doc__, "ground_grid")
+    parser.add_argument(
+        "--frames", type=reporting.positive, default=300, help="timed a size (300)"
+    )
+    options = parser.parse_args(argv)
+    cases = [measured(*size, options.frames) for size in tqdm(_SIZES, "sizes")]
+    results = {**reporting.conditions("ground_grid", argv), "cases": cases}
+    rows = [list(case.values()) for case in cases]
+    text = (
+        f"## The ground grid\n\n{reporting.origin(results)}.\n{_EXPLANATION}\n\n"
+        f"{reporting.table(_HEADS, rows)}"
+    )
+    reporting.finish(results, "ground_grid", text, options)
+    return 0
+
+
+def measured(width: int, height: int, frames: int) -> dict[str, object]:
+    """Milliseconds of the table and of a frame, for a camera of 90 degrees, 2 m high."""
+    camera = intrinsics(width, height, 90.0)
+    calibration = Calibration(width, height, camera.focal, camera.focal, camera.cx, camera.cy)
+    start = time.perf_counter()
+    grid = GroundGrid(Extent(), calibration, CameraPose.from_angles(2.0, 0.0, 2.0))
+    table = time.perf_counter() - start
+    labels = np.random.default_rng(0).integers(0, 13, (height, width), np.uint8)
+    weights = class_weights((6, 7))
+    times: list[float] = []
+    for _ in range(frames):
+        start = time.perf_counter()
+        grid.occupancy(labels, weights)
+        times.append(1000 * (time.perf_counter() - start))
+    median, p95 = np.percentile(times, (50, 95))
+    return {
+        "camera": f"{width}x{height}",
+        "table_ms": 1000 * table,
+        "median_ms": float(median),
+        "p95_ms": float(p95),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Ways to run a trained net, each as a Segmenter of its own.
+
+One ONNX file for each network size and number of looks; fp32 and bf16 are two arithmetics of the
+same file, int8 is made from it.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from carla_unet_ros.command_line import parse_size
+from carla_unet_ros.engines.openvino_engine import OpenVINOEngine, openvino_core
+from carla_unet_ros.model_file import read_model, write_metadata
+from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.training.data.folders import PairSource
+from carla_unet_ros.training.export import check_labels, described, save, to_onnx
+from carla_unet_ros.training.net.checkpoints import TrainedNet
+from carla_unet_ros.training.net.folding import fold
+from carla_unet_ros.training.net.frame_graph import FrameGraph
+from carla_unet_ros.training.net.views import ONE_VIEW, Views
+from carla_unet_ros.training.quantize import to_int8
+
+PRECISIONS = ("fp32", "bf16", "int8")
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """network: (width, height) that frames are resized to; precision: one of PRECISIONS, "" is
+    what OpenVINO takes by itself; views: further looks at the frame."""
+
+    network: tuple[int, int]
+    precision: str = ""
+    views: Views = ONE_VIEW
+
+
+def parse_way(text: str) -> Way:
+    """`448x320,flips,int8` -> that way; further sizes are looks, too. ValueError for others."""
+    size, *words = text.split(",")
+    way = Way(parse_size(size))
+    for word in words:
+        if word in PRECISIONS:
+            way = replace(way, precision=word)
+        elif word == "flips":
+            way = replace(way, views=replace(way.views, flips=True))
+        else:
+            also = (*way.views.also, parse_size(word))
+            way = replace(way, views=replace(way.views, also=also))
+    return way
+
+
+def usual_ways(network: tuple[int, int], multiple: int) -> list[Way]:
+    """What is worth choosing from: each arithmetic, two smaller sizes, a mirrored look."""
+    width, height = network
+    smaller = [
+        (max(1, round(width * share / multiple)) * multiple,
+         max(1, round(height * share / multiple)) * multiple) for share in (0.85, 0.7)
+    ]  # fmt: skip
+    precisions = [name for name in PRECISIONS if name != "bf16" or has_bf16()]
+    ways = [Way(size, "int8", views) for size in (network, *smaller)
+            for views in (ONE_VIEW, Views(flips=True))]  # fmt: skip
+    return list(dict.fromkeys([*ways, *(Way(network, precision) for precision in precisions)]))
+
+
+def has_bf16() -> bool:
+    """Whether this CPU has instructions for it; without, OpenVINO would silently take fp32."""
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def open_way(
+    trained: TrainedNet, way: Way, folder: Path, calibration: PairSource, frames: int
+) -> Segmenter:
+    """The net as a model file in `folder`, opened on the CPU in the arithmetic of `way`.
+
+    folder:      of this net alone; a file that two ways share is exported once
+    calibration: training frames, on which the file is compared with torch, and from `frames` of
+                 which int8 reads its scales
+
+    Raises ExportError where the file does not do what torch does.
+    """
+    width, height = way.network
+    path = folder / f"{width}x{height}_{way.views.count}.onnx"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        metadata = described(replace(trained, network_size=way.network), way.views)
+        graph = FrameGraph.of(fold(trained.net), metadata, folded=True)
+        save(to_onnx(graph), metadata, path)
+        check_labels(FrameGraph.of(trained.net, metadata), path, calibration, path)
+    if way.precision == "int8":
+        model, path = read_model(path), path.with_suffix(".int8.onnx")
+        proto = to_int8(model, calibration, frames)
+        write_metadata(proto, replace(model.metadata, precision="int8"))
+        path.write_bytes(proto.SerializeToString())
+    segmenter = Segmenter(path, "openvino")
+    if hint := _HINTS.get(way.precision):
+        segmenter.engine.close()
+        segmenter.engine = OpenVINOEngine(segmenter.model, precision=hint)
+    return segmenter

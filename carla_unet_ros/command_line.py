@@ -1,0 +1,155 @@
+"""Command lines from dataclasses: a field is an option, the comment at it the help (tyro).
+
+A nested dataclass is a group of options. `--config FILE` reads options from YAML first: what
+`rate: 2e-3` in the file means is `--rate 2e-3` in front of all that is typed.
+"""
+
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import tyro
+import yaml
+from tyro.constructors import PrimitiveConstructorSpec
+
+from carla_unet_ros.camera_model import LARGEST_SIDE
+
+
+class Size(NamedTuple):
+    """In pixels; written WIDTHxHEIGHT."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+def parse_size(text: str) -> Size:
+    """ValueError for what is no size of 1x1 to LARGEST_SIDE a side."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    size = Size(*map(int, match.groups())) if match else Size(0, 0)
+    if not all(0 < side <= LARGEST_SIDE for side in size):
+        raise ValueError(f"{text!r} is no size; expected WIDTHxHEIGHT, such as 800x600")
+    return size
+
+
+SizeOption = Annotated[
+    Size,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="WIDTHxHEIGHT",
+        instance_from_str=lambda words: parse_size(words[0]),
+        is_instance=lambda value: isinstance(value, Size),
+        str_from_instance=lambda size: [str(size)],
+    ),
+]
+"""The type of an option that is a size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configured:
+    """What every command takes."""
+
+    # YAML file of options, named as here, without the dashes in front; what is typed wins over it
+    config: Path | None = None
+
+
+Options = TypeVar("Options", bound=Configured)
+
+EMPTY = tyro.conf.arg(help_behavior_hint="(default: none)")
+"""For lists that are empty where nothing is given, `Annotated[tuple[str, ...], EMPTY] = ()`."""
+
+
+def parse(kind: type[Options], prog: str, argv: Sequence[str] | None = None) -> Options:
+    """Options from the command line; exits with status 2 where they cannot be understood.
+
+    A ValueError of a `__post_init__` is such a case, too: it is shown with its text.
+    """
+    typed = sys.argv[1:] if argv is None else argv
+    found, _ = tyro.cli(
+        Configured, prog=prog, args=typed, add_help=False, return_unknown_args=True
+    )
+    try:
+        words = _words(found.config) if found.config else []
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        print(f"{prog}: --config {found.config} cannot be used: {error}", file=sys.stderr)
+        sys.exit(2)
+    style = tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone
+    return tyro.cli(kind, prog=prog, args=[*words, *typed], config=style)
+
+
+def run_command(
+    kind: type[Options],
+    prog: str,
+    command: Callable[[Options], int | None],
+    argv: Sequence[str] | None = None,
+    also: tuple[type[Exception], ...] = (),
+    stopped: str = "stopped",
+) -> int:
+    """Exit status of a command: its own or 0; 1 and a sentence for what a user can cause.
+
+    That is a ValueError, an OSError, or one of `also`. At Ctrl-C it is 130, and `stopped` is said.
+    """
+    options = parse(kind, prog, argv)
+    try:
+        return command(options) or 0
+    except (ValueError, OSError, *also) as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130
+
+
+def check_ranges(options: Any, **ranges: tuple[float, float]) -> None:
+    """ValueError for an option below the least or above the most it may be, unless it is None."""
+    for name, (least, most) in ranges.items():
+        value = getattr(options, name)
+        if value is not None and not least <= value <= most:
+            limits = f"at least {least}" if most == math.inf else f"{least} to {most}"
+            raise ValueError(f"--{name.replace('_', '-')} {value}: expected {limits}")
+
+
+def values_of(options: Any) -> dict[str, Any]:
+    """All options by name, as a file for --config holds them; those that are None left out."""
+    values: dict[str, Any] = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if is_dataclass(value):
+            values |= values_of(value)
+        elif value is not None and field.name != "config":
+            values[field.name.replace("_", "-")] = _plain(value)
+    return values
+
+
+def _words(path: Path) -> list[str]:
+    """What would be typed for the options of a file.
+
+    No scalar is interpreted: a version 0.10 must not become 0.1.
+    """
+    content = yaml.load(path.read_text(), yaml.BaseLoader) or {}
+    if not isinstance(content, dict) or "config" in content:
+        raise ValueError("expected lines such as `rate: 2e-3`, and no further config")
+    words: list[str] = []
+    for name, value in content.items():
+        entries = value if isinstance(value, list) else [value]
+        if not all(isinstance(entry, str) for entry in entries):
+            raise ValueError(f"{name} holds {value}; expected a value or a list of them")
+        if isinstance(value, list):
+            words += [f"--{name}", *entries]
+        elif value in ("true", "false"):
+            words.append(f"--{'' if value == 'true' else 'no-'}{name}")
+        elif value not in ("", "null"):
+            words.append(f"--{name}={value}")
+    return words
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path | Size):
+        return str(value)
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,42 @@
+"""What an engine is to everyone else: a protocol, its error, and where its lines of text go."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.labels import Uint8
+
+Log = Callable[[str], None]
+
+
+class EngineError(InputError):
+    """An engine that cannot be opened or run; the text says what is missing and what to do."""
+
+
+class Engine(Protocol):
+    """Runs one model on frames of any size; not thread-safe.
+
+    name:   for people, "OpenVINO 2026.4 CPU bf16"
+    reason: one sentence: why this engine and not another
+    """
+
+    name: str
+    reason: str
+
+    def prepare(self, height: int, width: int) -> None:
+        """Builds what frames of this size need; `infer` does it too, on the first such frame.
+
+        Raises EngineError.
+        """
+        ...
+
+    def infer(self, frame: Uint8) -> tuple[Uint8, Uint8]:
+        """BGRA frame uint8 [H, W, 4], C-contiguous -> labels and confidence, uint8 [H, W].
+
+        The caller owns both arrays. Raises EngineError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees everything; from then on the engine runs nothing. Twice does no harm."""
+        ...

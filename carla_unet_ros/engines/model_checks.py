@@ -1,0 +1,37 @@
+"""What both engines check of a model: that it is the file that was read, and what it answers."""
+
+import hashlib
+from collections.abc import Mapping
+
+from carla_unet_ros.engines.engine import EngineError
+from carla_unet_ros.model_file import Model, ModelError, read_content
+
+
+def read_unchanged(model: Model) -> bytes:
+    """The model's file. Raises EngineError where it is no longer the one that was checked."""
+    try:
+        content = read_content(model.path)
+    except ModelError as error:
+        raise EngineError(str(error)) from error
+    if hashlib.sha256(content).hexdigest() != model.sha256:
+        raise EngineError(f"model {model.path} was changed since it was read; start again")
+    return content
+
+
+def check_outputs(engine: str, outputs: Mapping[str, str], height: int, width: int) -> None:
+    """A model file may declare one thing and compute another: asked once for each frame size.
+
+    engine:  who answers, the beginning of a sentence
+    outputs: type and shape that the engine will give for frames of this size, by the output's
+             name: {"labels": "uint8 [48, 64]", ...}
+
+    Raises EngineError.
+    """
+    expected = f"uint8 [{height}, {width}]"
+    wrong = [f"{name} of {found}" for name, found in outputs.items() if found != expected]
+    if wrong:
+        raise EngineError(
+            f"{engine} gives {' and '.join(wrong)} for {width}x{height} frames; expected "
+            f"{expected}: the model does not keep its contract, export it again "
+            "(carla_unet_export)"
+        )

@@ -1,0 +1,35 @@
+"""The segmentation node's own status of /diagnostics: its state, its model, its engine.
+
+<node>  state, model, label set, engine and why it is no better one, engine time, cameras
+"""
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from carla_unet_ros.ros.diagnostics import ERROR, OK, number, status
+from carla_unet_ros.segmenter import Segmenter
+
+
+def node_status(
+    node: str, state: str, segmenter: Segmenter | None, cameras: int, refusal: str
+) -> DiagnosticStatus:
+    """ERROR where the node could not be configured.
+
+    segmenter: None while there is none
+    refusal:   why configuring failed, or ""
+    """
+    if segmenter is None:
+        return status(node, ERROR if refusal else OK, refusal or state, {"state": state})
+    model, engine = segmenter.model, segmenter.engine
+    median, p95 = segmenter.engine_milliseconds()
+    values = {
+        "state": state,
+        "model": model.name,
+        "model file": str(model.path),
+        "label set": model.label_set.name,
+        "engine": engine.name,
+        "why this engine": engine.reason,
+        "engine time median (ms)": number(median),
+        "engine time p95 (ms)": number(p95),
+        "cameras": str(cameras),
+    }
+    return status(node, OK, f"{state}: {model.name} on {engine.name}", values)

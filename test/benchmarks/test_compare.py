@@ -1,0 +1,136 @@
+"""benchmarks.compare: who is measured how, what is reported, and that no process is left."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import painted_pairs
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from benchmarks import reporting
+from benchmarks.compare import __main__ as compare
+from benchmarks.compare import processes
+from benchmarks.compare.contenders import CONTENDERS, Contender
+from benchmarks.compare.processes import Times, Worker
+from carla_unet_ros.labels import carla_13
+from carla_unet_ros.model_file import ModelMetadata
+from carla_unet_ros.training import export
+from carla_unet_ros.training.net.folding import fold
+from carla_unet_ros.training.net.frame_graph import FrameGraph
+from carla_unet_ros.training.net.unet import UNet, UNetConfig
+
+pytestmark = pytest.mark.training
+
+OTHERS = [contender.name for contender in CONTENDERS if contender.name != "shipped"]
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Of a mirrored net with random weights, on a folder of pairs."""
+    folder = tmp_path_factory.mktemp("compare")
+    torch.manual_seed(1)
+    net = UNet(UNetConfig(channels=4, depth=1, stem=2, max_channels=8))
+    net(torch.randn(4, 3, 64, 96))  # batch norms that have seen something
+    metadata = ModelMetadata(carla_13(), (96, 64), "fp32", "none", "", "0.0.0", flips=True)
+    graph = FrameGraph.of(fold(net), metadata, folded=True)
+    export.save(export.to_onnx(graph), metadata, folder / "net.onnx")
+    painted_pairs.write(folder / "pairs", 20)
+    model = str(folder / "net.onnx")
+    data = [f"--data={folder / 'pairs'}", "--tags=0.8.x", f"--model={model}"]
+    return [*data, f"--weights={model}", "--frames=2", "--rounds=2"]
+
+
+def test_every_contender_does_the_same_work_and_one_that_cannot_says_why(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cv_bridge")
+    monkeypatch.setenv("CXX", "/no/such/compiler")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
+    out, document = tmp_path / "compare.json", tmp_path / "performance.md"
+    assert compare.main([*arguments, f"--out={out}", f"--document={document}"]) == 0
+    results = json.loads(out.read_text())
+    found = {entry["name"]: entry for entry in results["contenders"]}
+    assert set(found) == {"shipped", "eager", "autocast", "our_node", "plain_node"}
+    assert "compiler" in results["skipped"]["same net, torch.compile, fp32"]
+    for entry in found.values():
+        assert entry["peak_mb"] > 20
+        assert entry["same_labels"] > 0.95, entry["name"]
+    assert found["eager"]["same_labels"] == 1
+    assert found["our_node"]["same_labels"] == found["shipped"]["same_labels"]
+    ratio = found["eager"]["median_ms"] / found["shipped"]["median_ms"]
+    assert found["eager"]["ratio"] == pytest.approx(ratio)
+    assert "all nets at 96x64" in document.read_text()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_no_process_is_left(arguments: list[str], number: signal.Signals, status: int) -> None:
+    command = [sys.executable, "-m", "benchmarks.compare", *arguments, "--without", *OTHERS]
+    with subprocess.Popen(
+        [*command, "--rounds=100000"], stderr=subprocess.PIPE, cwd=reporting.ROOT
+    ) as process:
+        assert process.stderr is not None
+        said = b""
+        while b"rounds" not in said:
+            part = os.read(process.stderr.fileno(), 4096)
+            assert part, said.decode()
+            said += part
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        ends = [os.pidfd_open(int(worker)) for worker in workers]
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        assert len(ends) == 1
+        for end in ends:
+            assert select.select([end], [], [], 60)[0], "a worker outlives the benchmark"
+            os.close(end)
+    assert process.returncode == status
+
+
+class Counting:
+    """In a worker's place: its n-th turn gives n; writes down whose turn it was."""
+
+    def __init__(self, name: str, turns: list[str]) -> None:
+        self.contender = Contender(name, "group", name)
+        self._turns = turns
+
+    def run(self) -> tuple[list[float], float]:
+        self._turns.append(self.contender.name)
+        return [float(self._turns.count(self.contender.name))], float(len(self._turns))
+
+
+def test_they_take_turns_and_warm_up_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_PAUSE", 0)
+    turns: list[str] = []
+    workers = cast(list[Worker], [Counting(name, turns) for name in "abc"])
+    times = processes.in_turns(workers, rounds=3, warm_up=2)
+    rounds = ["".join(turns[first : first + 3]) for first in range(0, 15, 3)]
+    assert ["".join(sorted(names)) for names in rounds] == ["abc"] * 5
+    assert len(set(rounds)) > 1
+    assert all(entry.ms == [3.0, 4.0, 5.0] for entry in times.values())
+    assert max(entry.peak_mb for entry in times.values()) == 15
+
+
+def test_figures_as_worked_out_by_hand(tmp_path: Path) -> None:
+    """10, 20, 30, 40 ms: mean 25, median 25, and 95 % of the way from 10 to 40 is 38.5."""
+    worker = cast(Any, SimpleNamespace(contender=CONTENDERS[0], software="x"))
+    work = compare.Work("", "", str(tmp_path))
+    np.save(work.labels_of("eager"), np.array([1, 2, 3, 4]))
+    np.save(work.labels_of("shipped"), np.array([1, 2, 3, 5]))
+    found = compare.figures(worker, Times([40.0, 10.0, 30.0, 20.0], peak_mb=123.0), work)
+    assert found["frames_per_second"] == pytest.approx(40)
+    assert (found["median_ms"], found["p95_ms"]) == pytest.approx((25, 38.5))
+    assert (found["peak_mb"], found["same_labels"]) == (123, 0.75)
+
+
+def test_data_without_tags_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        compare.main(["--data", "somewhere"])
+    assert "--data and --tags go together" in capsys.readouterr().err

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Night, fog, low sun, wet ground and the own bonnet: what frames of a clear day lack.
+
+    frame float [3, H, W] in 0..1, R, G, B; labels int64 [H, W], ids of carla-13  ->  the same
+
+Labels say what light falls on: the sky goes dark, windows and rear lights shine, fog thickens with
+a depth that is judged by the ground's row, wet ground mirrors what stands behind it. Nothing
+moves, so labels stay as they are; the bonnet alone brings its own. Every draw is from torch's
+random state.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from carla_unet_ros.labels import carla_13
+from carla_unet_ros.training.data.mixing import is_drawn
+
+_NONE, _BUILDING, _POLE, _LINE, _ROAD, _SIDEWALK, _VEGETATION, _VEHICLE = carla_13().ids(
+    [
+        "None/Unlabeled",
+        "Buildings",
+        "Poles",
+        "RoadLines",
+        "Roads",
+        "Sidewalks",
+        "Vegetation",
+        "Vehicles",
+    ]
+)
+_GROUND = (_ROAD, _LINE, _SIDEWALK)
+_STANDING = (_BUILDING, _VEGETATION, _VEHICLE, _POLE)
+_FARTHEST = 80.0
+
+_WARM, _RED, _WHITE = (1.0, 0.85, 0.5), (1.0, 0.15, 0.1), (1.0, 1.0, 0.9)
+_LAMPS = ((_BUILDING, 12, _WARM), (_VEHICLE, 4, _RED), (_POLE, 3, _WARM), (_VEHICLE, 2, _WHITE))
+"""Class that shines, at most how many lamps, their colour."""
+
+
+@dataclass(frozen=True)
+class Weather:
+    """How often a frame gets another weather or hour, and how often a bonnet; 0..1 each."""
+
+    share: float = 0.0
+    bonnet: float = 0.0
+
+    def __call__(self, frame: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if is_drawn(self.bonnet):
+            frame, labels = add_bonnet(frame, labels)
+        if is_drawn(self.share):
+            kind = int(torch.multinomial(torch.tensor([share for share, _ in _KINDS]), 1))
+            frame = _KINDS[kind][1](frame, labels)
+        return frame, labels
+
+
+CLEAR = Weather()
+
+
+def make_night(frame: Tensor, labels: Tensor) -> Tensor:
+    """Dark, with a dark sky, pools of lamps, headlights on the road, lit windows, rear lights."""
+    height, width = labels.shape
+    top = horizon(labels)
+    tone = torch.tensor([_between(0.7, 1.1), _between(0.75, 1.0), _between(0.8, 1.3)])
+    lit = frame ** _between(1.0, 1.5) * _night_light(height, width, top) * tone[:, None, None]
+    colour = torch.tensor([_between(0, 0.12), _between(0, 0.12), _between(0, 0.2)])
+    sky = colour[:, None, None] * torch.linspace(0.6, 1.3, height)[:, None]
+    # Grass and bare ground are class 0, too: sky is only what lies above the horizon.
+    above = (labels == _NONE) & (torch.arange(height)[:, None] < top + 2)
+    dark = torch.where(above, torch.lerp(lit, sky, _between(0.5, 1.0)), lit)
+    dark = dark + _lamps(labels)
+    return (dark + _between(0.0, 0.03) * torch.randn_like(dark)).clamp(0, 1)
+
+
+def make_fog(frame: Tensor, labels: Tensor) -> Tensor:
+    """What is far is hidden: a share exp(-density x depth) of each pixel is left."""
+    density = math.exp(_between(math.log(0.006), math.log(0.12)))
+    tint = _between(0.35, 0.9) + 0.08 * (torch.rand(3, 1, 1) - 0.5)
+    through = torch.exp(-density * depth(labels))
+    return (frame * through + tint * (1 - through)).clamp(0, 1)
+
+
+def make_low_sun(frame: Tensor, labels: Tensor) -> Tensor:
+    """Warm light and a bloom around a sun near the horizon; what stands against it goes dark."""
+    height, width = labels.shape
+    place = _between(-0.2, 1.2) * width, horizon(labels) - _between(-0.05, 0.4) * height
+    bloom = _glow(height, width, *place, width * _between(0.15, 0.6), _between(0.5, 1.0))
+    warm = torch.tensor([1.0, _between(0.65, 0.95), _between(0.35, 0.8)])[:, None, None]
+    standing = torch.isin(labels, torch.tensor(_STANDING)).float()
+    standing = F.avg_pool2d(standing[None, None], 5, 1, 2)[0, 0]
+    shaded = frame * (1 - _between(0.0, 0.7) * standing) * _between(0.6, 1.2)
+    return (shaded * warm ** _between(0.2, 1.0) + _between(0.2, 0.9) * bloom * warm).clamp(0, 1)
+
+
+def make_wet(frame: Tensor, labels: Tensor) -> Tensor:
+    """Ground, and only it, mirrors in patches what stands above the horizon, blurred upright."""
+    height, _ = labels.shape
+    top = int(min(max(horizon(labels), 1), height - 1))
+    mirror = frame[:, (2 * top - torch.arange(height)).clamp(0, height - 1)]
+    kernel = 2 * int(_between(2, 14)) + 1
+    window = {"kernel_size": (kernel, 3), "stride": 1, "padding": (kernel // 2, 1)}
+    mirror = F.avg_pool2d(mirror[None], **window, count_include_pad=False)[0]
+    patches = F.interpolate(torch.rand(1, 1, 6, 8), labels.shape, mode="bicubic")[0, 0].clamp(0, 1)
+    share = (_between(0.1, 0.6) + 0.5 * (patches - 0.5)).clamp(0, 0.8)
+    wet = frame * _between(0.5, 1.0) * (1 - share) + mirror * share
+    return torch.where(_is_ground(labels), wet, frame).clamp(0, 1)
+
+
+def add_bonnet(frame: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The own bonnet over up to 0.46 of the height: paint with a gleam, and some reflection."""
+    height, width = labels.shape
+    rise = _between(0.05, 0.46) * height
+    columns = torch.arange(width).float()
+    off = (columns - width * _between(0.3, 0.7)).abs() / (width * _between(0.35, 1.6))
+    edge = height - rise * (1 - off.clamp(max=1.2) ** _between(1.5, 5))
+    down = torch.arange(height).float()[:, None] - edge[None]
+    paint = torch.rand(3, 1, 1) ** _between(0.5, 2.0)
+    paint = paint / paint.max() * _between(0.05, 1.1)
+    shade = paint * (
+        _between(0.6, 1.4) + _between(-0.6, 0.6) * (down / max(rise, 1)).clamp(0, 1.5)
+    )
+    rows = (edge[None].long() - down.long()).clamp(0, height - 1)
+    mirror = torch.gather(frame, 1, rows[None].expand_as(frame))
+    mirror = F.avg_pool2d(mirror[None], 9, 1, 4, count_include_pad=False)[0]
+    painted = torch.lerp(shade, mirror * (0.3 + 0.7 * paint), _between(0.0, 0.85))
+    gleam = float(edge.min()) + _between(0, rise)
+    painted = painted + _between(0.0, 0.5) * _glow(
+        height, width, _between(0, width), gleam, width * _between(0.03, 0.3), _between(0.1, 0.5)
+    )
+    over = down >= 0
+    return torch.where(over, painted, frame).clamp(0, 1), torch.where(over, _VEHICLE, labels)
+
+
+def horizon(labels: Tensor) -> float:
+    """Row of the horizon: just above the topmost row with ground in it; a guess where none is."""
+    rows = torch.nonzero(_is_ground(labels).sum(dim=1) > 2)
+    return float(rows[0]) - 2 if len(rows) else _between(0.3, 0.6) * len(labels)
+
+
+def depth(labels: Tensor) -> Tensor:
+    """Rough depth [H, W] in camera heights, at most 80: of ground by its row, of what stands on it
+    by the ground below it in its column, of class 0 the farthest."""
+    height = len(labels)
+    rows = torch.arange(height).float()
+    of_row = (0.9 * height / (rows - horizon(labels)).clamp(min=1)).clamp(max=_FARTHEST)
+    ground = _is_ground(labels)
+    below = torch.where(ground, rows[:, None], height - 1.0).flip(0).cummin(0).values.flip(0)
+    result = torch.where(ground, of_row[:, None], of_row[below.long()])
+    return torch.where(labels == _NONE, _FARTHEST, result)
+
+
+def _night_light(height: int, width: int, top: float) -> Tensor:
+    """How much light falls where, [H, W]: a little everywhere, headlights, street lamps."""
+    light = torch.full((height, width), _between(0.04, 0.4))
+    if is_drawn(0.75):
+        ahead = top + (height - top) * _between(0.35, 0.8)
+        size = width * _between(0.25, 0.6), _between(0.3, 0.7)
+        light += _between(0.2, 1.0) * _glow(
+            height, width, width * _between(0.35, 0.65), ahead, *size
+        )
+    for _ in range(int(_between(0, 5))):
+        place = _between(0, width), top + _between(-0.3, 0.5) * height
+        size = width * _between(0.05, 0.35), _between(0.5, 1.5)
+        light += _between(0.1, 0.8) * _glow(height, width, *place, *size)
+    return light
+
+
+def _lamps(labels: Tensor) -> Tensor:
+    """Small lights with a halo on some pixels of the classes that have lamps: (3, H, W)."""
+    height, width = labels.shape
+    result = torch.zeros(3, height, width)
+    for number, most, colour in _LAMPS:
+        places = torch.nonzero(labels == number)
+        for _ in range(int(_between(0, most)) if len(places) else 0):
+            y, x = places[int(torch.randint(len(places), ()))].tolist()
+            size = 0.6 + width * _between(0.002, 0.012), _between(0.6, 1.6)
+            light = _between(0.3, 1.2) * _glow(height, width, x, y, *size)
+            light += _between(0.0, 0.25) * _glow(height, width, x, y, width * _between(0.01, 0.06))
+            result += torch.tensor(colour)[:, None, None] * light
+    return result
+
+
+def _is_ground(labels: Tensor) -> Tensor:
+    return torch.isin(labels, torch.tensor(_GROUND))
+
+
+def _glow(
+    height: int, width: int, x: float, y: float, radius: float, stretch: float = 1.0
+) -> Tensor:
+    """A round light at (x, y), 1 in its middle, [H, W]; `stretch` makes it taller."""
+    rows = (torch.arange(height)[:, None] - y) / (radius * stretch)
+    columns = (torch.arange(width)[None] - x) / radius
+    return torch.exp(-(rows * rows + columns * columns))
+
+
+def _between(low: float, high: float) -> float:
+    return float(low + (high - low) * torch.rand(()))
+
+
+_KINDS: tuple[tuple[float, Callable[[Tensor, Tensor], Tensor]], ...] = (
+    (0.4, make_night),
+    (0.25, make_fog),
+    (0.2, make_low_sun),
+    (0.15, make_wet),
+)
+"""How often each is drawn, and what makes it."""

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""2D boxes as labels: what lies in a person's box and is no background is a person.
+
+boxes.csv: name, what, x, y, width, height; centre and size as shares of the picture. The thing in
+a box is cut out with GrabCut (Rother et al. 2004), seeded by the box's core and by what the models
+voted for. Boxes are taken as incomplete: a vehicle or person outside all of them is not denied,
+but no longer sure.
+"""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
+from carla_unet_ros.training.data.frame_names import DataError
+
+_COLUMNS = ("name", "what", "x", "y", "width", "height")
+_CLASSES = {  # upper part, lower part, share of the height that the upper one has
+    "person": ("Pedestrians", "Pedestrians", 1.0),
+    "bike": ("Pedestrians", "Vehicles", 0.62),
+    "motorbike": ("Pedestrians", "Vehicles", 0.5),
+    "car": ("Vehicles", "Vehicles", 1.0),
+    "truck": ("Vehicles", "Vehicles", 1.0),
+    "vehicle": ("Vehicles", "Vehicles", 1.0),
+    "traffic_light": ("TrafficSigns", "TrafficSigns", 1.0),
+    "traffic_sign": ("TrafficSigns", "TrafficSigns", 1.0),
+}
+_WORKING_SIDE = 96
+_LEAST_SIDE = 6
+_THING_SHARE = 0.12, 0.97
+_AROUND = 0.35
+_CORES = {False: (0.8, 0.28), True: (0.7, 0.75)}
+"""Height and width of a box's core, in shares of it: of people, on wheels or not; of vehicles."""
+
+
+class Box(NamedTuple):
+    """A thing's box in shares of the picture; x, y is its centre."""
+
+    what: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def pixels(self, height: int, width: int, grow: float = 0.0) -> tuple[int, int, int, int]:
+        """left, top, right, bottom in a picture of that size, grown on each side by a share."""
+        half_width, half_height = (side * (0.5 + grow) for side in (self.width, self.height))
+        return (
+            max(0, round((self.x - half_width) * width)),
+            max(0, round((self.y - half_height) * height)),
+            min(width, round((self.x + half_width) * width)),
+            min(height, round((self.y + half_height) * height)),
+        )
+
+
+def read_boxes(path: Path) -> dict[str, list[Box]]:
+    """Boxes by frame name, small ones first, for near things hide far ones. Raises DataError."""
+    boxes = defaultdict[str, list[Box]](list)
+    try:
+        with path.open(newline="") as lines:
+            for number, row in enumerate(csv.DictReader(lines), 2):
+                boxes[str(row["name"])].append(_box(row, f"{path}, line {number}"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"boxes {path} cannot be read: {error}") from error
+    except KeyError as error:
+        raise DataError(f"{path} has no column {error}; expected {','.join(_COLUMNS)}") from error
+    return {
+        name: sorted(found, key=lambda box: box.width * box.height)
+        for name, found in boxes.items()
+    }
+
+
+def _box(row: dict[str, str], place: str) -> Box:
+    if row["what"] not in _CLASSES:
+        raise DataError(f"{place}: {row['what']!r} is unknown; expected {', '.join(_CLASSES)}")
+    try:
+        box = Box(row["what"], *(float(row[key]) for key in _COLUMNS[2:]))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{place}: expected four numbers for x, y, width, height") from error
+    if not (box.width > 0 and box.height > 0):
+        raise DataError(f"{place}: a box of {box.width} x {box.height}; expected sizes above 0")
+    return box
+
+
+def apply_boxes(labels: Uint8, frame: Uint8, boxes: list[Box], names: LabelSet) -> Uint8:
+    """Labels [H, W] with the boxed things of a frame [H, W, 3] cut out; the rest as it is.
+
+    Vehicles and people that touch no box become IGNORE.
+    """
+    things = names.ids(["Vehicles", "Pedestrians"])
+    result = _unsure_outside(labels, boxes, things)
+    for box in boxes:
+        _cut_out(result, frame, box, things, names)
+    return result
+
+
+def _unsure_outside(labels: Uint8, boxes: list[Box], things: list[int]) -> Uint8:
+    """IGNORE for each patch of things that no box touches."""
+    mask = np.isin(labels, things).astype(np.uint8)
+    _, found = cv2.connectedComponents(mask)
+    patches = np.asarray(found, np.int32)
+    touched = np.zeros(int(patches.max()) + 1, bool)
+    for box in boxes:
+        left, top, right, bottom = box.pixels(*labels.shape, grow=0.2)
+        touched[np.unique(patches[top:bottom, left:right])] = True
+    return np.where((mask > 0) & ~touched[patches], np.uint8(IGNORE), labels)
+
+
+def _cut_out(labels: Uint8, frame: Uint8, box: Box, things: list[int], names: LabelSet) -> None:
+    """Writes the thing in a box into `labels`.
+
+    Where GrabCut finds next to nothing, or all of the box, the box's core is the thing and what is
+    around the core IGNORE.
+    """
+    left, top, right, bottom = box.pixels(*labels.shape)
+    inside = labels[top:bottom, left:right]
+    if min(inside.shape) < _LEAST_SIDE:
+        inside[:] = IGNORE
+        return
+    upper, lower, share = _CLASSES[box.what]
+    parts = np.full(inside.shape, names.ids([lower])[0], np.uint8)
+    parts[: round(share * len(parts))] = names.ids([upper])[0]
+    tall, wide = _CORES[upper == lower == "Vehicles"]
+    core = _ellipse(inside.shape, tall, wide)
+    thing = thing_mask(labels, frame, box, core, things)
+    if _THING_SHARE[0] <= thing.mean() <= _THING_SHARE[1]:
+        inside[np.isin(inside, things)] = IGNORE
+    else:
+        thing = core
+        inside[:] = IGNORE
+    inside[thing] = parts[thing]
+
+
+def thing_mask(
+    labels: Uint8,
+    frame: Uint8,
+    box: Box,
+    core: npt.NDArray[np.bool_],
+    things: list[int],
+) -> npt.NDArray[np.bool_]:
+    """Which pixels of a box are the thing, by GrabCut: bool, of the box's size in pixels.
+
+    core: pixels of the box that are the thing for certain; what is around the box is none of it
+    """
+    left, top, right, bottom = box.pixels(*labels.shape)
+    around = box.pixels(*labels.shape, grow=_AROUND)
+    place = slice(around[1], around[3]), slice(around[0], around[2])
+    inner = slice(top - around[1], bottom - around[1]), slice(left - around[0], right - around[0])
+    seeds = np.full(labels[place].shape, cv2.GC_BGD, np.uint8)
+    voted = np.isin(labels[top:bottom, left:right], things)
+    maybe = voted | _ellipse(core.shape, 1.0, 1.0)
+    seeds[inner] = np.where(maybe, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    seeds[inner][core] = cv2.GC_FGD
+    scale = _WORKING_SIDE / max(seeds.shape)
+    size = max(8, round(seeds.shape[1] * scale)), max(8, round(seeds.shape[0] * scale))
+    small = cv2.resize(seeds, size, interpolation=cv2.INTER_NEAREST)
+    if not (small == cv2.GC_BGD).any():
+        return core
+    picture = cv2.resize(_stretched(frame[place]), size, interpolation=cv2.INTER_AREA)
+    cv2.setRNGSeed(
+        0
+    )  # GrabCut's k-means is random: with a fixed seed a frame always gives the same labels
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    no_rectangle = (0, 0, 0, 0)
+    cv2.grabCut(picture, small, no_rectangle, background, foreground, 3, cv2.GC_INIT_WITH_MASK)
+    found = np.isin(small, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    found = cv2.resize(found, seeds.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return found[inner].astype(bool)
+
+
+def _ellipse(shape: tuple[int, ...], tall: float, wide: float) -> npt.NDArray[np.bool_]:
+    """An ellipse in the middle of a box, `tall` and `wide` in shares of the box's sides."""
+    height, width = shape
+    rows = (np.arange(height)[:, None] + 0.5) / height * 2 - 1
+    columns = (np.arange(width)[None] + 0.5) / width * 2 - 1
+    return (rows / tall) ** 2 + (columns / wide) ** 2 < 1
+
+
+def _stretched(patch: Uint8) -> Uint8:
+    """A dark patch made as bright as its brightest pixels allow, so that its colours differ."""
+    brightest = max(float(np.percentile(patch, 98)), 8.0)
+    if brightest >= 200:
+        return patch
+    return np.clip(patch * (235 / brightest), 0, 255).astype(np.uint8)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several models, each looking several times, say of a frame.
+
+    frame uint8 [H, W, 3], B, G, R  ->  Vote(labels uint8 [H, W], confidence uint8 [H, W])
+
+Each look gives its class the confidence it has in it. The class with the largest sum wins, and its
+sum over the count of looks is the vote's confidence: two nets that agree at 0.8 have 0.8, two that
+differ at 0.8 have 0.4. A model is any file of this package's contract.
+
+The looks of a frame: as it is, mirrored, and, where it is dark, brightened to how a day looks:
+nets that learned by day know the night's shapes, not its light.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from carla_unet_ros.labels import LabelSet, Uint8
+from carla_unet_ros.segmenter import Segmenter
+
+DARK = 45
+"""Mean of a frame's bytes below which it counts as dark."""
+
+_DAY = 90
+"""Mean that a dark frame is brightened to."""
+
+
+class Vote(NamedTuple):
+    """labels: the winning ids; confidence: 255 x the mean confidence of all looks in them."""
+
+    labels: Uint8
+    confidence: Uint8
+
+
+class Voters:
+    """Models that vote; ValueError where their label sets differ.
+
+    mirrored: each looks at the mirror image, too
+    brightened: each looks at a brightened form of dark frames, too
+    """
+
+    def __init__(
+        self, models: Sequence[Segmenter], mirrored: bool = True, brightened: bool = True
+    ) -> None:
+        self._models = list(models)
+        self._mirrored = mirrored
+        self._brightened = brightened
+        self.labels: LabelSet = self._models[0].model.label_set
+        for segmenter in self._models[1:]:
+            if segmenter.model.label_set.to_json() != self.labels.to_json():
+                raise ValueError(
+                    f"{segmenter.model.name} has the labels {segmenter.model.label_set.name!r}, "
+                    f"{self._models[0].model.name} {self.labels.name!r}: only models of one label "
+                    "set can vote"
+                )
+
+    def vote(self, frame: Uint8) -> Vote:
+        looks = [
+            (segmentation.labels, segmentation.confidence)
+            for segmenter in self._models
+            for segmentation in self._looks(segmenter, frame)
+        ]
+        return sum_of_looks(looks, len(self.labels))
+
+    def _looks(self, segmenter: Segmenter, frame: Uint8) -> Iterator[Vote]:
+        forms = [frame]
+        if self._brightened and frame.mean() < DARK:
+            forms.append(brightened(frame))
+        for form in forms:
+            yield Vote(*segmenter.segment(_camera(form)))
+            if self._mirrored:
+                seen = segmenter.segment(_camera(form[:, ::-1]))
+                yield Vote(seen.labels[:, ::-1], seen.confidence[:, ::-1])
+
+
+def sum_of_looks(looks: Sequence[tuple[Uint8, Uint8]], classes: int) -> Vote:
+    """(labels, confidence) of each look, uint8 [H, W] -> the vote; of equal sums the lower id."""
+    total = np.zeros((classes, *looks[0][0].shape), np.uint16)
+    for labels, confidence in looks:
+        for number in np.unique(labels):
+            total[number] += np.where(labels == number, confidence, 0).astype(np.uint16)
+    winner = total.argmax(axis=0)
+    sums: npt.NDArray[np.uint16] = np.take_along_axis(total, winner[None], axis=0)[0]
+    return Vote(winner.astype(np.uint8), (sums // len(looks)).astype(np.uint8))
+
+
+def brightened(frame: Uint8) -> Uint8:
+    """A dark frame as bright as by day: the gamma curve that brings its mean to 90 of 255."""
+    mean = max(float(frame.mean()), 2.0) / 255
+    gamma = max(0.3, min(1.0, np.log(_DAY / 255) / np.log(mean)))
+    curve = (255 * (np.arange(256) / 255) ** gamma).round().astype(np.uint8)
+    return np.asarray(cv2.LUT(frame, curve), np.uint8)
+
+
+def _camera(frame: Uint8) -> Uint8:
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_BGR2BGRA), np.uint8)

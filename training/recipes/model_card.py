@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped model's card: every figure in it is measured by the command that writes it.
+
+    python -m carla_unet_ros.training.recipes.model_card --data FOLDER
+
+FOLDER holds the data folders of `shipped_model` and the two places that are scored and never
+trained on. Scores come from `evaluate`, so from the Segmenter that drives, on the CPU.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from carla_unet_ros.command_line import Configured, parse
+from carla_unet_ros.engines import EngineError
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.model_file import (
+    SHIPPED_FP16_MODEL,
+    SHIPPED_INT8_MODEL,
+    SHIPPED_MODEL,
+    ModelError,
+    read_model,
+)
+from carla_unet_ros.segmenter import Segmenter
+from carla_unet_ros.training.data.folders import PairFolder
+from carla_unet_ros.training.data.frame_names import read_list
+from carla_unet_ros.training.evaluate import Evaluation, evaluate
+from carla_unet_ros.whole_files import write_whole
+
+_CARD = SHIPPED_MODEL.with_suffix(".md")
+_TEMPLATE = Path(__file__).with_name("model_card.md.in")
+UNLABELLED_FRAMES = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder whose val.txt is scored; `what` is what a reader should know of it."""
+
+    folder: str
+    tags: str
+    what: str
+
+
+PLACES = (
+    Place("town01", "0.8.x", "Town01 by day, farther along a street that was trained on"),
+    Place("course", "0.9.13", "a country road, farther along a drive that was trained on"),
+    Place("town07", "0.9.5", "a village, 160x80"),
+    Place(
+        "town02_roads", "0.9.13", "another light, 160x80; road, lines, sidewalks alone labelled"
+    ),
+    Place("town10_city", "0.9.15", "a city never trained on, overcast"),
+    Place("town03_haze", "0.9.5", "never trained on: haze, low sun, a blue bonnet over a third"),
+)
+
+
+def score(model: Path, data: Path, places: Sequence[Place] = PLACES) -> list[Evaluation]:
+    """The model's evaluation at each place. Raises InputError, ModelError or EngineError."""
+    segmenter = Segmenter(model, "openvino")
+    labels = segmenter.model.label_set
+    sources = [
+        PairFolder(
+            data / place.folder, place.tags, labels, read_list(data / place.folder / "val.txt")
+        )
+        for place in places
+    ]
+    results = [evaluate(segmenter, source) for source in sources]
+    segmenter.close()
+    return results
+
+
+def fill_card(template: str, values: dict[str, str]) -> str:
+    """The template with its $names filled in; InputError names one that has no value."""
+    try:
+        return Template(template).substitute(values)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"the card's template cannot be filled in: {error}") from error
+
+
+def table_of_places(places: Sequence[Place], results: Sequence[Evaluation]) -> str:
+    """A row a place: frames, mean IoU, pixel accuracy."""
+    rows = ["| place (val.txt) | frames | mean IoU | pixel accuracy |", "|---|---|---|---|"]
+    for place, result in zip(places, results, strict=True):
+        rows.append(
+            f"| {place.folder}: {place.what} | {len(result.seconds)} "
+            f"| {result.matrix.mean_iou():.3f} | {result.matrix.pixel_accuracy():.3f} |"
+        )
+    return "\n".join(rows)
+
+
+def table_of_classes(
+    labels: LabelSet, places: Sequence[Place], results: Sequence[Evaluation]
+) -> str:
+    """A row a class, a column a place: IoU, or - where the place has none of it."""
+    rows = [
+        f"| IoU | {' | '.join(place.folder for place in places)} |",
+        f"|---|{'---|' * len(places)}",
+    ]
+    by_place = [result.iou_in_truth() for result in results]
+    for name in labels.names:
+        values = [f"{iou[name]:.2f}" if name in iou else "-" for iou in by_place]
+        rows.append(f"| {name} | {' | '.join(values)} |")
+    return "\n".join(rows)
+
+
+def write_card(data: Path, out: Path) -> None:
+    """Scores the shipped files and writes their card."""
+    small, (full,) = score(SHIPPED_INT8_MODEL, data), score(SHIPPED_MODEL, data, PLACES[:1])
+    model = read_model(SHIPPED_MODEL)
+    files = (SHIPPED_MODEL, SHIPPED_INT8_MODEL, SHIPPED_FP16_MODEL)
+    sizes = {
+        f"size_{number}": f"{file.stat().st_size / 1e6:.1f}" for number, file in enumerate(files)
+    }
+    values = {
+        "places": table_of_places(PLACES, small),
+        "full": f"{full.matrix.mean_iou():.3f}",
+        "classes": table_of_classes(model.label_set, PLACES, small),
+        "width": str(model.metadata.network_size[0]),
+        "height": str(model.metadata.network_size[1]),
+        "looks": "twice, as it is and mirrored," if model.metadata.flips else "once,",
+        "created": model.metadata.created,
+        "many_towns": str(UNLABELLED_FRAMES),
+        **sizes,
+    }
+    write_whole(out, fill_card(_TEMPLATE.read_text(), values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Score the shipped model and write its card."""
+
+    data: Path  # folder of the data folders
+    out: Path = _CARD  # the card to write
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse(Options, "model_card", argv)
+    try:
+        write_card(options.data, options.out)
+    except (EngineError, ModelError, ValueError, OSError) as error:
+        print(f"model_card: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped model, from the data folders to its three files, as one command.
+
+    python -m carla_unet_ros.training.recipes.shipped_model --data FOLDER --out runs/shipped
+
+FOLDER holds town01, course, town07 and town02_roads, with labels, and many_towns, with boxes.csv
+and without labels (the model card says where they come from). The recipe starts from the shipped
+fp32 file, whose own steps stand in the card. In two rounds it labels many_towns with the best net
+there is, and trains that net on labels and pseudo-labels, under weather that is drawn into the
+frames. Killed at any moment, the same command goes on.
+"""
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.model_file import SHIPPED_MODEL
+from carla_unet_ros.training.recipes.stages import Stage, run_stages
+
+_LABELLED = {"town01": "0.8.x", "course": "0.9.13", "town07": "0.9.5", "town02_roads": "0.9.13"}
+_UNLABELLED = "many_towns"
+_SHARES = ("4", "1.2", "0.6", "0.7", "5")
+_ROOM = "carla_unet_ros.training"
+_ROUNDS = 2
+
+_LABELLING = "--boxes {boxes} --night-sky --own-lane --no-mirror --keep 0.75 --least 0.4"
+_TRAINING = (
+    "--network-size 448x320 --crop 320x256 --batch 8 --weight-decay 2e-2 --dropout 0.05 "
+    "--rare Pedestrians Poles TrafficSigns Other --rare-crops 0.4 --rare-paste 0.3 --mix 0.2 "
+    "--relight 0.2 --weather 0.35 --bonnet 0.24 --class-weight 0.35 --dice 0.7"
+)
+_EXPORTING = "--network-size 448x320 --flips"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Configured):
+    """Train the shipped model, from the data folders to its three files.
+
+    The same command goes on after any end.
+    """
+
+    data: Path  # folder of the data folders
+    out: Path  # folder of all that is made
+    start: Path = SHIPPED_MODEL  # fp32 file to start from
+    epochs: int = 12  # epochs of each round
+    frames: int = 2000  # frames of an epoch
+
+    def __post_init__(self) -> None:
+        check_ranges(self, epochs=(1, math.inf), frames=(8, math.inf))
+
+
+def shipped_stages(options: Options) -> list[Stage]:
+    """The stages, in order. InputError where a data folder is missing."""
+    data, out = options.data, options.out
+    for name in (*_LABELLED, _UNLABELLED):
+        if not (data / name).is_dir():
+            expected = ", ".join((*_LABELLED, _UNLABELLED))
+            raise InputError(f"{data} has no folder {name}; expected {expected} in it")
+    stages: list[Stage] = []
+    net = options.start
+    for number in range(1, _ROUNDS + 1):
+        pairs, run = out / f"labels_{number}", out / f"net_{number}"
+        stages += [
+            _stage(f"label_{number}", "label", _labelling(data, pairs, net)),
+            _stage(f"train_{number}", "train", _training(options, pairs, run, net, number)),
+        ]
+        net = out / f"round_{number}.onnx"
+        stages.append(_stage(f"export_{number}", "export", _exporting(data, run, net)))
+    return stages + _files(data, out, out / f"net_{_ROUNDS}")
+
+
+def _stage(name: str, command: str, arguments: list[str | Path]) -> Stage:
+    return Stage(name, (f"{_ROOM}.{command}", *map(str, arguments)))
+
+
+def _labelling(data: Path, pairs: Path, net: Path) -> list[str | Path]:
+    frames = data / _UNLABELLED
+    options = _LABELLING.format(boxes=frames / "boxes.csv").split()
+    return ["--frames", frames, "--out", pairs, "--models", net, *options]
+
+
+def _training(
+    options: Options, pairs: Path, run: Path, net: Path, number: int
+) -> list[str | Path]:
+    folders = [options.data / name for name in _LABELLED]
+    return [
+        *("--data", *folders, pairs, "--tags", *_LABELLED.values(), "0.8.x"),
+        *("--unsplit", pairs),
+        *("--shares", *_SHARES, "--validate", folders[0], folders[1], "--init", net),
+        *("--out", run, "--seed", str(number), "--resume"),
+        *("--epochs", str(options.epochs), "--frames", str(options.frames)),
+        *("--rate", "8e-4", "--average", "0.98", *_TRAINING.split()),
+    ]
+
+
+def _exporting(data: Path, run: Path, file: Path, *more: str) -> list[str | Path]:
+    scored = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
+    return ["--checkpoint", run / "last.pt", "--out", file, *scored, *_EXPORTING.split(), *more]
+
+
+def _files(data: Path, out: Path, run: Path) -> list[Stage]:
+    """fp32 for training, int8 for a CPU, fp16 for TensorRT."""
+    full = out / "carla_unet.onnx"
+    calibration = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
+    eight = ["--model", full, *calibration, "--out", out / "carla_unet_int8.onnx"]
+    return [
+        _stage("fp32", "export", _exporting(data, run, full)),
+        _stage("fp16", "export", _exporting(data, run, out / "carla_unet_fp16.onnx", "--half")),
+        _stage("int8", "quantize", eight),
+    ]
+
+
+def run(options: Options) -> None:
+    run_stages(shipped_stages(options), options.out)
+
+
+def main(argv: list[str] | None = None) -> int:
+    stopped = "stopped; the same command goes on"
+    return run_command(Options, "shipped_model", run, argv, stopped=stopped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages that run one after the other, each once, whatever ends the process in between.
+
+A stage is a command of `training` in a process of its own. When it ends well, OUT/NAME.done is
+written; the next run of the recipe begins at the first stage without it. What was half done is
+the stage's own to go on with, which all commands here are able to: training from its last epoch,
+labelling from the frames that are missing, files written whole or not at all.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.whole_files import write_whole
+
+
+class StageError(InputError):
+    """A stage that failed; the text names it and the command to try by itself."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """name: unique in its recipe, a file name; arguments: what follows `python -m`."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", *self.arguments]
+
+
+def run_stages(stages: Sequence[Stage], out: Path) -> None:
+    """Runs the stages that are not done. Raises StageError at the first that fails.
+
+    A stage whose arguments have changed since it was done is refused: what follows would be built
+    on another one than the recipe says.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for number, stage in enumerate(stages, 1):
+        done = out / f"{stage.name}.done"
+        if done.is_file():
+            _check_same(stage, done)
+            continue
+        print(f"stage {number} of {len(stages)}: {stage.name}", flush=True)
+        start = time.monotonic()
+        status = subprocess.run(stage.command, check=False).returncode
+        if status:
+            raise StageError(
+                f"stage {stage.name} ended with status {status}; the same command goes on from "
+                f"here, and this runs the stage alone: {' '.join(stage.command)}"
+            )
+        record = {"arguments": stage.arguments, "seconds": round(time.monotonic() - start)}
+        write_whole(done, json.dumps(record, indent=1).encode())
+
+
+def _check_same(stage: Stage, done: Path) -> None:
+    before = json.loads(done.read_text())["arguments"]
+    if before != list(stage.arguments):
+        raise StageError(
+            f"stage {stage.name} was done with other arguments ({' '.join(before)}): remove "
+            f"{done} and those of later stages to do them again, or take another --out"
+        )

@@ -1,0 +1,1 @@
+"""What one training is made of: devices, optimisation, validation, checkpoints, its report."""

@@ -1,0 +1,111 @@
+"""The step of training, and what it moves: weights, their average, optimiser, learning rate."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.optim.lr_scheduler import OneCycleLR
+
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.training.net.distributed import share_statistics
+from carla_unet_ros.training.net.frame_graph import normalise
+from carla_unet_ros.training.net.losses import SegmentationLoss, one_of_each_block
+from carla_unet_ros.training.net.unet import UNet
+from carla_unet_ros.training.run.moving_average import MovingAverage
+
+_LARGEST_GRADIENT = 5.0
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """AdamW with a one-cycle learning rate (Smith and Topin 2019)."""
+
+    epochs: int = 60  # after each, the net is validated and kept
+    frames: int = 1200  # frames drawn for one epoch
+    batch: int = 8  # frames a step, for each process
+    rate: float = 2e-3  # highest learning rate, reached after a tenth of the steps
+    weight_decay: float = 1e-2  # pull of the weights towards 0
+    average: float = 0.998  # decay of the moving average of the weights, which is what is kept
+    seed: int = 0  # of the first weights, the draws and the augmentation
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch) < 1 or self.frames < self.batch:
+            raise ValueError(
+                f"{self.epochs} epochs of {self.frames} frames in batches of {self.batch}: "
+                "expected at least one epoch of at least one batch"
+            )
+
+
+class Learner:
+    """A net, and what moves it and is moved with it at each step.
+
+    steps: of an epoch; frames that do not fill a batch of all processes are left out
+    """
+
+    def __init__(
+        self, net: UNet, loss: SegmentationLoss, plan: Optimisation, fabric: Fabric
+    ) -> None:
+        if fabric.world_size > 1:
+            share_statistics(net)
+        optimizer = torch.optim.AdamW(net.parameters(), plan.rate, weight_decay=plan.weight_decay)
+        self.steps = plan.frames // (plan.batch * fabric.world_size)
+        self._stem = net.config.stem
+        self._fabric = fabric
+        self._loss = loss.to(fabric.device)
+        self.net, self._optimizer = fabric.setup(net, optimizer)
+        self.average = MovingAverage(net, plan.average)
+        steps = plan.epochs * self.steps
+        rising = 0.1 if steps != 10 else 0.2  # a rise that ends at step 0 is divided by 0
+        self._schedule = OneCycleLR(optimizer, plan.rate, steps, pct_start=rising)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self._schedule.get_last_lr()[0])
+
+    def step(self, colours: Tensor, labels: Tensor) -> Tensor:
+        """One step of the optimiser; returns the loss of the batch of all processes.
+
+        colours: float [N, 3, H, W], R, G, B in 0..1; labels: uint8 [N, H, W]
+        """
+        colours = normalise(colours).contiguous(memory_format=torch.channels_last)
+        logits, labels = (
+            one_of_each_block(values, self._stem, self._schedule.last_epoch)
+            for values in (self.net(colours), labels)
+        )
+        loss = self._loss(logits, labels)
+        self._fabric.backward(loss)
+        self._fabric.clip_gradients(self.net, self._optimizer, max_norm=_LARGEST_GRADIENT)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._schedule.step()
+        self.average.update(self.net.module)
+        return loss.detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "net": self.net.module.state_dict(),
+            "average": self.average.net.state_dict(),
+            "averaged": self.average.steps,
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on where the state was taken.
+
+        Raises InputError where that training had another number of steps.
+        """
+        before, now = state["schedule"]["total_steps"], self._schedule.total_steps
+        if before != now:
+            raise InputError(
+                f"the run was started with {before} steps in all, but the processes there are now "
+                f"make it {now}: resume with as many as it was started with"
+            )
+        self.net.module.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["average"])
+        self.average.steps = state["averaged"]
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])

@@ -1,0 +1,32 @@
+"""The moving average of a net's weights: steadier than any one step's, it is what is kept."""
+
+from copy import deepcopy
+from itertools import chain
+
+import torch
+
+from carla_unet_ros.training.net.unet import UNet
+
+
+class MovingAverage:
+    """Exponential moving average that forgets the random start: it begins as a plain mean.
+
+    The weights after step n + 1 count for 9 / (10 + n), until that is less than 1 - decay.
+    """
+
+    def __init__(self, net: UNet, decay: float) -> None:
+        self.net = deepcopy(net)
+        self.steps = 0
+        self._least = 1 - decay
+
+    @torch.no_grad()
+    def update(self, net: UNet) -> None:
+        """Takes in the weights, and the statistics of normalisation, that the net has now."""
+        weight = max(self._least, 9 / (10 + self.steps))
+        averages = chain(self.net.parameters(), self.net.buffers())
+        for average, value in zip(averages, chain(net.parameters(), net.buffers()), strict=True):
+            if self.steps and average.is_floating_point():
+                average.lerp_(value, weight)
+            else:
+                average.copy_(value)  # counters of batches have no mean
+        self.steps += 1
