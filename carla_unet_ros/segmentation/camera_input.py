@@ -17,7 +17,7 @@ from rclpy.event_handler import (
     QoSSubscriptionMatchedInfo,
     SubscriptionEventCallbacks,
 )
-from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.logging import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
