@@ -32,7 +32,8 @@ from carla_unet_ros.whole_files import write_whole
 
 _CARD = SHIPPED_MODEL.with_suffix(".md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.in")
-UNLABELLED_FRAMES = 0
+UNLABELLED_FRAMES = 1014
+"""Of many_towns, what the shipped files were trained on."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,16 @@ def table_of_classes(
 
 def write_card(data: Path, out: Path) -> None:
     """Scores the shipped files and writes their card."""
-    small, (full,) = score(SHIPPED_INT8_MODEL, data), score(SHIPPED_MODEL, data, PLACES[:1])
-    model = read_model(SHIPPED_MODEL)
+    small, model = score(SHIPPED_INT8_MODEL, data), read_model(SHIPPED_MODEL)
+    # What the exporter measured on town01's val.txt.
+    full = list(model.metadata.iou.values())
     files = (SHIPPED_MODEL, SHIPPED_INT8_MODEL, SHIPPED_FP16_MODEL)
     sizes = {
         f"size_{number}": f"{file.stat().st_size / 1e6:.1f}" for number, file in enumerate(files)
     }
     values = {
         "places": table_of_places(PLACES, small),
-        "full": f"{full.matrix.mean_iou():.3f}",
+        "full": f"{sum(full) / len(full):.3f}",
         "classes": table_of_classes(model.label_set, PLACES, small),
         "width": str(model.metadata.network_size[0]),
         "height": str(model.metadata.network_size[1]),
