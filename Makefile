@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # `make help` lists what there is. Everything is installed into .venv, from PyPI alone.
 
 PYTHON ?= python3
@@ -15,6 +16,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # stay together, because they share what is built once for all of them.
 WORKERS ?= 3
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+NOT_PYTHON := Makefile .ci '*.pyi' '*.toml' '*.cfg' '*.yaml' '*.yml' '*.xml'
 
 # A python3.12 that runs; one found by name alone may be a version manager's empty shim.
 FIND_312 = for python in python3.12 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.12.*/bin/python3; do \
@@ -43,6 +46,8 @@ lint: $(VENV)/everything.stamp ## ruff: style and format; import-linter: which r
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+	@! git grep --untracked -LE '^(#|<!--) SPDX-License-Identifier: Apache-2.0' -- $(NOT_PYTHON) || { echo \
+	"These files need an SPDX line, as all others have (ruff looks after *.py)."; exit 1; }
 
 types: $(VENV)/everything.stamp ## pyright
 	$(BIN)/pyright

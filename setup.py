@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package as colcon and pip see it.
 
 On a ROS 2 machine `colcon build` installs it beside the distribution's own rclpy and messages;

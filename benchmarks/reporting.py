@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How every benchmark reports: the machine, tables in Markdown, one section of a document.
 
 docs/performance.md holds a section for each benchmark between two comments. A run with --document
@@ -18,20 +19,22 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PERFORMANCE = ROOT / "docs" / "performance.md"
 
 
-def parser_of(description: str | None, section: str) -> argparse.ArgumentParser:
+def parser_of(
+    description: str | None, section: str, document: str = "docs/performance.md"
+) -> argparse.ArgumentParser:
     """A command line with --out, for the figures as JSON, and --document."""
     parser = argparse.ArgumentParser(
         f"python -m benchmarks.{section}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="keep the figures, as JSON")
-    parser.add_argument("--document", type=Path, nargs="?", const=PERFORMANCE, metavar="FILE.md",
-        help=f"replace the section '{section}' of docs/performance.md, or of FILE.md; a plot, "
-        "where there is one, is put beside it")  # fmt: skip
+    add = parser.add_argument
+    add("--out", type=Path, metavar="FILE.json", help="keep the figures, as JSON")
+    add("--document", type=Path, nargs="?", const=ROOT / document, metavar="FILE.md",
+        help=f"replace the section '{section}' of {document}, or of FILE.md; a plot, where there "
+        "is one, is put beside it")  # fmt: skip
     return parser
 
 
@@ -89,7 +92,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write_section(name: str, text: str, path: Path = PERFORMANCE) -> None:
+def write_section(name: str, text: str, path: Path) -> None:
     """Puts `text` between the comments <!-- name --> and <!-- end of name --> of a document.
 
     A document without them gets them at its end.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pinhole camera CARLA simulates: no distortion, square pixels, its axis in the middle.
 
 Shared by the stand-in's painting and by the camera_info it publishes, so both always agree.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines from dataclasses: a field is an option, the comment at it the help (tyro).
 
 A nested dataclass is a group of options. `--config FILE` reads options from YAML first: what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model file is the contract: one ONNX file with everything inside, and how it is read.
 
     input   frame       uint8 [height, width, 4]   BGRA, the bytes of the camera's message
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "carla_unet.onnx"
 """The model that comes with the package, in fp32: what training goes on from."""
+
+SHIPPED_FP16_MODEL = SHIPPED_MODEL.with_name("carla_unet_fp16.onnx")
+"""Its fp16 form."""
 
 SHIPPED_INT8_MODEL = SHIPPED_MODEL.with_name("carla_unet_int8.onnx")
 """Its int8 form: what a CPU runs."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frame in, labels and confidence out: everything the node does that is not ROS.
 
 The same class drives in the car, scores a model in `carla_unet_evaluate` and is timed in the
@@ -31,12 +32,12 @@ class Segmentation(NamedTuple):
     confidence: Uint8
 
 
-def shipped_model(engine: str = "auto") -> Path:
-    """The file of the package that this engine runs best, one of ENGINE_KINDS.
+def shipped_model(engine: str = "auto", device: str = "auto") -> Path:
+    """The file of the package that this engine runs best, see `choose_engine`.
 
     Raises EngineError where the engine is not to be had.
     """
-    return choose_engine(engine).kind.shipped_model
+    return choose_engine(engine, device).kind.shipped_model
 
 
 class Segmenter:
@@ -48,13 +49,17 @@ class Segmenter:
         engine: str = "auto",
         engine_cache: Path | None = None,
         log: Log = _LOG.info,
+        device: str = "auto",
+        threads: int = 0,
     ) -> None:
         """model: an ONNX file; None is the one that comes with the package, see `shipped_model`
 
-        Raises ModelError for a bad model file, EngineError for an engine not to be had.
+        The others are those of `open_engine`. Raises ModelError for a bad model file, EngineError
+        for an engine not to be had.
         """
-        self.model: Model = read_model(shipped_model(engine) if model is None else model)
-        self.engine = open_engine(self.model, engine, engine_cache, log)
+        chosen = shipped_model(engine, device) if model is None else model
+        self.model: Model = read_model(chosen)
+        self.engine = open_engine(self.model, engine, engine_cache, log, device, threads)
         self._seconds: deque[float] = deque(maxlen=_TIMINGS_KEPT)
 
     def segment(self, frame: Uint8) -> Segmentation:

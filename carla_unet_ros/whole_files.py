@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that appear whole or not at all: after any end of the process the old or the new is there.
 
 A file is written beside its place under a name that ends in `.part`, and then renamed. A process

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Segmentation in a running CARLA: ros2 launch carla_unet_ros carla.launch.py town:=Town03
 
 Starts CARLA's ROS bridge, spawns the ego vehicle with an RGB and a semantic camera of one size,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The nodes at work without CARLA: ros2 launch carla_unet_ros demo.launch.py
 
 camera_node stands in for CARLA's bridge: it draws a drive, or plays recorded pairs (source:=DIR).

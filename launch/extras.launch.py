@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can run beside the segmentation node: evaluate:=true, grid:=true, rviz:=true.
 
 carla.launch.py and demo.launch.py include this file; all its nodes count in simulation time.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The segmentation node alone: ros2 launch carla_unet_ros segmentation.launch.py
 
 Every parameter of the node is an argument here (--show-args lists them). An argument that is

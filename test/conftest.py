@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures several tests need: a model that needs no training, and a ROS domain of one's own."""
 
 import fcntl

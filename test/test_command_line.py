@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options of a command: from what is typed, from a file, and back into a file."""
 
 from dataclasses import dataclass, field, replace

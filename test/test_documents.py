@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The documents tell the truth: what they name exists: commands, options, ids, topics, paths."""
 
 import importlib
@@ -77,6 +78,22 @@ def test_command_lines_are_understood(
         Path(config).parent.mkdir(parents=True)
         Path(config).write_text("data: [my_town]\ntags: [0.9.16]\n")
     assert parse(options_of(name), name, words.split())
+
+
+@pytest.mark.parametrize(
+    "words", commands("python -m benchmarks."), ids=lambda words: words[2].partition(".")[2]
+)
+def test_benchmarks_and_their_options_exist(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if words[2].endswith((".compare", ".tradeoff", ".unet_vs_cnn")):
+        pytest.importorskip("torch")
+    folder = (ROOT / words[2].replace(".", "/")).is_dir()
+    module = importlib.import_module(words[2] + ".__main__" * folder)
+    with pytest.raises(SystemExit):
+        module.main(["--help"])
+    known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
+    assert {word for word in words if word.startswith("--")} <= known
 
 
 def test_options_named_in_running_text_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model files: what is read from a good one, and a sentence for each way to be a bad one."""
 
 import json

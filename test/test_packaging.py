@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package builds, installs and imports in each way people do it, with all its files.
 
 Everything is built from a copy, without the network: `--no-deps --no-build-isolation`.

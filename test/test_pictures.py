@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Picture files: read as they lie on disk, or refused in a sentence."""
 
 import os

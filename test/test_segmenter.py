@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Segmenter on OpenVINO: labels known in advance, any size, and errors that are sentences."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands of `training`, each with a sentence where what it needs is not installed.
 
 They are installed in the vehicle, too, where nothing of this folder but evaluation is used: torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores a model file on labelled frames: `carla_unet_evaluate --data DIR --tags VERSION`.
 
 The model runs through the same Segmenter that drives, at full camera resolution, so what is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turns a checkpoint into a model file: `carla_unet_export --checkpoint RUN/best.pt --out FILE`.
 
 The file keeps the contract of `carla_unet_ros.model_file`: camera bytes in, class ids and

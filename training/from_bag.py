@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """carla_unet_from_bag: a recorded drive becomes a folder to train on.
 
 From a rosbag2 recording of CARLA's bridge, or of CARLA's own ROS 2 interface, to rgb/NAME.png and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of carla_unet_train, from the command line to config.yaml and the checkpoint."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of a training and of an evaluation, as PNG files; no screen needed."""
 
 from collections.abc import Sequence

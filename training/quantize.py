@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes an int8 model file of an fp32 one: `carla_unet_quantize --data DIR --tags V --out FILE`.
 
 Weights and activations become 8-bit integers with a scale each, written into the same ONNX graph

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """carla_unet_record: drives through a running CARLA simulator and writes what it sees as pairs.
 
 For each town and weather an ego vehicle drives itself through traffic, and every so many metres

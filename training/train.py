@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains the U-Net: `carla_unet_train --data DIR... --tags VERSION... --out RUN`.
 
 RUN/config.yaml     the options, for --config

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast is the shipped model beside torch and a plain node, in one run?
 
     python -m benchmarks.compare [--data my_town --tags 0.9.15] [--document]
@@ -20,14 +21,9 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import reporting
-from benchmarks.compare.contenders import (
-    BASELINES,
-    CONTENDERS,
-    FRAMES,
-    MESSAGES,
-    Work,
-)
-from benchmarks.compare.processes import Times, Worker, in_turns
+from benchmarks.compare.contenders import BASELINES, CONTENDERS, FRAMES, MESSAGES, Work
+from benchmarks.compare.processes import Worker
+from benchmarks.timing import in_turns, spread
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, ModelError, read_model
 from carla_unet_ros.training.data.drive_frames import DriveFrames
@@ -73,7 +69,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
                 skipped[contender.title] = reason
             else:
                 workers.append(worker)
-        times = in_turns(workers, options.rounds)
+        turns = {worker.contender.name: worker.run for worker in workers}
+        times = in_turns(turns, options.rounds)
         contenders = [figures(worker, times[worker.contender.name], work) for worker in workers]
     medians = {entry["name"]: entry["median_ms"] for entry in contenders}
     for entry in contenders:
@@ -99,16 +96,14 @@ def read_frames(options: argparse.Namespace) -> Uint8:
     return np.stack([camera_frame(source.read(int(place)).frame) for place in places])
 
 
-def figures(worker: Worker, times: Times, work: Work) -> dict[str, Any]:
+def figures(worker: Worker, milliseconds: Sequence[float], work: Work) -> dict[str, Any]:
     name = worker.contender.name
-    median, p95 = np.percentile(times.ms, (50, 95))
     return {
         **worker.contender._asdict(),
         "software": worker.software,
-        "frames_per_second": 1000 / float(np.mean(times.ms)),
-        "median_ms": float(median),
-        "p95_ms": float(p95),
-        "peak_mb": times.peak_mb,
+        "frames_per_second": 1000 / float(np.mean(milliseconds)),
+        **spread(milliseconds),
+        "peak_mb": worker.peak_mb,
         "same_labels": same_labels(name, work),
     }
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is compared, and what each of their processes has to do.
 
 Only what does the same work is compared: from a frame's bytes to its labels, and from a camera

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a camera message to the messages of labels and overlay: as this package's node goes, and
 as people write such a node.
 

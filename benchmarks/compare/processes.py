@@ -1,18 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contenders' processes as the benchmark sees them: started, asked in turn, ended for sure."""
 
 import contextlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
-
-from tqdm import tqdm
 
 from benchmarks import reporting
 from benchmarks.compare.contenders import Contender, Work
@@ -21,20 +17,17 @@ _PAUSE = 0.2
 """Seconds between two contenders: a library's idle threads may look for work a while longer."""
 
 
-@dataclass
-class Times:
-    """ms: of every counted frame; peak_mb: the most memory that was held."""
-
-    ms: list[float] = field(default_factory=list)
-    peak_mb: float = 0.0
-
-
 class Worker:
-    """One contender's process, in a session of its own: Ctrl-C reaches it only through us."""
+    """One contender's process, in a session of its own: Ctrl-C reaches it only through us.
+
+    software: what runs the net, with its version
+    peak_mb:  the most memory it has held so far
+    """
 
     def __init__(self, contender: Contender, work: Work) -> None:
         self.contender = contender
         self.software = ""
+        self.peak_mb = 0.0
         command = ["-m", "benchmarks.compare.worker", contender.name, work.to_json()]
         self._process = subprocess.Popen(
             [sys.executable, *command],
@@ -51,14 +44,16 @@ class Worker:
         self.software = answer.get("software", "")
         return answer.get("skipped", "")
 
-    def run(self) -> tuple[list[float], float]:
-        """Milliseconds of each frame, and the most memory it has held so far, in MB."""
+    def run(self) -> list[float]:
+        """Milliseconds of each frame."""
+        time.sleep(_PAUSE)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # then there is no answer either
             self._process.stdin.write("run\n")
             self._process.stdin.flush()
         answer = self._answer()
-        return answer["ms"], answer["peak_mb"]
+        self.peak_mb = answer["peak_mb"]
+        return answer["ms"]
 
     def close(self) -> None:
         """Ends it and all it has started, whatever it is doing."""
@@ -72,23 +67,3 @@ class Worker:
         if not line:
             raise RuntimeError(f"the process of {self.contender.name} ended; see its words above")
         return json.loads(line)
-
-
-def in_turns(workers: Sequence[Worker], rounds: int, warm_up: int = 1) -> dict[str, Times]:
-    """Lets each run all frames in every round; the `warm_up` first rounds are not counted.
-
-    A change of the machine so hits all alike. The order differs from round to round, so that
-    none always comes after the same.
-    """
-    times = {worker.contender.name: Times() for worker in workers}
-    order = list(workers)
-    for number in tqdm(range(warm_up + rounds), "rounds"):
-        random.Random(number).shuffle(order)
-        for worker in order:
-            time.sleep(_PAUSE)
-            milliseconds, peak = worker.run()
-            entry = times[worker.contender.name]
-            entry.peak_mb = peak
-            if number >= warm_up:
-                entry.ms += milliseconds
-    return times

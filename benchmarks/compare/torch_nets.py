@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The nets torch runs: from a frame's bytes to its labels, all through the same FrameGraph.
 
 Each takes what makes it faster without changing what it computes: all cores this process may

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A contender's own process: `python -m benchmarks.compare.worker NAME WORK`.
 
 Its own, so that its memory is its own and its threads meet no other library's. It builds the
@@ -14,14 +15,13 @@ import json
 import os
 import re
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 from benchmarks.compare.contenders import FramePath, Skipped, Work
+from benchmarks.timing import timed
 from carla_unet_ros.labels import Uint8
 
 
@@ -51,17 +51,6 @@ def build(name: str, work: Work) -> FramePath:
     return torch_nets.compiled(work)
 
 
-def timed(path: FramePath, feeds: Sequence[Any]) -> list[float]:
-    """Milliseconds of each; before them one that is not counted, for others had the caches."""
-    path.run(feeds[0])
-    milliseconds: list[float] = []
-    for fed in feeds:
-        start = time.perf_counter()
-        path.run(fed)
-        milliseconds.append(1000 * (time.perf_counter() - start))
-    return milliseconds
-
-
 def peak_mb() -> float:
     """Most memory this process has held; getrusage would count that of its parent, too."""
     found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
@@ -84,7 +73,7 @@ def serve(name: str, work: Work, requests: TextIO, replies: TextIO) -> None:
         return
     reply({"software": path.software})
     for _ in requests:
-        reply({"ms": timed(path, feeds), "peak_mb": peak_mb()})
+        reply({"ms": timed(path.run, feeds), "peak_mb": peak_mb()})
 
 
 def main() -> None:

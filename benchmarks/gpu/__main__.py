@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast is TensorRT on this GPU beside torch and ONNX Runtime?
 
     python -m benchmarks.gpu --out gpu.json
@@ -11,8 +12,8 @@ Exit status: 0 measured, 1 something failed, 77 nothing was measured, because th
 import argparse
 import sys
 import tempfile
-import time
 import traceback
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from benchmarks import reporting
 from benchmarks.gpu.cases import Case, cases_of_file
 from benchmarks.gpu.engines import ENGINES, NotHereError, Opener, Runner, reference_labels
+from benchmarks.timing import spread, timed
 from carla_unet_ros.command_line import parse_size
 from carla_unet_ros.engines import cuda, tensorrt_library
 from carla_unet_ros.labels import Uint8
@@ -78,16 +80,10 @@ def drive_frames(size: tuple[int, int], count: int = 8) -> list[Uint8]:
 
 
 def host_to_host(runner: Runner, frames: list[Uint8], count: int) -> dict[str, float]:
-    """Milliseconds of `count` runs, the frames in turn: median, 95th percentile, the longest."""
-    milliseconds = []
-    for turn in range(_WARM_UP + count):
-        frame = frames[turn % len(frames)]
-        started = time.perf_counter()
-        runner.run(frame)
-        if turn >= _WARM_UP:
-            milliseconds.append(1000 * (time.perf_counter() - started))
-    median, p95 = np.percentile(milliseconds, (50, 95))
-    return {"median": float(median), "p95": float(p95), "max": max(milliseconds)}
+    """Of `count` runs, the frames in turn: median, 95th percentile, the longest."""
+    feeds = list(islice(cycle(frames), _WARM_UP + count))
+    milliseconds = timed(runner.run, feeds)[_WARM_UP:]
+    return {**spread(milliseconds), "max_ms": max(milliseconds)}
 
 
 def _measured_engine(

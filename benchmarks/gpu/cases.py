@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What benchmarks.gpu runs: a net in a precision, as a model file and as torch runs it.
 
 Both have the same weights, read back out of the file.

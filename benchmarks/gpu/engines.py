@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engines benchmarks.gpu compares: TensorRT as the node runs it, torch, ONNX Runtime.
 
 Each takes a frame in host memory and returns labels in host memory, and is freed before the next

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What does a frame cost on its way to the ground grid, on one core?
 
     python -m benchmarks.ground_grid [--document]
@@ -13,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import reporting
+from benchmarks.timing import spread, timed
 from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.ground.ground_grid import (
     Calibration,
@@ -55,18 +57,8 @@ def measured(width: int, height: int, frames: int) -> dict[str, object]:
     table = time.perf_counter() - start
     labels = np.random.default_rng(0).integers(0, 13, (height, width), np.uint8)
     weights = class_weights((6, 7))
-    times: list[float] = []
-    for _ in range(frames):
-        start = time.perf_counter()
-        grid.occupancy(labels, weights)
-        times.append(1000 * (time.perf_counter() - start))
-    median, p95 = np.percentile(times, (50, 95))
-    return {
-        "camera": f"{width}x{height}",
-        "table_ms": 1000 * table,
-        "median_ms": float(median),
-        "p95_ms": float(p95),
-    }
+    times = timed(lambda labels: grid.occupancy(labels, weights), [labels] * frames)
+    return {"camera": f"{width}x{height}", "table_ms": 1000 * table, **spread(times)}
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many labels a second does the whole node give, how old are they, and what does it use?
 
     python -m benchmarks.node [--document]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What does the segmentation node cost beside its engine, per frame?
 
     python -m benchmarks.node.overhead [--document]
@@ -20,18 +21,15 @@ import numpy as np
 import rclpy
 from rclpy.node import Node
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 from tqdm import tqdm
 
 from benchmarks import reporting
 from carla_unet_ros.demo.node_processes import free_domain
-from carla_unet_ros.labels import Uint8, carla_13
+from carla_unet_ros.labels import carla_13
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
-from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.ros.rclpy_private import take
 from carla_unet_ros.segmentation.camera_stream import CameraStream
 from carla_unet_ros.segmentation.frame_dispatcher import FrameDispatcher
@@ -49,9 +47,6 @@ that answers at once: taken from the middleware, turned into these outputs, publ
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    if options.camera is not None:
-        run_camera(options.camera)
-        return 0
     os.environ |= {
         "ROS_DOMAIN_ID": str(free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
@@ -78,22 +73,11 @@ def section(results: dict[str, Any]) -> str:
     )
 
 
-def run_camera(outputs: list[str]) -> None:
-    """The other process: publishes frames at 20 Hz and subscribes to the outputs."""
-    rclpy.init()
-    node = Node("overhead_camera")
-    publisher = node.create_publisher(Image, CAMERA.image, 10)
-    for output in outputs:
-        node.create_subscription(Image, CAMERA.output(output), lambda _: None, 10)
-    frame = to_image_message(random_frame(), "bgra8", Header(frame_id="camera"))
-    node.create_timer(PERIOD, lambda: publisher.publish(frame))
-    rclpy.spin(node)
-
-
 def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
     """Median CPU ms of taking a frame, and of what the stream does with it."""
-    command = [sys.executable, "-m", "benchmarks.node.overhead", "--camera", *outputs]
-    camera = subprocess.Popen(command, cwd=reporting.ROOT, stderr=subprocess.DEVNULL)
+    wanted = [CAMERA.output(output) for output in outputs]
+    command = ["-m", "benchmarks.transport.camera", CAMERA.image, "--subscribe", *wanted]
+    camera = subprocess.Popen([sys.executable, *command], cwd=reporting.ROOT)
     rclpy.init()
     node = Node("overhead")
     legend = Legend(carla_13(), carla_13(), "none", "none")
@@ -103,7 +87,7 @@ def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
     )  # fmt: skip
     stream.activate()
     try:
-        return timed(image_subscription(node, outputs), frames)
+        return timed(image_subscription(node, wanted), frames)
     finally:
         camera.terminate()
         camera.wait()
@@ -111,9 +95,9 @@ def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
         rclpy.shutdown()
 
 
-def image_subscription(node: Node, outputs: tuple[str, ...]) -> Subscription:
+def image_subscription(node: Node, wanted: list[str]) -> Subscription:
     """The stream's own, once the camera process wants all outputs."""
-    while not all(node.count_subscribers(CAMERA.output(output)) for output in outputs):
+    while not all(node.count_subscribers(topic) for topic in wanted):
         rclpy.spin_once(node, timeout_sec=0.1)
     while True:
         rclpy.spin_once(node, timeout_sec=0.1)
@@ -140,20 +124,16 @@ def timed(subscription: Subscription, frames: int) -> tuple[float, float]:
 
 
 def instant_segmenter() -> Segmenter:
-    ids = random_frame()[..., 0] % len(carla_13())
+    ids = np.random.default_rng(0).integers(0, len(carla_13()), (600, 800), np.uint8)
     return cast(Segmenter, SimpleNamespace(segment=lambda _: Segmentation(ids, ids)))
-
-
-def random_frame() -> Uint8:
-    return np.random.default_rng(0).integers(0, 256, (600, 800, 4), np.uint8)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = reporting.parser_of(__doc__, "overhead")
     parser.prog = "python -m benchmarks.node.overhead"
-    add = parser.add_argument
-    add("--frames", type=reporting.positive, default=100, help="timed for each case (100)")
-    add("--camera", nargs="*", choices=OUTPUTS, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--frames", type=reporting.positive, default=100, help="timed for each case (100)"
+    )
     return parser
 
 

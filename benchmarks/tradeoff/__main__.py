@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What does each choice of net, size, arithmetic and looks cost, and what does it give?
 
     python -m benchmarks.tradeoff --checkpoints RUN/best.pt --data DIR --tags V --list val.txt
@@ -11,18 +12,18 @@ and more accurate. Accuracy can be compared only among nets that were trained al
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from benchmarks import reporting
+from benchmarks.timing import in_turns, spread, timed
 from benchmarks.tradeoff.points import Way, open_way, parse_way, usual_ways
 from carla_unet_ros.errors import InputError
-from carla_unet_ros.labels import Uint8
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training import plots
 from carla_unet_ros.training.data.folders import PairFolder, camera_frame, split_names
@@ -76,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 def measured(options: argparse.Namespace, folder: Path) -> list[Point]:
     """Every point scored, and then all of them timed in turns."""
     points: list[Point] = []
-    segmenters: list[Segmenter] = []
+    segmenters: dict[str, Segmenter] = {}
     nets = [read_trained_net(path) for path in options.checkpoints]
     source = PairFolder(options.data, options.tags, nets[0].label_set, _list(options))
     for number, (net, path) in enumerate(zip(nets, options.checkpoints, strict=True)):
@@ -85,35 +86,16 @@ def measured(options: argparse.Namespace, folder: Path) -> list[Point]:
         calibration = PairFolder(options.data, options.tags, net.label_set, names)
         for way in tqdm(options.ways or usual_ways(net.network_size, net.net.config.multiple)):
             segmenter = open_way(net, way, folder / str(number), calibration, options.calibration)
-            segmenters.append(segmenter)
+            segmenters[f"{number} {way}"] = segmenter
             points.append(_scored(path, way, segmenter, source))
     places = np.linspace(0, len(source) - 1, min(_FRAMES_TIMED, len(source))).astype(int)
     frames = [camera_frame(source.read(int(place)).frame) for place in places]
-    times = timed(segmenters, frames, options.rounds)
-    for point, segmenter, milliseconds in zip(points, segmenters, times, strict=True):
-        point.median_ms = float(np.median(milliseconds))
+    turns = {key: partial(timed, one.segment, frames) for key, one in segmenters.items()}
+    for point, milliseconds in zip(points, in_turns(turns, options.rounds).values(), strict=True):
+        point.median_ms = spread(milliseconds)["median_ms"]
+    for segmenter in segmenters.values():
         segmenter.close()
     return points
-
-
-def timed(
-    segmenters: Sequence[Segmenter], frames: Sequence[Uint8], rounds: int, burst: int = 4
-) -> list[list[float]]:
-    """Milliseconds of `rounds` x `burst` frames of each segmenter, taken in turns.
-
-    The first frame of a turn is not counted: it brings the net's weights back into the caches,
-    where they stay while a car drives.
-    """
-    found: list[list[float]] = [[] for _ in segmenters]
-    for turn in tqdm(range(rounds), "rounds"):
-        for segmenter, milliseconds in zip(segmenters, found, strict=True):
-            for step in range(burst + 1):
-                frame = frames[(turn * burst + step) % len(frames)]
-                started = time.perf_counter()
-                segmenter.segment(frame)
-                if step:
-                    milliseconds.append(1000 * (time.perf_counter() - started))
-    return found
 
 
 def on_front(point: Point, points: Sequence[Point]) -> bool:
@@ -181,7 +163,8 @@ def _parser() -> argparse.ArgumentParser:
         "sizes, mirrored or not, and each arithmetic at the size trained for")  # fmt: skip
     add("--calibration", type=reporting.positive, default=200, metavar="FRAMES", help="training "
         "frames that int8 reads its scales from (200)")  # fmt: skip
-    add("--rounds", type=reporting.positive, default=40, help="turns of timing (40)")
+    add("--rounds", type=reporting.positive, default=20, help=f"turns of "
+        f"{_FRAMES_TIMED} frames (20)")  # fmt: skip
     return parser
 
 

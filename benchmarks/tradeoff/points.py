@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ways to run a trained net, each as a Segmenter of its own.
 
 One ONNX file for each network size and number of looks; fp32 and bf16 are two arithmetics of the
@@ -31,6 +32,12 @@ class Way:
     network: tuple[int, int]
     precision: str = ""
     views: Views = ONE_VIEW
+
+    @property
+    def file(self) -> str:
+        """Of the model file, which ways in other arithmetics share."""
+        sizes = (f"{width}x{height}" for width, height in (self.network, *self.views.also))
+        return f"{'_'.join(sizes)}{'_flips' * self.views.flips}.onnx"
 
 
 def parse_way(text: str) -> Way:
@@ -77,8 +84,7 @@ def open_way(
 
     Raises ExportError where the file does not do what torch does.
     """
-    width, height = way.network
-    path = folder / f"{width}x{height}_{way.views.count}.onnx"
+    path = folder / way.file
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         metadata = described(replace(trained, network_size=way.network), way.views)

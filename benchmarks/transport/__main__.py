@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long does a frame take from the camera to its labels, and how many get there?
 
     python -m benchmarks.transport [--document]

@@ -1,4 +1,5 @@
-"""The camera's process: frames stamped with the wall clock as they are sent.
+# SPDX-License-Identifier: Apache-2.0
+"""The camera's process: frames stamped with the wall clock as they are sent; of overhead, too.
 
 QoS is that of CARLA's bridge: reliable, keep last 10, volatile. Frames are numbered in frame_id,
 so who receives some of them can tell how many were sent.
@@ -19,11 +20,13 @@ from carla_unet_ros.ros.main import run
 
 
 class TransportCamera(Node):
-    """options: topics, width, height, rate."""
+    """options: topics, subscribe, width, height, rate."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__("transport_camera")
         self._cameras = [self.create_publisher(Image, topic, 10) for topic in options.topics]
+        for topic in options.subscribe:
+            self.create_subscription(Image, topic, lambda _: None, 10)
         size = options.height, options.width, 4
         pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
         self._frame = to_image_message(pixels, "bgra8", Header())
@@ -42,6 +45,7 @@ class TransportCamera(Node):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("topics", nargs="+", help="one image topic for each camera")
+    parser.add_argument("--subscribe", nargs="*", default=[], help="image topics it takes")
     parser.add_argument("--width", type=int, default=800)
     parser.add_argument("--height", type=int, default=600)
     parser.add_argument("--rate", type=float, default=20.0)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One case in processes of its own, over real DDS; benchmarks.node measures by it, too.
 
 camera process -> (node process ->) receiving process, on this machine alone and in a ROS domain

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The receiving process: counts images and their age on arrival, prints JSON.
 
 The age is from the stamp, which is the moment of sending, to the callback. `sent` are the frames
@@ -15,13 +16,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
+
+from benchmarks.timing import spread
 
 _SECONDS_TO_FIRST = 60.0
 
@@ -107,15 +109,13 @@ def figures(receipts: list[Receipts], seconds: float) -> dict[str, object]:
     """
     ages = [age for receipt in receipts for age in receipt.ages]
     numbers = [receipt.numbers for receipt in receipts if receipt.numbers]
-    median, p95 = np.percentile(ages, (50, 95)) if ages else (None, None)
     return {
         "sent": sum(max(seen) - min(seen) + 1 for seen in numbers),
         "received": len(ages),
         "received_by_camera": [len(receipt.numbers) for receipt in receipts],
         "sent_hz": sent_hz(receipts),
         "received_hz": round(len(ages) / len(receipts) / seconds, 2),
-        "median_ms": None if median is None else round(float(median), 2),
-        "p95_ms": None if p95 is None else round(float(p95), 2),
+        **(spread(ages) if ages else {"median_ms": None, "p95_ms": None}),
     }
 
 

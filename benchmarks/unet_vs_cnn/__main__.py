@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 """What are the skip connections of a U-Net worth? Trains three nets to find out; takes hours.
 
-    python -m benchmarks.unet_vs_cnn [--document docs/unet_vs_cnn.md]
+    python -m benchmarks.unet_vs_cnn --runs FOLDER [--document]
 
 Trains alike, by carla_unet_train's own code: the U-Net, the same net without skip connections, and
 a wider one without them that costs as many multiply-adds. All are scored by class on frames of
@@ -40,11 +41,12 @@ _SHOWN = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = reporting.parser_of(__doc__, "unet_vs_cnn")
+    parser = reporting.parser_of(__doc__, "unet_vs_cnn", "docs/unet_vs_cnn.md")
     parser.allow_abbrev = False
     parser.epilog = f"Training without more options: {TRAINING}"
     add = parser.add_argument
-    add("--runs", type=Path, default=Path("runs/unet_vs_cnn"), help="runs and drawn frames")
+    add("--runs", type=Path, required=True, metavar="FOLDER", help="where the trainings and the "
+        "drawn frames go")  # fmt: skip
     add("--drive-frames", nargs=2, type=reporting.positive, default=(960, 96),
         metavar=("TRAIN", "TEST"), help="8 of each street (960 96)")  # fmt: skip
     options, more = parser.parse_known_args(argv)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Three nets, trained alike and scored alike: the U-Net and two without skip connections.
 
 Leaving out the skips makes a net cheaper, so a comparison at equal width flatters the U-Net: it
@@ -63,12 +64,14 @@ def multiply_adds(config: UNetConfig, size: tuple[int, int]) -> int:
 def equal_cost(config: UNetConfig, size: tuple[int, int]) -> UNetConfig:
     """The net without skips, no level of it narrower, that comes closest to this one's cost."""
     target, widest = multiply_adds(config, size), max(config.widths)
-    candidates = [
-        replace(config, skips=False, channels=channels, max_channels=most)
-        for channels in range(config.channels, 2 * config.channels + 1)
-        for most in range(max(widest, channels), 2 * widest + 1, 4)
-    ]
-    return min(candidates, key=lambda one: abs(multiply_adds(one, size) - target))
+    costs: dict[UNetConfig, int] = {}
+    for channels in range(config.channels, 2 * config.channels + 1):
+        for most in range(max(widest, channels), 2 * widest + 1, 4):
+            wider = replace(config, skips=False, channels=channels, max_channels=most)
+            costs[wider] = multiply_adds(wider, size)
+            if costs[wider] > target:  # a higher cap only costs more
+                break
+    return min(costs, key=lambda one: abs(costs[one] - target))
 
 
 def draw_streets(folder: Path, train_frames: int, test_frames: int) -> PairFolder:

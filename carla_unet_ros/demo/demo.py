@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shows the nodes at work on this machine, without a simulator."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts nodes of this package as processes, watches them, and ends them together."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of the demo: a video of frame | overlay, and a picture of frame | overlay | truth.
 
 A thread writes the video. If it is too slow it drops pictures, so that nobody waits for it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's own node: it receives what the other nodes publish, and keeps what to show.
 
     /carla/ego_vehicle/rgb_front/image                        sensor_msgs/Image    frame

@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines run a model file: TensorRT on a GPU, OpenVINO on a CPU, behind one protocol.
 
-    engine = open_engine(read_model("net.onnx"))       # the best that runs here, or "tensorrt" ...
+    engine = open_engine(read_model("net.onnx"))       # the best that runs here
     labels, confidence = engine.infer(frame)           # [H, W, 4] -> twice [H, W], all uint8
     engine.close()
 
@@ -11,6 +12,7 @@ them stand `openvino_engine.py` and `tensorrt_engine.py`, which keep what they p
 
 from carla_unet_ros.engines.engine import Engine, EngineError, Log
 from carla_unet_ros.engines.engine_kinds import (
+    DEVICES,
     ENGINE_KINDS,
     KINDS,
     EngineKind,
@@ -21,6 +23,7 @@ from carla_unet_ros.engines.engine_kinds import (
 from carla_unet_ros.engines.size_cache import SIZES_KEPT
 
 __all__ = [
+    "DEVICES",
     "ENGINE_KINDS",
     "KINDS",
     "SIZES_KEPT",

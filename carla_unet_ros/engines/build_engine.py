@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds TensorRT engines ahead of time, so that a node's first frame need not wait for it."""
 
 import math
@@ -48,6 +49,8 @@ class Options(Configured):
         UseAppendAction[tuple[_Sizes, ...]],
         arg(help_behavior_hint="(default: 800x600)"),
     ] = ()
+    # the GPU to build for, and with: cuda:0 or another number
+    device: str = "cuda:0"
     cache: Path = DEFAULT_FOLDER  # folder of built engines
     # most GPU memory in MiB that a kernel may use beside its tensors; without, the library's limit
     workspace: int | None = None
@@ -60,6 +63,8 @@ class Options(Configured):
 
     def __post_init__(self) -> None:
         check_ranges(self, workspace=(1, math.inf))
+        if self.device == "auto" or not KINDS["tensorrt"].takes(self.device):
+            raise ValueError(f"--device {self.device}: expected one like cuda:0")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,45 +80,54 @@ def _act(options: Options) -> int:
     model = read_model(options.model)
     sizes = list(chain(*options.size)) or [Size(800, 600)]
     if options.dry_run:
-        return _describe(model, sizes, options.cache)
-    return _build(model, sizes, options.cache, options.workspace and options.workspace * 2**20)
+        return _describe(model, sizes, options.cache, options.device)
+    workspace = options.workspace and options.workspace * 2**20
+    return _build(model, sizes, options.cache, workspace, options.device)
 
 
-def _build(model: Model, sizes: list[Size], folder: Path | None, workspace: int | None) -> int:
-    missing = tensorrt_engine.missing()
+def _build(
+    model: Model, sizes: list[Size], folder: Path | None, workspace: int | None, device: str
+) -> int:
+    missing = tensorrt_engine.missing(device)
     if missing:
         raise EngineError(f"no engine can be built here: {missing}")
-    doubt = tensorrt_engine.unsupported()
+    doubt = tensorrt_engine.unsupported(device)
     if doubt:
         print(f"it may not run: {doubt}", file=sys.stderr)
     cache = EngineCache(folder, print)
+    gpu = cuda.device(cuda.device_number(device))
     for size in sizes:
-        target = Target(model, size, cuda.device(), workspace)
-        loaded = load_engine(built_engine(target, cache, print))
+        target = Target(model, size, gpu, workspace)
+        loaded = load_engine(built_engine(target, cache, print), gpu.number)
         # That it can be loaded says little; one frame is run.
         tensorrt_engine.opened(target, loaded, cache, print).close()
         print(f"ready: {target}")
     return 0
 
 
-def _describe(model: Model, sizes: list[Size], folder: Path | None) -> int:
+def _describe(model: Model, sizes: list[Size], folder: Path | None, device: str) -> int:
     """What `_build` would do, found out without building; 1 where it could not."""
     metadata = model.metadata
     width, height = metadata.network_size
     print(f"model    {model.path}: {metadata.precision}, network at {width}x{height}")
-    library = tensorrt_library.missing_library()
-    print(f"library  {library or _library_text(model)}")
-    device = cuda.missing_device()
-    print(f"GPU      {device or ', '.join(cuda.device())}")
+    no_library = tensorrt_library.missing_library()
+    print(f"library  {no_library or _library_text(model)}")
+    number = cuda.device_number(device)
+    no_device = cuda.missing_device(number)
+    print(f"GPU      {no_device or _gpu_text(cuda.device(number))}")
     for size in sizes:
         name = f"{size[0]}x{size[1]}"
-        if library or device:
+        if no_library or no_device:
             print(f"{name} cannot be built here")
             continue
-        target = Target(model, size, cuda.device())
+        target = Target(model, size, cuda.device(number))
         found = any(entry.stem == target.key.stem and not entry.fault for entry in entries(folder))
         print(f"{name} {'is there' if found else 'would be built'}: {target.key.stem}")
-    return 1 if library or device else 0
+    return 1 if no_library or no_device else 0
+
+
+def _gpu_text(gpu: cuda.Device) -> str:
+    return ", ".join((gpu.name, gpu.compute_capability, gpu.driver))
 
 
 def _library_text(model: Model) -> str:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a TensorRT build stands, told at least every few seconds; and how it is broken off."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One entry of the engine cache: two files that agree, or no entry.
 
     <kind>-<sha256 of the key>.bin    the content

@@ -1,12 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
 """CUDA as an engine needs it: one device, pinned and device memory, a stream, a graph.
 
 Every call's error code is read by `checked` and nowhere else. cuda-bindings is imported on use,
 so this module can be imported, and asked what is missing, on any machine.
 
-The device is always the first one; CUDA_VISIBLE_DEVICES chooses which that is.
+Devices are counted from 0, in the order that CUDA_VISIBLE_DEVICES gives them.
 """
 
 import ctypes
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 _DRIVER = "libcuda.so.1"
 _DRIVER_RELEASE = Path("/sys/module/nvidia/version")
 
+# Which device CUDA uses is each thread's own affair.
+_thread = threading.local()
+
 _Value = TypeVar("_Value")
 
 
@@ -33,15 +38,22 @@ class Device(NamedTuple):
     compute_capability: "8.9"
     driver:             the CUDA version it answers and, where the kernel tells it, its release:
                         "13.0 (580.65.06)"
+    number:             which of several it is; an engine runs on any that is the same otherwise
     """
 
     name: str
     compute_capability: str
     driver: str
+    number: int = 0
 
 
-def missing_device() -> str:
-    """Why there is no CUDA device to run on, as one phrase; empty where there is one.
+def device_number(device: str) -> int:
+    """The N of "cuda:N"; "auto" is the first."""
+    return 0 if device == "auto" else int(device.removeprefix("cuda:"))
+
+
+def missing_device(number: int = 0) -> str:
+    """Why a CUDA device is not there to run on, as one phrase; empty where it is.
 
     The driver is asked first: without it, what else is installed does not matter.
     """
@@ -63,21 +75,34 @@ def missing_device() -> str:
         )
     if code != runtime.cudaError_t.cudaSuccess:
         return f"no CUDA device answers: {_error_text(code)}"
-    return "" if count else "no CUDA device is there"
+    if number < count:
+        return ""
+    there = ", ".join(f"cuda:{other}" for other in range(count)) or "none"
+    return f"there is no CUDA device cuda:{number}; those that answer: {there}"
 
 
-def device() -> Device:
-    """The device engines run on. Raises EngineError where it does not answer."""
-    properties = checked("reading the GPU's properties", _runtime().cudaGetDeviceProperties(0))
+def device(number: int = 0) -> Device:
+    """A device to run engines on. Raises EngineError where it does not answer."""
+    properties = checked(
+        "reading the GPU's properties", _runtime().cudaGetDeviceProperties(number)
+    )
     driver = _driver_cuda()
     if _DRIVER_RELEASE.exists():
         driver += f" ({_DRIVER_RELEASE.read_text().strip()})"
     name = properties.name.split(b"\0")[0].decode()
-    return Device(name, f"{properties.major}.{properties.minor}", driver)
+    return Device(name, f"{properties.major}.{properties.minor}", driver, number)
+
+
+def use_device(number: int) -> None:
+    """Has what this thread does from now on happen on a device. Raises EngineError."""
+    # Every thread begins with device 0, so that a build that needs no GPU asks for none.
+    if getattr(_thread, "device", 0) != number:
+        checked(f"changing to cuda:{number}", _runtime().cudaSetDevice(number))
+        _thread.device = number
 
 
 def free_memory() -> int:
-    """Free device memory, in bytes."""
+    """Free memory of the device this thread uses, in bytes."""
     code, free, _total = _runtime().cudaMemGetInfo()
     checked("reading the free GPU memory", (code,))
     return free

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an engine is to everyone else: a protocol, its error, and where its lines of text go."""
 
 from collections.abc import Callable
@@ -14,7 +15,12 @@ class EngineError(InputError):
 
 
 class Engine(Protocol):
-    """Runs one model on frames of any size; not thread-safe.
+    """Runs one model on frames of any size.
+
+    Threads: one may call `infer` while another calls `prepare`, so that frames of the sizes that
+    are prepared go on while another size is (with TensorRT, for minutes). `infer` on a size that
+    is not prepared prepares it, or waits for the thread that does. `close` may come from any
+    thread and waits for no `prepare`. More is not promised: `infer` is for one thread at a time.
 
     name:   for people, "OpenVINO 2026.4 CPU bf16"
     reason: one sentence: why this engine and not another
@@ -26,7 +32,8 @@ class Engine(Protocol):
     def prepare(self, height: int, width: int) -> None:
         """Builds what frames of this size need; `infer` does it too, on the first such frame.
 
-        Raises EngineError.
+        Logs in the thread that calls it. Raises EngineError, also where the engine was closed
+        meanwhile.
         """
         ...
 
@@ -38,5 +45,8 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees everything; from then on the engine runs nothing. Twice does no harm."""
+        """Frees everything; from then on the engine runs nothing. Twice does no harm.
+
+        What another thread prepares at the moment is freed as soon as it is there.
+        """
         ...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Built engines on disk, of which only what this user built, unaltered, is ever loaded.
 
 An engine file is code: whoever can change it runs as this process. So the folder is the user's

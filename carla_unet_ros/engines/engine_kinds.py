@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which engines there are, and which of them runs here.
 
 KINDS is the only place that lists them. Nothing falls back in silence: the reason for the choice
@@ -5,6 +6,7 @@ is passed to the engine, kept in `Engine.reason`, and logged.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from carla_unet_ros.engines import openvino_engine, tensorrt_engine
 from carla_unet_ros.engines.engine import Engine, EngineError, Log
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.engines.tensorrt_engine import TensorRTEngine
-from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_INT8_MODEL, Model
+from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_INT8_MODEL, SHIPPED_MODEL, Model
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,33 +24,66 @@ _LOG = logging.getLogger(__name__)
 class EngineOptions(NamedTuple):
     """What every engine is opened with.
 
-    cache: folder for built engines; None is ~/.cache/carla_unet_ros
-    log:   takes one line of text
+    reason:  one sentence: why this engine
+    cache:   folder for built engines; None is ~/.cache/carla_unet_ros
+    log:     takes one line of text
+    device:  one that the engine takes, or "auto"
+    threads: of the CPU, where that runs the model; 0 leaves it to the engine
     """
 
+    reason: str
     cache: Path | None
     log: Log
+    device: str
+    threads: int
 
 
 @dataclass(frozen=True)
 class EngineKind:
     """One row of the table.
 
-    title:         as people know it
-    missing:       what it lacks to run here, as one phrase; empty where it lacks nothing
-    doubt:         why it may not run though it lacks nothing, as one phrase; only "auto" heeds it
-    open:          model, reason, options -> engine; raises EngineError
-    shipped_model: the file of the package that it runs best
-    advantage:     why "auto" takes it where it can run
+    title:          as people know it
+    devices:        what it runs on, N being any number; beside them "auto"
+    missing:        device -> what it lacks to run there, as one phrase; empty where nothing
+    doubt:          device -> why it may not run though it lacks nothing, as one phrase; only
+                    "auto" heeds it
+    open:           opens it; raises EngineError
+    shipped_models: files of the package, the one it runs best first; some may not be there
+    advantage:      why "auto" takes it where it can run
     """
 
     name: str
     title: str
-    missing: Callable[[], str]
-    doubt: Callable[[], str]
-    open: Callable[[Model, str, EngineOptions], Engine]
-    shipped_model: Path
+    devices: tuple[str, ...]
+    missing: Callable[[str], str]
+    doubt: Callable[[str], str]
+    open: Callable[[Model, EngineOptions], Engine]
+    shipped_models: tuple[Path, ...]
     advantage: str
+
+    @property
+    def shipped_model(self) -> Path:
+        """The file of the package that it runs unless it is told another."""
+        there = (path for path in self.shipped_models if path.exists())
+        return next(there, self.shipped_models[-1])
+
+    def takes(self, device: str) -> bool:
+        patterns = (name.replace("N", "[0-9]{1,3}") for name in ("auto", *self.devices))
+        return any(re.fullmatch(pattern, device) for pattern in patterns)
+
+
+def _open_tensorrt(model: Model, options: EngineOptions) -> Engine:
+    return TensorRTEngine(model, options.reason, options.cache, options.log, device=options.device)
+
+
+def _open_openvino(model: Model, options: EngineOptions) -> Engine:
+    return OpenVINOEngine(
+        model,
+        options.reason,
+        log=options.log,
+        device=options.device,
+        threads=options.threads,
+    )
 
 
 # On a CPU the int8 form is as accurate as the other and takes a quarter less time.
@@ -58,32 +93,37 @@ KINDS = {
         EngineKind(
             name="tensorrt",
             title="TensorRT",
+            devices=("cuda:N",),
             missing=tensorrt_engine.missing,
             doubt=tensorrt_engine.unsupported,
-            open=lambda model, reason, options: TensorRTEngine(
-                model, reason, options.cache, options.log
-            ),
-            shipped_model=SHIPPED_FP16_MODEL,
+            open=_open_tensorrt,
+            shipped_models=(SHIPPED_FP16_MODEL, SHIPPED_MODEL),
             advantage="a GPU and TensorRT are there",
         ),
         EngineKind(
             name="openvino",
             title="OpenVINO",
+            devices=("cpu", "gpu", "npu"),
             missing=openvino_engine.missing,
-            doubt=lambda: "",
-            open=lambda model, reason, options: OpenVINOEngine(model, reason, log=options.log),
-            shipped_model=SHIPPED_INT8_MODEL,
+            doubt=lambda _device: "",
+            open=_open_openvino,
+            shipped_models=(SHIPPED_INT8_MODEL,),
             advantage="it runs on any CPU",
         ),
     )
 }
-"""By name, in the order in which "auto" tries them."""
+"""By name, in the order in which "auto" tries them. No two take the same device."""
 
 ENGINE_KINDS = ("auto", *KINDS)
 """What `kind` may be wherever an engine is chosen."""
 
 EngineName = Literal["auto", "tensorrt", "openvino"]
 """The same for type checkers and command lines; a test holds the two together."""
+
+DEVICES = ("auto", *(device for kind in KINDS.values() for device in kind.devices))
+"""What `device` may be, N being any number; gpu and npu are Intel's."""
+
+_MOST_THREADS = 1024
 
 
 class Choice(NamedTuple):
@@ -93,20 +133,30 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose_engine(kind: str = "auto") -> Choice:
+def choose_engine(kind: str = "auto", device: str = "auto") -> Choice:
     """Which engine runs here.
 
-    kind: one of ENGINE_KINDS; "auto" is the first of KINDS that lacks nothing and is not in doubt
+    kind:   one of ENGINE_KINDS; "auto" is the one that takes the device
+    device: one of DEVICES
 
+    Where both are "auto", it is the first of KINDS that lacks nothing and is not in doubt.
     Raises EngineError where the engine asked for is not to be had, and says what is missing.
     """
-    if kind == "auto":
-        return _best()
-    if kind not in KINDS:
+    if kind not in ENGINE_KINDS:
         raise EngineError(f"engine {kind!r} is unknown; expected one of {', '.join(ENGINE_KINDS)}")
-    if missing := KINDS[kind].missing():
-        raise EngineError(f"engine {kind} cannot run here: {missing}")
-    return Choice(KINDS[kind], "asked for")
+    if not any(row.takes(device) for row in KINDS.values()):
+        raise EngineError(f"device {device!r} is unknown; expected one of {', '.join(DEVICES)}")
+    if kind == device == "auto":
+        return _best()
+    row = KINDS[kind] if kind != "auto" else _taker(device)
+    if not row.takes(device):
+        raise EngineError(
+            f"engine {kind} does not run on {device}; its devices are {', '.join(row.devices)}"
+        )
+    if missing := row.missing(device):
+        where = "here" if device == "auto" else f"on {device}"
+        raise EngineError(f"engine {row.name} cannot run {where}: {missing}")
+    return Choice(row, "asked for" if device == "auto" else f"{device} was asked for")
 
 
 def open_engine(
@@ -114,16 +164,26 @@ def open_engine(
     kind: str = "auto",
     cache: Path | None = None,
     log: Log = _LOG.info,
+    device: str = "auto",
+    threads: int = 0,
 ) -> Engine:
-    """Opens the engine of `choose_engine(kind)` for a model.
+    """Opens the engine of `choose_engine(kind, device)` for a model.
 
-    cache: folder for built TensorRT engines; None is ~/.cache/carla_unet_ros
-    log:   takes one line of text: the choice, and the progress of a build
+    cache:   folder for built TensorRT engines; None is ~/.cache/carla_unet_ros
+    log:     takes one line of text: the choice, and the progress of a build
+    threads: at most so many of the CPU, of effect where OpenVINO runs the model on it; 0 leaves
+             it to OpenVINO
 
     Raises EngineError where it is not to be had, and says what is missing.
     """
-    choice = choose_engine(kind)
-    engine = choice.kind.open(model, choice.reason, EngineOptions(cache, log))
+    if not 0 <= threads <= _MOST_THREADS:
+        raise EngineError(
+            f"threads are {threads}; expected 1 to {_MOST_THREADS}, or 0, which leaves it to the "
+            "engine"
+        )
+    choice = choose_engine(kind, device)
+    options = EngineOptions(choice.reason, cache, log, device, threads)
+    engine = choice.kind.open(model, options)
     log(f"engine {engine.name} ({engine.reason})")
     return engine
 
@@ -131,8 +191,12 @@ def open_engine(
 def _best() -> Choice:
     passed_over: list[str] = []
     for kind in KINDS.values():
-        reason = kind.missing() or kind.doubt()
+        reason = kind.missing("auto") or kind.doubt("auto")
         if not reason:
             return Choice(kind, "; ".join(passed_over) or kind.advantage)
         passed_over.append(f"{kind.title} cannot run here: {reason}")
     raise EngineError(f"no engine can run here: {'; '.join(passed_over)}")
+
+
+def _taker(device: str) -> EngineKind:
+    return next(kind for kind in KINDS.values() if kind.takes(device))

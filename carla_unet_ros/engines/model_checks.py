@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What both engines check of a model: that it is the file that was read, and what it answers."""
 
 import hashlib

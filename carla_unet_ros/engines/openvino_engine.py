@@ -1,4 +1,5 @@
-"""OpenVINO on the CPU: the engine for machines without a GPU.
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO: the engine for machines without an NVIDIA GPU, on the CPU unless it is told another.
 
 The graph is compiled anew for each size of frames (fixed shapes are a third faster than dynamic
 ones), so that cameras of several sizes can share one engine.
@@ -18,7 +19,11 @@ from carla_unet_ros.model_file import Model
 if TYPE_CHECKING:
     import openvino
 
-_OUTPUTS = ("labels", "confidence")
+# Of Intel's devices beside the CPU: the driver, and what it must be able to open.
+_DRIVERS = {
+    "GPU": ("intel-opencl-icd", "/dev/dri/renderD*"),
+    "NPU": ("linux-npu-driver", "/dev/accel/accel*"),
+}
 
 # What pybind11 makes of the exceptions of C++.
 _ERRORS = (RuntimeError, ValueError, IndexError, OverflowError, MemoryError)
@@ -37,13 +42,27 @@ def openvino_core() -> "openvino.Core":
     return openvino.Core()
 
 
-def missing() -> str:
-    """What OpenVINO lacks to run here, as one phrase; empty where it lacks nothing."""
+def missing(device: str = "auto") -> str:
+    """What OpenVINO lacks to run here, as one phrase; empty where it lacks nothing.
+
+    device: "cpu"; "gpu" or "npu", which are Intel's; "auto" is the CPU
+    """
     try:
-        openvino_core()
+        core = openvino_core()
     except ImportError as error:
         return f"OpenVINO cannot be imported ({error}): pip install openvino"
-    return ""
+    plugin = _plugin(device)
+    if plugin == "CPU":
+        return ""
+    # One of several of a kind is called GPU.0.
+    available = core.available_devices
+    if plugin in {name.split(".")[0] for name in available}:
+        return ""
+    driver, file = _DRIVERS[plugin]
+    return (
+        f"OpenVINO finds no {plugin}, only {', '.join(available)}: install Intel's driver for it "
+        f"({driver}) and let this user open {file}"
+    )
 
 
 class CompiledGraph:
@@ -78,30 +97,32 @@ class OpenVINOEngine:
         reason: str = "asked for",
         precision: str | None = None,
         log: Log = lambda _: None,
+        device: str = "auto",
+        threads: int = 0,
     ) -> None:
-        """precision: "f32" or "bf16" fixes the arithmetic; None leaves it to OpenVINO (bf16 where
-        the CPU has instructions for it). An int8 model runs as int8 either way.
+        """Reads the model; nothing is compiled yet.
+
+        precision: "f32" or "bf16" fixes the arithmetic; None leaves it to OpenVINO (bf16 where
+                   the CPU has instructions for it). An int8 model runs as int8 either way.
+        device:    "cpu"; "gpu" or "npu", which are Intel's; "auto" is the CPU
+        threads:   at most so many of the CPU; 0 leaves it to OpenVINO
 
         Raises EngineError.
         """
-        if lack := missing():
+        if lack := missing(device):
             raise EngineError(lack)
-        import openvino
-
         self.reason = reason
         self._path = model.path
         self._core = openvino_core()
-        self._config: dict[str, str] = {"PERFORMANCE_HINT": "LATENCY"}
+        self._device = _plugin(device)
+        self._config: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
         if precision:
             self._config["INFERENCE_PRECISION_HINT"] = precision
-        content = read_unchanged(model)
-        try:
-            # Not from the path: what is checked is what runs, and only that.
-            self._graph: openvino.Model | None = self._core.read_model(content)
-        except _ERRORS as error:
-            raise EngineError(f"OpenVINO cannot read {model.path}: {_reason(error)}") from error
+        if threads and self._device == "CPU":
+            self._config["INFERENCE_NUM_THREADS"] = threads
+        self._graph: openvino.Model | None = self._read(model)
         self._compiled: SizeCache[CompiledGraph] = SizeCache(log)
-        self.name = f"OpenVINO {openvino.__version__.split('-')[0]} CPU {self._arithmetic(model)}"
+        self.name = self._describe(model)
 
     def prepare(self, height: int, width: int) -> None:
         self._compiled.get(height, width, self._compile)
@@ -122,13 +143,14 @@ class OpenVINOEngine:
         self._graph = None
 
     def _compile(self, height: int, width: int) -> CompiledGraph:
-        if self._graph is None:
+        original = self._graph
+        if original is None:
             raise EngineError("the engine is closed")
         # A copy, which shares the weights: reshaping a graph changes it for all who hold it.
-        graph = self._graph.clone()
+        graph = original.clone()
         try:
             graph.reshape([height, width, 4])
-            compiled = self._core.compile_model(graph, "CPU", self._config)
+            compiled = self._core.compile_model(graph, self._device, self._config)
             outputs = {
                 name: _described(compiled.output(name)) for name in ("labels", "confidence")
             }
@@ -141,14 +163,41 @@ class OpenVINOEngine:
         check_outputs(f"{self.name} on {self._path}", outputs, height, width)
         return CompiledGraph(request)
 
+    def _read(self, model: Model) -> "openvino.Model":
+        content = read_unchanged(model)
+        try:
+            # Not from the path: what is checked is what runs, and only that.
+            return self._core.read_model(content)
+        except _ERRORS as error:
+            raise EngineError(f"OpenVINO cannot read {model.path}: {_reason(error)}") from error
+
+    def _describe(self, model: Model) -> str:
+        """The engine's name, without compiling anything."""
+        import openvino
+
+        version = openvino.__version__.split("-")[0]
+        device = self._device
+        if device != "CPU":
+            device += f" {self._core.get_property(device, 'FULL_DEVICE_NAME')}"
+        if threads := self._config.get("INFERENCE_NUM_THREADS"):
+            device += f", at most {threads} threads,"
+        return f"OpenVINO {version} {device} {self._arithmetic(model)}"
+
     def _arithmetic(self, model: Model) -> str:
-        """The arithmetic OpenVINO will use on this CPU, without compiling anything."""
+        """The arithmetic OpenVINO will use on this device."""
         if model.metadata.precision == "int8":
             return "int8"
         if hint := self._config.get("INFERENCE_PRECISION_HINT"):
-            return hint
-        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        return "bf16" if "BF16" in capabilities else "f32"
+            return str(hint)
+        capabilities = self._core.get_property(self._device, "OPTIMIZATION_CAPABILITIES")
+        if self._device == "CPU":
+            return "bf16" if "BF16" in capabilities else "f32"
+        return "f16" if "FP16" in capabilities else "f32"
+
+
+def _plugin(device: str) -> str:
+    """OpenVINO's own name of a device."""
+    return "CPU" if device == "auto" else device.upper()
 
 
 def _described(output: "openvino.ConstOutput") -> str:

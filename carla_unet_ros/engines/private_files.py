@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that no other user can change, written whole or not at all.
 
 What is run as code (a built engine) must come from such files in such a folder.

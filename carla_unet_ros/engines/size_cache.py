@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an engine has prepared, by frame size: of too many sizes, the longest unused is freed.
 
 Both engines prepare something for each size (OpenVINO a compiled graph, TensorRT an engine, its
 memory and a CUDA graph), which costs seconds to make and megabytes to keep.
 """
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -35,14 +37,22 @@ class _Refusal(NamedTuple):
 
 
 class SizeCache(Generic[_Prepared]):
-    """Sizes are height and width, in pixels. What falls out is closed at once."""
+    """Sizes are height and width, in pixels. What falls out is closed at once.
+
+    Threads: while one prepares a size, which takes long, others get what is prepared already;
+    whoever asks for a size that is not, waits.
+    """
 
     def __init__(self, log: Log) -> None:
+        """log: called by the thread that prepares"""
         self._log = log
         self._is_closed = False
         # The last is the one used last.
         self._prepared: OrderedDict[tuple[int, int], _Prepared] = OrderedDict()
         self._refusals: dict[tuple[int, int], _Refusal] = {}
+        # The first is held for moments, the second for as long as it takes to prepare.
+        self._changing = threading.Lock()
+        self._preparing = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._prepared)
@@ -54,35 +64,49 @@ class SizeCache(Generic[_Prepared]):
         SECONDS_TO_RETRY. Raises the EngineError of `prepare`, and one after `close`.
         """
         size = height, width
-        prepared = self._prepared.get(size)
+        prepared = self._find(size)
         if prepared is None:
-            prepared = self._prepare(size, prepare)
-        self._prepared.move_to_end(size)
+            self._check_refusal(size)
+            with self._preparing:
+                prepared = self._find(size)
+                if prepared is None:
+                    prepared = self._prepare(size, prepare)
         return prepared
 
     def close(self) -> None:
-        """Frees everything, and prepares nothing any more."""
-        self._is_closed = True
-        while self._prepared:
-            self._prepared.popitem()[1].close()
+        """Frees everything, and keeps nothing any more, also of what is being prepared."""
+        with self._changing:
+            self._is_closed = True
+            freed = list(self._prepared.values())
+            self._prepared.clear()
+        for prepared in freed:
+            prepared.close()
+
+    def _find(self, size: tuple[int, int]) -> _Prepared | None:
+        with self._changing:
+            prepared = self._prepared.get(size)
+            if prepared is not None:
+                self._prepared.move_to_end(size)
+            return prepared
 
     def _prepare(
         self, size: tuple[int, int], prepare: Callable[[int, int], _Prepared]
     ) -> _Prepared:
-        if self._is_closed:
-            raise EngineError("the engine is closed")
-        refusal = self._refusals.get(size)
-        if refusal is not None and time.monotonic() < refusal.until:
-            raise EngineError(refusal.reason)
+        self._check_refusal(size)
         try:
             prepared = prepare(*size)
         except EngineError as error:
             self._refuse(size, error)
             raise
-        self._prepared[size] = prepared
-        if len(self._prepared) > SIZES_KEPT:
-            self._free_longest_unused()
+        self._keep(size, prepared)
         return prepared
+
+    def _check_refusal(self, size: tuple[int, int]) -> None:
+        if self._is_closed:
+            raise EngineError("the engine is closed")
+        refusal = self._refusals.get(size)
+        if refusal is not None and time.monotonic() < refusal.until:
+            raise EngineError(refusal.reason)
 
     def _refuse(self, size: tuple[int, int], error: EngineError) -> None:
         now = time.monotonic()
@@ -90,7 +114,17 @@ class SizeCache(Generic[_Prepared]):
         reason = f"{error} (tried again in {SECONDS_TO_RETRY} s at the earliest)"
         self._refusals = recent | {size: _Refusal(reason, now + SECONDS_TO_RETRY)}
 
-    def _free_longest_unused(self) -> None:
-        (height, width), prepared = self._prepared.popitem(last=False)
-        prepared.close()
-        self._log(f"frames came in more than {SIZES_KEPT} sizes; freed {width}x{height}")
+    def _keep(self, size: tuple[int, int], prepared: _Prepared) -> None:
+        with self._changing:
+            is_closed = self._is_closed
+            if not is_closed:
+                self._prepared[size] = prepared
+            is_full = len(self._prepared) > SIZES_KEPT
+            freed = self._prepared.popitem(last=False) if is_full else None
+        if is_closed:
+            prepared.close()
+            raise EngineError("the engine was closed while it was prepared")
+        if freed is not None:
+            (height, width), longest_unused = freed
+            longest_unused.close()
+            self._log(f"frames came in more than {SIZES_KEPT} sizes; freed {width}x{height}")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a model file to a TensorRT engine for frames of one size: out of the cache, or built.
 
 The network is strongly typed: what is computed in fp32, fp16 or int8 is what the model file says,
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from carla_unet_ros.engines.build_progress import Progress, build_with_progress, monitor
 from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.cuda import Device
+from carla_unet_ros.engines.cuda import Device, use_device
 from carla_unet_ros.engines.engine import EngineError, Log
 from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.model_checks import read_unchanged
@@ -133,6 +134,8 @@ class _Built(NamedTuple):
 
 
 def _build(target: Target, timing: bytes, progress: Progress) -> _Built:
+    # In the thread of the build, which is a new one: kernels are timed on this GPU.
+    use_device(target.device.number)
     parsed = _parse(target.model)
     config = parsed.builder.create_builder_config()
     config.progress_monitor = monitor(progress)

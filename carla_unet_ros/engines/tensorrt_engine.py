@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT on a GPU: the engine for a vehicle.
 
 Each size of frames gets its own engine, out of the cache or built on the first frame, and keeps
@@ -20,22 +21,25 @@ from carla_unet_ros.model_file import Model
 _WITHOUT_GRAPH = " (no CUDA graph)"
 
 
-def missing() -> str:
+def missing(device: str = "auto") -> str:
     """What TensorRT lacks to run here, as one phrase; empty where it lacks nothing.
+
+    device: "cuda:N"; "auto" is the first
 
     The device is asked first: the library itself may crash where there is none.
     """
-    device = cuda.missing_device()
-    library = tensorrt_library.missing_library(load=not device)
-    return "; ".join(filter(None, (device, library)))
+    no_device = cuda.missing_device(cuda.device_number(device))
+    no_library = tensorrt_library.missing_library(load=not no_device)
+    return "; ".join(filter(None, (no_device, no_library)))
 
 
-def unsupported() -> str:
+def unsupported(device: str = "auto") -> str:
     """Why the library is not made for this GPU, though it may run; empty where it is.
 
     Only to be asked where `missing` is empty.
     """
-    return tensorrt_library.library().unsupported(cuda.device().compute_capability)
+    found = cuda.device(cuda.device_number(device))
+    return tensorrt_library.library().unsupported(found.compute_capability)
 
 
 def opened(target: Target, loaded: LoadedEngine, cache: EngineCache, log: Log) -> FrameRun:
@@ -60,16 +64,22 @@ def opened(target: Target, loaded: LoadedEngine, cache: EngineCache, log: Log) -
 class TensorRTEngine:
     """See `carla_unet_ros.engines.Engine`."""
 
-    def __init__(self, model: Model, reason: str, cache: Path | None, log: Log) -> None:
-        """Raises EngineError where the cache's folder is another user's."""
+    def __init__(
+        self, model: Model, reason: str, cache: Path | None, log: Log, device: str = "auto"
+    ) -> None:
+        """device: "cuda:N"; "auto" is the first
+
+        Raises EngineError where the cache's folder is another user's or no cache.
+        """
         self.reason = reason
         self._model = model
         self._log = log
         self._cache = EngineCache(cache, log)
-        self._device = cuda.device()
+        self._device = cuda.device(cuda.device_number(device))
         self._runs: SizeCache[FrameRun] = SizeCache(log)
         library = tensorrt_library.library()
-        self.name = f"{library} {self._device.name} {model.metadata.precision}"
+        which = f" cuda:{self._device.number}" if self._device.number else ""
+        self.name = f"{library} {self._device.name}{which} {model.metadata.precision}"
 
     def prepare(self, height: int, width: int) -> None:
         self._runs.get(height, width, self._open)
@@ -93,8 +103,9 @@ class TensorRTEngine:
         cached = cached_engine(target, self._cache)
         if cached is not None:
             try:
-                return load_engine(cached)
+                return load_engine(cached, target.device.number)
             except EngineError as error:
                 self._log(f"the engine in {self._cache.folder} is built again: {error}")
         anew = cached is not None
-        return load_engine(built_engine(target, self._cache, self._log, anew))
+        built = built_engine(target, self._cache, self._log, anew)
+        return load_engine(built, target.device.number)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which TensorRT is installed, and all that differs between them.
 
 `tensorrt` 10 and 11 (data-centre and Jetson GPUs too) and `tensorrt_rtx` 1 (from PyPI, for GeForce
@@ -49,7 +50,8 @@ class LogLines:
         self._lines.clear()
 
     def text(self) -> str:
-        return " | ".join(self._lines) or "the library logged no reason"
+        # A copy, because other threads may log.
+        return " | ".join(tuple(self._lines)) or "the library logged no reason"
 
 
 @dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One engine at work on frames of one size: copy in, run, copy out, as one CUDA graph.
 
     frame uint8 [H, W, 4] -> pinned memory -> GPU -> labels, confidence uint8 [H, W]
@@ -6,10 +7,11 @@ Launching one graph costs the CPU far less than launching each of a U-Net's kern
 does. Memory, stream and context are made once, for all frames of the size.
 """
 
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from carla_unet_ros.engines.cuda import DeviceMemory, Graph, PinnedMemory, Stream
+from carla_unet_ros.engines.cuda import DeviceMemory, Graph, PinnedMemory, Stream, use_device
 from carla_unet_ros.engines.engine import EngineError
 from carla_unet_ros.engines.model_checks import check_outputs
 from carla_unet_ros.engines.tensorrt_library import RunContext, library, tensorrt_module
@@ -23,13 +25,14 @@ _ALIGNMENT = 256
 
 
 class LoadedEngine(NamedTuple):
-    """An engine, and the runtime that has to outlive it."""
+    """An engine, the runtime that has to outlive it, and the number of the GPU that has it."""
 
     runtime: "tensorrt.Runtime"
     engine: "tensorrt.ICudaEngine"
+    device: int
 
 
-def load_engine(content: bytes) -> LoadedEngine:
+def load_engine(content: bytes, device: int = 0) -> LoadedEngine:
     """An engine from its bytes, which must come from `built_engine`: loading them runs code.
 
     Only to be called where a CUDA device answers: without one the library crashes instead of
@@ -40,6 +43,7 @@ def load_engine(content: bytes) -> LoadedEngine:
     if fault:
         raise EngineError(f"an engine is not loaded: {fault}")
     lines.clear()
+    use_device(device)
     try:
         runtime = trt.Runtime(library().logger)
     except TypeError as error:
@@ -49,11 +53,11 @@ def load_engine(content: bytes) -> LoadedEngine:
     if engine is None:
         raise library().error(f"{library()} cannot load the engine")
     _check_contract(engine)
-    return LoadedEngine(runtime, engine)
+    return LoadedEngine(runtime, engine, device)
 
 
 class FrameRun:
-    """See the module's text. Not thread-safe.
+    """See the module's text. `close` waits for a frame that another thread runs.
 
     stream:      what all work is queued on
     kernels:     what TensorRT-RTX had to compile for this GPU, which takes it seconds; for the
@@ -79,8 +83,11 @@ class FrameRun:
         """
         pixels = height * width
         confidence_at = -(-pixels // _ALIGNMENT) * _ALIGNMENT
+        self._device = loaded.device
+        self._lock = threading.Lock()
         self._graph: Graph | None = None
         self.graph_fault = ""
+        use_device(self._device)
         with ExitStack() as stack:
             self.stream = _closed_by(stack, Stream())
             self._frame = _closed_by(stack, PinnedMemory(4 * pixels))
@@ -106,15 +113,17 @@ class FrameRun:
 
     def run(self, frame: Uint8) -> tuple[Uint8, Uint8]:
         """One frame, host to host; the caller owns the two arrays, the only memory allocated."""
-        if self._context is None:
-            raise EngineError("the engine is closed")
-        self._frame.array[:] = frame.reshape(-1)
-        if self._graph:
-            self._graph.launch(self.stream)
-        else:
-            self._queue()
-        self.stream.synchronise()
-        return self._labels.copy(), self._confidence.copy()
+        use_device(self._device)
+        with self._lock:
+            if self._context is None:
+                raise EngineError("the engine is closed")
+            self._frame.array[:] = frame.reshape(-1)
+            if self._graph:
+                self._graph.launch(self.stream)
+            else:
+                self._queue()
+            self.stream.synchronise()
+            return self._labels.copy(), self._confidence.copy()
 
     def execute(self) -> None:
         """Queues the network alone, on the frame that the GPU has."""
@@ -124,7 +133,8 @@ class FrameRun:
 
     def close(self) -> None:
         """Frees all of it; calling it twice does no harm."""
-        self._frees.close()
+        with self._lock:
+            self._frees.close()
 
     def _drop(self) -> None:
         """Frees the engine, after its context."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The confusion matrix and its scores: IoU per class, mean IoU, pixel accuracy, F-beta.
 
 Counts are summed over all frames and divided once at the end, as in Cityscapes and PASCAL VOC. So

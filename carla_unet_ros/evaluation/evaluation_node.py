@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores the labels while driving: compares them with CARLA's own semantic camera.
 
     in   <camera>/segmentation/labels, /legend   what segmentation_node publishes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """IoU while driving, over the last pairs of labels and truth and over all of them.
 
 Scores are those of the classes that the model tells apart. Truth tags and published ids are both

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of the live evaluation: as messages, as a log line, and as report.json."""
 
 import json

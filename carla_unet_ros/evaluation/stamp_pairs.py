@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pairs labels and truth of the same instant: they belong together if their stamps are equal."""
 
 from typing import Any, NamedTuple

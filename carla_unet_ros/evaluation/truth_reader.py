@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the tags out of the images of a semantic camera.
 
 CARLA's bridge sends the tags as palette colours. CARLA's own ROS 2 interface sends them as raw

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The frames with the lowest mean IoU: collected while driving, drawn at the end.
 
 Frames that follow one another fail in the same way. So of each stretch of the drive only the worst

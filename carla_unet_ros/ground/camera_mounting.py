@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pose of a camera in its vehicle: from TF where TF knows it, else from parameters.
 
 tf2_ros comes with a ROS installation and not with the pip wheels, so it is imported only when it

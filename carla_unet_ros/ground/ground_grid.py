@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Computes the occupancy of the ground around the vehicle from labels; knows no ROS.
 
 Geometry: the ground is assumed to be flat, the plane z = 0 of the vehicle's frame (x ahead, y

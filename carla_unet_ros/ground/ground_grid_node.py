@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishes the drivable ground around the vehicle as an occupancy grid for planners.
 
     in    <camera>/segmentation/labels        sensor_msgs/Image mono8, class ids

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What class ids mean: CARLA's tags, label sets, palettes, the legend and the overlay."""
 
 from carla_unet_ros.labels.label_sets import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CARLA's semantic tags, version by version: the one table of ids, names and colours.
 
 A tag is the class id that CARLA's semantic camera gives a pixel. CARLA renumbered its tags twice

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON from outside: a legend on a topic, a model file's metadata, a file beside a cache entry.
 
 Anybody may have written it, so it is read with limits: whatever the text is, what comes out is

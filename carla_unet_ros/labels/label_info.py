@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The legend as vision_msgs/LabelInfo, the message that Nav2's semantic layers read.
 
 It says less than the JSON of the `legend` topic: ids and names, no colours and no model. Both

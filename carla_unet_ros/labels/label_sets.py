@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Label sets: the class ids of a label image, with their names and colours.
 
 A label image is uint8 [height, width], one class id per pixel. 255 (IGNORE) means "no known

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The legend of a label image: what each published class id stands for.
 
 Two topics carry it, and both are made from one `Legend`: `legend` as JSON (`Legend.to_json`) and

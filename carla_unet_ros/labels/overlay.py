@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The overlay: a frame with the colour of each pixel's class over it."""
 
 import cv2

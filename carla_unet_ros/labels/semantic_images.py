@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the image of a semantic camera, or a mask file, holds its tags.
 
 CARLA's bridge paints palette colours. CARLA's own ROS 2 interface puts the raw tag into the red

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which topics belong to one camera, worked out from the name of its image topic.
 
 A camera is the parent of its image topic, and all we publish lies below it:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A status of diagnostic_msgs, as every node of this package publishes it once a second.
 
 A level other than OK comes with a sentence that says what to look at.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ends this process after a while, whatever its threads wait for.
 
 Fast DDS 2.14 never returns from destroying a participant in the moment in which another one is

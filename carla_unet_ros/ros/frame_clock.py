@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How old a frame is, in the time its stamp counts: simulation time with `use_sim_time`.
 
 A node's own clock stands still while a callback runs, and a callback of ours runs as long as

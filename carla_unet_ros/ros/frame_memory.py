@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory of a frame that is gone is kept for the next one.
 
 A frame is megabytes, freed and asked for again twenty times a second. The C library hands such

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sensor_msgs/Image and CompressedImage <-> numpy: the one frame conversion of the project.
 
 bgra8 (what CARLA's bridge sends) is a view on the message's own bytes; bgr8, rgb8, rgba8 and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Launch arguments from the parameters of a node: the launch files describe none themselves.
 
 Every parameter of a node is a launch argument. An empty argument sets nothing; the parameter then

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lifecycle node that can start itself and that no request can kill.
 
 rclpy leaves three things to its users: nobody configures the node unless a manager is there,

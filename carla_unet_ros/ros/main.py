@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every node's `main` does around its node: arguments, spinning, and an exit without noise.
 
 Ctrl-C under `ros2 launch` delivers SIGINT twice, to a process that may be in the middle of a

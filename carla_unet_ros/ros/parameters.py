@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters of a node as a table: name, default, description, what is allowed.
 
     class Parameters(ParameterTable):

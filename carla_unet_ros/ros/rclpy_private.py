@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What this package needs of rclpy and rclpy does not promise: no other file knows such a name.
 
 Where a release of rclpy has dropped one of them, importing this file says which.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is received of one camera: its frames, and the calibration that belongs to them.
 
     <image topic>         sensor_msgs/Image, or CompressedImage where the name says so, keep last 1
@@ -16,7 +17,7 @@ from rclpy.event_handler import (
     QoSSubscriptionMatchedInfo,
     SubscriptionEventCallbacks,
 )
-from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.logging import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is published of one camera, each only while somebody subscribes to it.
 
 <camera>/segmentation/labels       sensor_msgs/Image mono8, class ids
@@ -12,7 +13,7 @@ import copy
 from collections.abc import Callable
 
 from rclpy.event_handler import PublisherEventCallbacks
-from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.logging import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One camera's state as a status of /diagnostics.
 
 <node>: <image topic>  frames in, out, dropped, bad, failed; rate; image age

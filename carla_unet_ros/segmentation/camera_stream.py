@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One camera from its frames to its masks.
 
 A frame comes in (camera_input.py), waits for its turn (frame_dispatcher.py), is segmented, and

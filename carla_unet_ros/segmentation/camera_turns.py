@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose turn it is: the newest frame of each camera waits here for the one engine they share.
 
 The cameras stand in a line. The first one in it that has a frame is served and goes to the end,

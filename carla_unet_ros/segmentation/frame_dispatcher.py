@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hands the frames of all cameras to the engine, one at a time and in turns.
 
 The callback of a subscription lets its frame wait in `CameraTurns`; one step takes the frame

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happened to the frames of one camera: counts since the start, rate and ages of late.
 
 A frame that is not segmented gave way to a newer one, or was lost on its way. Where it gave way

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The segmentation node's own status of /diagnostics: its state, its model, its engine.
 
 <node>  state, model, label set, engine and why it is no better one, engine time, cameras

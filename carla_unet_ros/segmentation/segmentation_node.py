@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Segments the frames of one to eight cameras: labels, confidence, overlay, as topics.
 
 For every image topic in `image_topics`, outputs appear beside the camera, under

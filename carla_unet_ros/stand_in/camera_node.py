@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishes what CARLA and its ROS bridge publish, without a simulator.
 
     out  /carla/<role_name>/<camera>/image                         bgra8 frames

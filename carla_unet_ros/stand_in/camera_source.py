@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sources of the stand-in camera: the drawn drive, or a folder of recorded pairs."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws a drive through a town that does not exist: camera frames with exact labels.
 
 It replaces CARLA where CARLA is not installed, and its frames are training data for classes that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Says when the next frame is due. The pace is steady, and waits for a slow camera."""
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A planner in its smallest form: steers towards the middle of the free ground ahead.
 
     in    /carla/ego_vehicle/rgb_front/segmentation/ground_grid   nav_msgs/OccupancyGrid

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks.compare: who is measured how, what is reported, and that no process is left."""
 
 import json
@@ -18,9 +19,7 @@ torch = pytest.importorskip("torch")
 
 from benchmarks import reporting
 from benchmarks.compare import __main__ as compare
-from benchmarks.compare import processes
-from benchmarks.compare.contenders import CONTENDERS, Contender
-from benchmarks.compare.processes import Times, Worker
+from benchmarks.compare.contenders import CONTENDERS
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.model_file import ModelMetadata
 from carla_unet_ros.training import export
@@ -94,37 +93,13 @@ def test_no_process_is_left(arguments: list[str], number: signal.Signals, status
     assert process.returncode == status
 
 
-class Counting:
-    """In a worker's place: its n-th turn gives n; writes down whose turn it was."""
-
-    def __init__(self, name: str, turns: list[str]) -> None:
-        self.contender = Contender(name, "group", name)
-        self._turns = turns
-
-    def run(self) -> tuple[list[float], float]:
-        self._turns.append(self.contender.name)
-        return [float(self._turns.count(self.contender.name))], float(len(self._turns))
-
-
-def test_they_take_turns_and_warm_up_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_PAUSE", 0)
-    turns: list[str] = []
-    workers = cast(list[Worker], [Counting(name, turns) for name in "abc"])
-    times = processes.in_turns(workers, rounds=3, warm_up=2)
-    rounds = ["".join(turns[first : first + 3]) for first in range(0, 15, 3)]
-    assert ["".join(sorted(names)) for names in rounds] == ["abc"] * 5
-    assert len(set(rounds)) > 1
-    assert all(entry.ms == [3.0, 4.0, 5.0] for entry in times.values())
-    assert max(entry.peak_mb for entry in times.values()) == 15
-
-
 def test_figures_as_worked_out_by_hand(tmp_path: Path) -> None:
     """10, 20, 30, 40 ms: mean 25, median 25, and 95 % of the way from 10 to 40 is 38.5."""
-    worker = cast(Any, SimpleNamespace(contender=CONTENDERS[0], software="x"))
+    worker = cast(Any, SimpleNamespace(contender=CONTENDERS[0], software="x", peak_mb=123.0))
     work = compare.Work("", "", str(tmp_path))
     np.save(work.labels_of("eager"), np.array([1, 2, 3, 4]))
     np.save(work.labels_of("shipped"), np.array([1, 2, 3, 5]))
-    found = compare.figures(worker, Times([40.0, 10.0, 30.0, 20.0], peak_mb=123.0), work)
+    found = compare.figures(worker, [40.0, 10.0, 30.0, 20.0], work)
     assert found["frames_per_second"] == pytest.approx(40)
     assert (found["median_ms"], found["p95_ms"]) == pytest.approx((25, 38.5))
     assert (found["peak_mb"], found["same_labels"]) == (123, 0.75)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks.node and .ground_grid: what they measure, how they show it, how a run ends."""
 
 import contextlib

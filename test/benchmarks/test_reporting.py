@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How benchmarks report: tables, sections of a document, and nothing that was not asked for."""
 
 from argparse import Namespace

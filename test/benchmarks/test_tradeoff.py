@@ -1,11 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks.tradeoff: which points there are, which of them win, and that a run tells all."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import painted_pairs
 import pytest
 
@@ -16,7 +16,6 @@ from benchmarks.tradeoff import __main__ as tradeoff
 from benchmarks.tradeoff.__main__ import Point
 from benchmarks.tradeoff.points import Way, parse_way, usual_ways
 from carla_unet_ros.labels import carla_13
-from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.net.checkpoints import write_checkpoint
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
 from carla_unet_ros.training.net.views import Views
@@ -59,17 +58,13 @@ def test_the_table_begins_with_the_fastest() -> None:
     ]
 
 
-def test_frames_are_timed_in_turns_and_the_first_of_a_turn_is_not_counted() -> None:
-    calls: list[str] = []
-
-    class Double:
-        def __init__(self, name: str) -> None:
-            self.segment = lambda _: calls.append(name)
-
-    doubles = cast(list[Segmenter], [Double("a"), Double("b")])
-    found = tradeoff.timed(doubles, [np.zeros((1, 1, 4), np.uint8)], rounds=2, burst=2)
-    assert "".join(calls) == "aaabbbaaabbb"
-    assert [len(milliseconds) for milliseconds in found] == [4, 4]
+def test_ways_share_a_file_only_where_the_net_looks_alike() -> None:
+    """Both look twice: mirrored, and in a smaller size."""
+    mirrored, smaller, int8 = map(
+        parse_way, ("448x320,flips", "448x320,320x256", "448x320,flips,int8")
+    )
+    assert mirrored.views.count == smaller.views.count == 2
+    assert mirrored.file == int8.file != smaller.file
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks.transport: what it counts, how it shows it, and that a case really runs."""
 
 import json

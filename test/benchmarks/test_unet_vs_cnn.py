@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks.unet_vs_cnn: costs counted by hand; one command trains, scores and reports."""
 
 import json

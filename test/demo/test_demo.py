@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo as a newcomer runs it: figures, a picture and a video, and a clean end in any case."""
 
 import os

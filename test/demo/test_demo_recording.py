@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's video keeps the frames' time, and its picture shows three images side by side."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nodes as processes: their end is noticed, and none outlives the demo."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bags of images for tests, written without ROS."""
 
 from collections.abc import Iterable

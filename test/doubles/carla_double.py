@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small stand-in for CARLA's Python module: the calls recording makes, without a simulator.
 
 It keeps the simulator's manners that recording has to cope with: images come from another thread

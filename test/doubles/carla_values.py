@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The values that CARLA's Python module passes around, for its stand-in, carla_double.py."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A GPU that is not there: CUDA's calls and TensorRT's run time, as far as the engine uses them.
 
 Memory is the host's, a stream is a list of work that `cudaStreamSynchronize` does, and the engine
@@ -8,6 +9,7 @@ names and parameters there are is not this file's word: test_typings.py holds it
 # ruff: noqa: ARG002 - the parameters are those of the real calls
 
 import ctypes
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -21,13 +23,14 @@ Work = Callable[[], object]
 
 
 class Stream(list[Work]):
-    """Work not yet done. capturing: the graph under way, if any."""
+    """Work not yet done. capturing: the graph under way, if any; device: the GPU that has it."""
 
     capturing: "list[Work] | None" = None
 
-    def __init__(self, address: int) -> None:
+    def __init__(self, address: int, device: int) -> None:
         super().__init__()
         self.address = address
+        self.device = device
 
     def __int__(self) -> int:
         return self.address
@@ -39,6 +42,8 @@ class FakeCuda:
     calls:   names of the calls made, in order
     failing: names of calls that fail
     alive:   what was made and not yet freed: memory, streams, graphs
+    count:   how many GPUs there are
+    used:    the numbers of those on which memory was allocated and streams were made
     """
 
     cudaStreamNonBlocking = 1
@@ -59,6 +64,19 @@ class FakeCuda:
         self.failing: set[str] = set()
         self.alive: dict[int, Any] = {}
         self.streams: dict[int, Stream] = {}
+        self.count = 1
+        self.used: set[int] = set()
+        self._thread = threading.local()
+
+    @property
+    def device(self) -> int:
+        """The one this thread uses."""
+        return getattr(self._thread, "device", 0)
+
+    def cudaSetDevice(self, device: int) -> tuple[Any]:
+        assert device < self.count
+        self._thread.device = device
+        return self._answer("cudaSetDevice")[:1]
 
     def cudaGetErrorName(self, error: Any) -> tuple[Any, bytes]:
         return SUCCESS, error.name.encode()
@@ -70,7 +88,7 @@ class FakeCuda:
         return (SUCCESS,)
 
     def cudaGetDeviceCount(self) -> tuple[Any, int]:
-        return self._answer("cudaGetDeviceCount", 1)
+        return self._answer("cudaGetDeviceCount", self.count)
 
     def cudaGetDeviceProperties(self, device: int) -> tuple[Any, Any]:
         properties = SimpleNamespace(name=b"Fake GPU\0\0\0", major=8, minor=9)
@@ -97,7 +115,8 @@ class FakeCuda:
     def cudaStreamCreateWithFlags(self, flags: int) -> tuple[Any, Any]:
         if "cudaStreamCreateWithFlags" in self.failing:
             return FAILURE, None
-        stream = Stream(address=1000 + len(self.streams))
+        stream = Stream(1000 + len(self.streams), self.device)
+        self.used.add(self.device)
         self.streams[stream.address] = self.alive[stream.address] = stream
         return self._answer("cudaStreamCreateWithFlags", stream)
 
@@ -137,6 +156,8 @@ class FakeCuda:
         return self._answer("cudaGraphInstantiate", launchable)
 
     def cudaGraphLaunch(self, graphExec: tuple[Work, ...], stream: Stream) -> tuple[Any]:
+        if stream.device != self.device:
+            return (FAILURE,)
         stream.extend(graphExec)
         return self._answer("cudaGraphLaunch")[:1]
 
@@ -172,6 +193,7 @@ class FakeCuda:
     def _allocate(self, name: str, size: int) -> tuple[Any, int]:
         if name in self.failing:
             return self._answer(name)
+        self.used.add(self.device)
         memory = ctypes.create_string_buffer(size)
         address = ctypes.addressof(memory)
         self.alive[address] = memory
@@ -281,7 +303,10 @@ class FakeContext:
         return "is_stream_capturable" not in self._faults
 
     def execute_async_v3(self, stream_handle: int) -> bool:
-        capturing = self._cuda.streams[stream_handle].capturing is not None
+        stream = self._cuda.streams[stream_handle]
+        if stream.device != self._cuda.device:
+            return False
+        capturing = stream.capturing is not None
         self._cuda.calls.append("execute_async_v3")
         self._cuda.queue(stream_handle, self._answer)
         fault = "execute_async_v3 while capturing" if capturing else "execute_async_v3"

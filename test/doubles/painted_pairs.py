@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of small labelled frames in palette colours: a data set that needs no simulator."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node whose publishers keep what they publish: for the order in which things go out."""
 
 from dataclasses import dataclass, field

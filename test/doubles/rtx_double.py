@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TensorRT-RTX's run time has beside TensorRT's, for a GPU that is not there.
 
 Which names and parameters there are is not this file's word: test_typings.py holds it to

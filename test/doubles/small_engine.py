@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine of `small_net` for a GPU that is made up, and what tests of the cache do with it."""
 
 from pathlib import Path

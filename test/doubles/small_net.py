@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small convolutional net that keeps the contract, in fp32, fp16 or int8, made without torch.
 
 It has what a U-Net's file has and the nearest-colour model lacks: resizing to a network size and

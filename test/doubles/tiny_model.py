@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small model file that keeps the contract, for tests that need a model but no training.
 
 Each pixel gets the class whose palette colour is nearest to its own, so a frame painted in

@@ -1,6 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """`carla_unet_build_engine`: what it says, what it leaves in the cache, and its exit status."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,29 @@ def test_engines_are_listed_with_their_keys_and_faults_and_removed(
     assert build_engine.main(["--clean", "--cache", str(tmp_path)]) == 0
     assert "removed 4 files" in capsys.readouterr().out
     assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "1"])
+def test_what_is_no_gpu_is_refused(device: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_engine.main(["--device", device])
+    assert "expected one like cuda:0" in capsys.readouterr().err
+
+
+def test_a_gpu_other_than_the_first_builds_and_runs_its_engine(
+    fake: FakeTensorRT,
+    small_model_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cuda, "_thread", threading.local())
+    command = arguments(small_model_path, tmp_path, "--device", "cuda:1", "--size", "64x48")
+    assert build_engine.main(command) == 1
+    assert "there is no CUDA device cuda:1" in capsys.readouterr().err
+    fake.cuda.count = 2
+    assert build_engine.main(command) == 0
+    assert fake.cuda.used == {1}
 
 
 @pytest.mark.parametrize("size", ["800", "0x600", "800x600x4", "-1x5", "800x99999", "axb"])

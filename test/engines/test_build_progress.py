@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A build that takes minutes says where it stands, and can be broken off."""
 
 import threading

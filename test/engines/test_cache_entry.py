@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever stands in the place of an entry, it is no entry: nothing waits, leaks or grows."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What comes out of the engine cache is exactly what was put in for the same key, or nothing.
 
 The engines are real, built by TensorRT-RTX, which needs no GPU to build; the GPU's name is made

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine cache is its user's alone; where it cannot be written, engines live in memory."""
 
 import contextlib

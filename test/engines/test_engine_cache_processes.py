@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builders that race, or are killed at any moment, leave whole engines or none.
 
 They are real processes, and build with TensorRT-RTX, which needs no GPU to build.

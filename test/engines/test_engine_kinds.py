@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which engine is chosen, why, and with which of the shipped files."""
 
 import dataclasses
@@ -15,7 +16,7 @@ from carla_unet_ros.engines import (
     open_engine,
     openvino_engine,
 )
-from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_INT8_MODEL, read_model
+from carla_unet_ros.model_file import read_model
 from carla_unet_ros.segmenter import shipped_model
 
 
@@ -26,8 +27,8 @@ def machine(
     for name, lack in (("tensorrt", tensorrt), ("openvino", openvino)):
         kind = dataclasses.replace(
             KINDS[name],
-            missing=lambda lack=lack: lack,
-            doubt=lambda name=name: doubt if name == "tensorrt" else "",
+            missing=lambda _device, lack=lack: lack,
+            doubt=lambda _device, name=name: doubt if name == "tensorrt" else "",
         )
         monkeypatch.setitem(KINDS, name, kind)
 
@@ -88,13 +89,72 @@ def test_unknown_engines_are_refused(tiny_model_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("tensorrt", SHIPPED_FP16_MODEL), ("openvino", SHIPPED_INT8_MODEL)]
+    ("device", "kind"),
+    [("cuda:0", "tensorrt"), ("cuda:12", "tensorrt")]
+    + [(device, "openvino") for device in ("cpu", "gpu", "npu")],
+)
+def test_a_device_brings_its_engine(
+    monkeypatch: pytest.MonkeyPatch, device: str, kind: str
+) -> None:
+    machine(monkeypatch, doubt="an unknown GPU")
+    assert choose_engine("auto", device) == (KINDS[kind], f"{device} was asked for")
+    assert choose_engine(kind, device) == (KINDS[kind], f"{device} was asked for")
+
+
+@pytest.mark.parametrize(
+    ("kind", "device", "message"),
+    [
+        ("tensorrt", "cpu", "engine tensorrt does not run on cpu; its devices are cuda:N"),
+        ("openvino", "cuda:0", "openvino does not run on cuda:0; its devices are cpu, gpu, npu"),
+        ("auto", "tpu", "device 'tpu' is unknown; expected one of auto, cuda:N, cpu, gpu, npu"),
+        ("auto", "cuda", "device 'cuda' is unknown"),
+        ("auto", "cuda:N", "device 'cuda:N' is unknown"),
+        ("auto", "cuda:-1", "device 'cuda:-1' is unknown"),
+        ("auto", "", "device '' is unknown"),
+    ],
+)
+def test_a_device_that_does_not_fit_is_a_sentence(kind: str, device: str, message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        choose_engine(kind, device)
+
+
+def test_a_device_that_lacks_something_is_an_error_not_another_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, tensorrt="no driver")
+    with pytest.raises(EngineError, match="engine tensorrt cannot run on cuda:1: no driver"):
+        choose_engine("auto", "cuda:1")
+
+
+@pytest.mark.parametrize("threads", [-1, 1025])
+def test_threads_out_of_range_are_refused(tiny_model_path: Path, threads: int) -> None:
+    with pytest.raises(EngineError, match=rf"threads are {threads}; expected 1 to 1024, or 0"):
+        open_engine(read_model(tiny_model_path), threads=threads)
+
+
+def shipped(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str) -> None:
+    """A package with these model files in it."""
+    for name in names:
+        (folder / name).touch()
+    for kind in list(KINDS.values()):
+        paths = tuple(folder / path.name for path in kind.shipped_models)
+        row = dataclasses.replace(kind, shipped_models=paths, missing=lambda _device: "")
+        monkeypatch.setitem(KINDS, kind.name, row)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "expected"),
+    [
+        ("tensorrt", ["carla_unet.onnx", "carla_unet_fp16.onnx"], "carla_unet_fp16.onnx"),
+        ("tensorrt", ["carla_unet.onnx"], "carla_unet.onnx"),
+        ("openvino", ["carla_unet.onnx", "carla_unet_int8.onnx"], "carla_unet_int8.onnx"),
+    ],
 )
 def test_each_engine_has_its_form_of_the_shipped_model(
-    monkeypatch: pytest.MonkeyPatch, kind: str, expected: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, names: list[str], expected: str
 ) -> None:
-    machine(monkeypatch)
-    assert shipped_model(kind) == expected
+    shipped(monkeypatch, tmp_path, *names)
+    assert shipped_model(kind) == tmp_path / expected
 
 
 def test_the_names_for_type_checkers_are_those_of_the_table() -> None:

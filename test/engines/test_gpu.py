@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TensorRT engine on a real GPU: `pytest -m gpu`.
 
 Without a CUDA device and a TensorRT library all of it is skipped, and says what is missing; what

@@ -1,6 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is prepared by frame size: once, kept while it is used, freed when it falls out."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -113,3 +116,73 @@ def test_close_frees_everything_and_nothing_is_prepared_after_it(
     assert Prepared.open == []
     with pytest.raises(EngineError, match="the engine is closed"):
         cache.get(1, WIDTH, Prepared)
+
+
+class Slow:
+    """A `prepare` that waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+        self.calls = 0
+
+    def __call__(self, height: int, width: int) -> Prepared:
+        self.calls += 1
+        self.has_begun.set()
+        assert self.may_end.wait(10)
+        return Prepared(height, width)
+
+
+def test_while_one_size_is_prepared_the_others_are_had_at_once(
+    cache: SizeCache[Prepared],
+) -> None:
+    get(cache, 1)
+    slow = Slow()
+    with ThreadPoolExecutor() as pool:
+        second = pool.submit(cache.get, 2, WIDTH, slow)
+        assert slow.has_begun.wait(10)
+        get(cache, 1, 1)
+        assert Prepared.open == [1]
+        slow.may_end.set()
+        assert second.result(10).height == 2
+
+
+def test_who_asks_for_a_size_that_another_thread_prepares_gets_the_same(
+    cache: SizeCache[Prepared],
+) -> None:
+    slow = Slow()
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(cache.get, 1, WIDTH, slow) for _ in range(3)]
+        assert slow.has_begun.wait(10)
+        slow.may_end.set()
+        assert len({id(each.result(10)) for each in asked}) == 1
+    assert slow.calls == 1
+
+
+def test_a_refusal_is_told_at_once_while_another_size_is_prepared(
+    cache: SizeCache[Prepared],
+) -> None:
+    with pytest.raises(EngineError):
+        cache.get(1, WIDTH, refuse)
+    slow = Slow()
+    with ThreadPoolExecutor() as pool:
+        pool.submit(cache.get, 2, WIDTH, slow)
+        assert slow.has_begun.wait(10)
+        with pytest.raises(EngineError, match="tried again"):
+            cache.get(1, WIDTH, Prepared)
+        slow.may_end.set()
+
+
+def test_what_was_being_prepared_while_the_cache_was_closed_is_freed(
+    cache: SizeCache[Prepared],
+) -> None:
+    get(cache, 1)
+    slow = Slow()
+    with ThreadPoolExecutor() as pool:
+        second = pool.submit(cache.get, 2, WIDTH, slow)
+        assert slow.has_begun.wait(10)
+        cache.close()
+        assert Prepared.open == [], "close does not wait"
+        slow.may_end.set()
+        with pytest.raises(EngineError, match="was closed while it was prepared"):
+            second.result(10)
+    assert Prepared.open == []

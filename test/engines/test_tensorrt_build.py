@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT engines, really parsed and built: TensorRT-RTX needs no GPU for that."""
 
 import dataclasses

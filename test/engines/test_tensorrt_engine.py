@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TensorRT engine as the node opens it: without a GPU, and on a double of one.
 
 On a real one: test_gpu.py.
@@ -5,12 +6,15 @@ On a real one: test_gpu.py.
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gpu_double import FakeCuda, FakeTensorRT
+from gpu_double import FakeCuda, FakeTensorRT, Stream
 from small_engine import needs_rtx
 
 from carla_unet_ros.engines import (
@@ -57,6 +61,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeTensorRT:
     monkeypatch.setattr(cuda, "_DRIVER", None)
     monkeypatch.setattr(cuda, "_DRIVER_RELEASE", tmp_path / "no release")
     monkeypatch.setattr(cuda, "_runtime", lambda: trt.cuda)
+    monkeypatch.setattr(cuda, "_thread", threading.local())
     monkeypatch.setattr(tensorrt_run, "tensorrt_module", lambda: trt)
     return trt
 
@@ -146,7 +151,7 @@ def test_a_gpu_the_library_does_not_list_is_left_to_openvino_unless_asked_for(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hopper = cuda.Device("Fake GPU", "9.0", "13.0")
-    monkeypatch.setattr(cuda, "device", lambda: hopper)
+    monkeypatch.setattr(cuda, "device", lambda _number: hopper)
     engine = open_engine(model, "auto", tmp_path, print)
     assert isinstance(engine, OpenVINOEngine)
     assert "does not list GPUs of compute capability 9.0" in engine.reason
@@ -275,3 +280,67 @@ def test_running_without_a_graph_is_said_once_and_stands_in_the_name(
     assert engine.name.endswith(" fp32 (no CUDA graph)")
     told = [line for line in lines if "without a CUDA graph" in line]
     assert len(told) == 2, "once for each size"
+
+
+def test_every_thread_uses_the_gpu_that_was_asked_for(
+    fake: FakeTensorRT, model: Model, tmp_path: Path
+) -> None:
+    """What a thread of its own prepares, another runs; CUDA lets each begin with the first GPU."""
+    fake.cuda.count = 3
+    engine = open_engine(model, cache=tmp_path, device="cuda:2")
+    assert "Fake GPU cuda:2" in engine.name
+    assert engine.reason == "cuda:2 was asked for"
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(engine.prepare, 48, 64).result(30)
+    frame = frame_of(48, 64)
+    np.testing.assert_array_equal(engine.infer(frame)[0], frame[..., 0])
+    assert fake.cuda.used == {2}
+    assert fake.cuda.calls.count("cudaSetDevice") <= 4, "once for each thread, not for each frame"
+    engine.close()
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_gpu_that_is_not_there_is_a_sentence(model: Model, tmp_path: Path) -> None:
+    message = r"tensorrt cannot run on cuda:1: there is no CUDA device cuda:1; those .*: cuda:0$"
+    with pytest.raises(EngineError, match=message):
+        open_engine(model, cache=tmp_path, device="cuda:1")
+
+
+def test_gpus_of_one_kind_share_what_was_built(
+    fake: FakeTensorRT, model: Model, tmp_path: Path, lines: list[str]
+) -> None:
+    fake.cuda.count = 2
+    for device in ("cuda:0", "cuda:1"):
+        lines.clear()
+        TensorRTEngine(model, "asked for", tmp_path, lines.append, device).prepare(48, 64)
+    assert lines == []
+
+
+def test_a_frame_that_runs_is_not_disturbed_by_close(
+    fake: FakeTensorRT, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its memory is freed after it; the next frame is told that the engine is closed."""
+    engine = TensorRTEngine(model, "asked for", tmp_path, print)
+    engine.prepare(48, 64)
+    has_begun, may_end = threading.Event(), threading.Event()
+    synchronise = fake.cuda.cudaStreamSynchronize
+
+    def synchronise_slowly(stream: Stream) -> object:
+        has_begun.set()
+        assert may_end.wait(10)
+        return synchronise(stream)
+
+    monkeypatch.setattr(fake.cuda, "cudaStreamSynchronize", synchronise_slowly)
+    frame = frame_of(48, 64)
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(engine.infer, frame)
+        assert has_begun.wait(10)
+        closing = pool.submit(engine.close)
+        with pytest.raises(FutureTimeoutError):
+            closing.result(0.05)
+        may_end.set()
+        np.testing.assert_array_equal(running.result(10)[0], frame[..., 0])
+        closing.result(10)
+    assert not fake.cuda.alive
+    with pytest.raises(EngineError, match="the engine is closed"):
+        engine.infer(frame)

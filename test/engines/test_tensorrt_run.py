@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How frames go through the GPU, on a double of CUDA and of TensorRT's run time.
 
 What only a GPU can show is in test_tensorrt_engine.py, marked `gpu`.

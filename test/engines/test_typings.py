@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hand-written `typings/` are true: every name and parameter in them is in the library.
 
 Pyright checks the engine against the typings, so a call with a wrong name, or a missing check of

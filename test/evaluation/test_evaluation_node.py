@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The evaluation node over DDS, beside a real segmentation node.
 
 The model gives each pixel the class of the nearest palette colour, so what it answers, and with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Live evaluation without ROS: pairing by stamp, reading the truth, sliding scores."""
 
 from pathlib import Path

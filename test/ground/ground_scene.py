@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A camera over a curb, for the tests of ground_grid_node: what it sees, worked out by hand.
 
 The camera is 800x600 with f = 400 pixels, 2 m high and 2 m ahead of the vehicle's origin, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The planner of the documentation steers by the ground grid, and stops where there is none."""
 
 import sys

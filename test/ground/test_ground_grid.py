@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground seen by a camera whose geometry is worked out by hand.
 
 800x600 at 90 degrees: f = 400 pixels, principal point (400, 300), 2 m high and 2 m ahead of the

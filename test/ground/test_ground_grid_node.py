@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ground_grid_node as a process of its own, fed over DDS with scenes worked out by hand.
 
 Its transform from TF: test_ground_grid_tf.py.

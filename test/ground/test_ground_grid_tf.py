@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ground_grid_node with the camera's pose from TF, and from parameters where TF has none."""
 
 from pathlib import Path

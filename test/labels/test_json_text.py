@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON from outside: plain values, or one sentence, whatever the text is."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Label sets: CARLA's tables, palettes there and back, and mappings between versions."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The legend of published ids, as JSON and as LabelInfo, and the tags of other CARLA versions."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The overlay's colours, worked out by hand."""
 
 import numpy as np

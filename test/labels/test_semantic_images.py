@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a semantic image holds: raw tags, grey tags, instances or palette colours."""
 
 import numpy as np

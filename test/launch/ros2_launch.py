@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ros2 launch` as a process of a test, where ROS's launch packages are installed."""
 
 import os

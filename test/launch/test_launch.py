@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ros2 launch` as a user types it: which arguments there are, what is refused and how."""
 
 import re

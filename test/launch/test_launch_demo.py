@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """demo.launch.py under launch_testing: frames become labels, labels are scored, all ends well."""
 
 # launch comes with a ROS installation, not from pip.

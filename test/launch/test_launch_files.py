@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What launch files and configuration promise, checked against the nodes; needs no ROS launch."""
 
 import json

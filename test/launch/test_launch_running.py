@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs after `ros2 launch`: nodes with their parameters, the bridge, RViz; until Ctrl-C."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bench for nodes: they run as processes of their own, the test talks to them over DDS.
 
 Everything waits for an event and fails after a time limit; nothing sleeps.

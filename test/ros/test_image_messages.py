@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages to frames and back: encodings, row padding, byte order, and what is refused."""
 
 import builtins

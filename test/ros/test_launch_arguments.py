@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node's table of parameters as launch arguments: what is described, what is passed on."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node's table of parameters: what is declared, how the values are read and who may change them.
 
 pyright checks this file too: it reports a line that is marked as an error here and is none.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one file that knows rclpy's private names: it says which is missing, and has them all."""
 
 import re
@@ -16,7 +17,7 @@ from carla_unet_ros.ros.rclpy_private import check_names, keep_participant, take
 ROOT = Path(__file__).parents[2]
 KNOWS_THEM = ROOT / "carla_unet_ros" / "ros" / "rclpy_private.py"
 PRIVATE = re.compile(
-    r"rclpy\.impl|rclpy_implementation|_rclpy\b|_state_machine|take_message"
+    r"rclpy\.impl|rclpy_implementation|_rclpy\b|_state_machine|\.take_message\b"
     r"|_service_(?:change|get)_\w+|(?:node|subscription|publisher|service|timer|context)\.handle\b"
 )
 

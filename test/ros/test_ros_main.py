@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every node's main does: help, refusals as sentences, a clean end."""
 
 import signal

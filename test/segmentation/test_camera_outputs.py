@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is made and published of a frame: what somebody subscribes to, labels first."""
 
 import copy
@@ -5,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.logging import RcutilsLogger
 from rclpy.node import Node
 from recording_node import RecordingNode
 from ros_bench import RosBench

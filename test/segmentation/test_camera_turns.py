@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose turn it is: that of the camera that has waited longest, with its newest frame."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames of several cameras, dispatched one at a time: whose, how new, and at what cost.
 
 Cameras and dispatcher are on the bench's own node. An engine too slow for all is one during whose

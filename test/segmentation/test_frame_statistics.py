@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts, rates and ages of frames, on a clock set by hand."""
 
 import math

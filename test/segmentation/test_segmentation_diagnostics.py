@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the segmentation node says of itself: bad frames, failures, ages, silence."""
 
 import time
@@ -88,7 +89,7 @@ def test_an_engine_that_fails_is_told_and_the_next_frame_works(
     frame, ids = scene()
     np.testing.assert_array_equal(pixels(camera.answer(frame, labels)), ids)
     camera.send(scene(60, 100)[0])
-    bench.until(lambda: "failed on a 100x60 frame" in bench.processes[0].printed)
+    bench.until(lambda: "picky.onnx for 100x60 frames: " in bench.processes[0].printed)
     np.testing.assert_array_equal(pixels(camera.answer(frame, labels)), ids)
     bench.until(lambda: diagnostics.value(STATUS, "frames failed") == "1")
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The segmentation node as a lifecycle node: transitions, parameters, models that cannot be used,
 and how it ends."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The segmentation node with more frames than it can work on: what it drops, that none starves.
 
 The test drives simulation time by what the node gets done, not by the wall clock: two ticks for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the segmentation node makes of frames, over DDS between processes."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stand-in camera over DDS, as a process of its own: all that CARLA's bridge sends."""
 
 import subprocess

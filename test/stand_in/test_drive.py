@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The procedural drive: the same for everyone, every class on the way, any size of picture."""
 
 from functools import cache

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When frames are due, in nanoseconds worked out by hand."""
 
 from carla_unet_ros.stand_in.frame_pace import FramePace

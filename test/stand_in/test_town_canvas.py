@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Painting in perspective, with numbers worked out by hand: focal length 100, eye at 2 m."""
 
 import numpy as np

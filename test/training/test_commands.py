@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands of training: what is missing is told with what to install, by every one of them."""
 
 import importlib.metadata

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluation of a model file on a folder, with a model whose labels are known in advance."""
 
 import json

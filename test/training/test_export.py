@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Export: the file does what torch does, says what it is, and is not written otherwise."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A recorded drive becomes pairs: what is kept, under which tags, and why the rest is not."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options of training: folders by their use, and runs of other options or other releases."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """int8: one file of the same contract for both engines, written only if it is good enough."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """camera_node -> bag -> carla_unet_from_bag -> carla_unet_evaluate scores as the live evaluation.
 
 What is recorded is what came over DDS, byte by byte, as `ros2 bag record` does it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training: it learns, a killed run goes on to the same result, errors are explained."""
 
 import subprocess

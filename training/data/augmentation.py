@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Augmentation: makes one street under one sky look like many, with kornia.
 
     frame float [3, H, W] in 0..1, labels uint8 [H, W]  ->  the same, crop size

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Camera frames and their labels in a rosbag2 recording, paired by stamp; needs no ROS.
 
 A bag is read twice: first for the stamps alone, which says what pairs there are, then for the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The procedural drive as a source of labelled frames: streets that nobody recorded; no torch."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of camera frames with per-pixel labels, in the layouts CARLA data comes in; no torch.
 
     rgb/ + label/               this project's own: label files hold the raw tag, single channel

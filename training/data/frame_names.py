@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which frames a folder holds, by name, and which of them are for training and for validation.
 
 A frame's name is its file's without the suffix. Names are compared in one Unicode form, as a list

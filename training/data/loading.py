@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From data sources to batches: which frames make an epoch, and how they are drawn.
 
 Every draw is a function of (seed, epoch, place in the epoch) alone, whatever the number of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mask file -> raw tags, whichever of the usual ways it holds them.
 
 Raw tags in one channel, in red, or in all three; palette colours; indices of a palette file, where

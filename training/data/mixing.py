@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """New frames out of two: what a few hundred frames of one street cannot show by themselves.
 
 A net that has seen one drive knows its walls by heart: dark stone at the right, low, is a house.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """More of what is rare: pedestrians, poles and signs, each below half a percent of the pixels.
 
 Class weights make such a pixel count for more once it is seen; here it is seen more often, by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The data of a run: what is trained on, what is validated on, and how many pixels of what."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which frames of a drive are for training and which for validation."""
 
 from collections.abc import Sequence

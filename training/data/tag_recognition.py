@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a semantic camera's images hold: raw tags or palette colours, and of which CARLA version.
 
 The bridge sends palette colours and CARLA's own ROS 2 interface raw tags in the red channel, on

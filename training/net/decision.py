@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From logits at the network's size to class ids and confidence at the camera's.
 
     logits [classes, s * s, h, w]  ->  planes [1, 1, s h, s w]  ->  planes [1, 1, H, W]

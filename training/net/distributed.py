@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One step of many processes equals one step of a single process with all their frames.
 
 Each process sees its part of the batch, yet three things belong to the whole: the mean and the

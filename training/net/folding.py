@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a finished net can do without: the same function with less work, made at export.
 
 And back again (`unfold`), so that training can go on from a model file.

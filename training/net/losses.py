@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The loss: sparse categorical cross-entropy, with class weights, plus soft Dice.
 
 Cross-entropy asks of every pixel: how surprised is the net by the true class, -log p(true)?

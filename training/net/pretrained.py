@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights to start from: a checkpoint, or a model file such as the shipped one.
 
 A few hundred frames of one's own are enough to teach a net that has seen others a new town; from

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rewrites NNCF's Q/DQ graph so that OpenVINO and TensorRT both compute what it says.
 
     QuantizeLinear to uint8     ->  to int8, the same range           (`make_signed`)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The U-Net of Ronneberger, Fischer and Brox (2015), written out by hand.
 
     frames (N, 3, H, W)  ->  logits (N, classes, H, W)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A drive through a running CARLA simulator: traffic, an ego vehicle and its two cameras.
 
 The `carla` module is handed in, so nothing here imports it. Of a tick's images only those with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CARLA's worlds in synchronous mode, and as they were again afterwards.
 
 In synchronous mode the simulation waits for the tick of one client, and the traffic manager must

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one training is made of: devices, optimisation, validation, checkpoints, its report."""

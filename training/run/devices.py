@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes and devices, Lightning Fabric's business: a CPU, a GPU, or under torchrun many."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step of training, and what it moves: weights, their average, optimiser, learning rate."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The moving average of a net's weights: steadier than any one step's, it is what is kept."""
 
 from copy import deepcopy

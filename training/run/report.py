@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a training shows of itself: progress, a line an epoch, history, curves, TensorBoard."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names of TensorRT 10 and 11 that carla_unet_ros uses, typed by hand: no wheel ships stubs.
 
 A test checks every name and parameter here against the library that is installed.

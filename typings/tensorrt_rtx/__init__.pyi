@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TensorRT-RTX has beside the names of `tensorrt`; checked by the same test."""
 
 import tensorrt

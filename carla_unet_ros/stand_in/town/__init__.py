@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The town that the drive draws: what stands in it, how it is lit, how it is painted.
 
 Lengths are in metres. A place has the coordinates `s`, along the street from the start of the

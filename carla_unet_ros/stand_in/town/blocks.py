@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Blocks: pieces of the town, forty metres of street each, built from their number."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bonnet of the car itself, at the lower edge of the picture, as some cameras see it."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The canvas: paints flat faces and textures in perspective, with colour and label at once.
 
 The canvas is one uint8 image [H, W, 4]: B, G, R, and the class id in the fourth channel. Each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The three kinds of towns: downtown, suburb and country."""
 
 from dataclasses import dataclass

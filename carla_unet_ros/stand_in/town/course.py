@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The centre line of the street: an endless gentle bend, seen from the car that follows it."""
 
 import math

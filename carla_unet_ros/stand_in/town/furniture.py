@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Street furniture: lamps, posts, benches, boxes, shelters, bins."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The grain of the ground, its light and dark: asphalt, patches, cracks, paving joints, grass."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ground: grass, road, lines, sidewalks and crossings, with their grain and shadows."""
 
 import cv2

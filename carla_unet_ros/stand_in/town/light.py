@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weather and time of day: how the camera sees the colour of a surface.
 
 seen = albedo x (ambient + sun x max(0, normal . direction)), then mixed with the haze colour by

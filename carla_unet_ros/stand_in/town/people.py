@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People who walk: sprites that always face the camera, one for each phase of a step."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trees, bushes and hedges: sprites that always face the camera."""
 
 import cv2

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The roadside: what stands along one block of the street, and who walks there."""
 
 import math

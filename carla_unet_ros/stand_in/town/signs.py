@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faces of traffic signs and heads of traffic lights: sprites that face the camera."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sky and clouds, and around them the horizon: hills, woods or a skyline."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Solids: objects with flat faces, such as cars, benches, posts, crates.
 
 A solid is built once and drawn at many places. Its own coordinates are x to its right, y up and z

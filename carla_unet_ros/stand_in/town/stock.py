@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stock of a town: the fronts, trees, people, signs and cars that it is built from."""
 
 import numpy as np

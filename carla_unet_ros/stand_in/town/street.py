@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The street: its widths, lines and crossings, and the colours of its surfaces."""
 
 from typing import NamedTuple

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Textures of upright surfaces: house fronts, walls and fences, at DENSITY pixels a metre.
 
 All hold albedo, 0..255 in B, G, R, plus the class id; `light.py` makes them bright or dark.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The class ids of the town's objects, by name."""
 
 from carla_unet_ros.labels import IGNORE, carla_13

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Things: objects of the town, each with its place along the street, that draw themselves."""
 
 import math

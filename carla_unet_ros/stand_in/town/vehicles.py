@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cars, vans and buses: solids with body, cabin, windows, wheels and lamps."""
 
 from typing import NamedTuple

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of pairs: the four layouts, the tag tables, and an error that names the file."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which frames a folder and its lists name, and what is refused."""
 
 import os

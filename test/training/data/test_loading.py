@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an epoch draws, what a process gets of it, that frames and labels stay together, memory."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mask files: raw tags whichever way they are held, or a sentence that names the file."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """New frames out of two: what is taken from the other one, and that labels go with pixels."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Validation is whole stretches of the drive, with nothing of them in training."""
 
 import pytest

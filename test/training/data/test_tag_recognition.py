@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the pixels of a semantic camera tell about their meaning, and what they do not."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deciding at the network's size and enlarging that, against logits enlarged by torch."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two processes, each with half the batch, do what one process does with all of it.
 
 The processes are real: torchrun starts them for whole trainings, torch.multiprocessing for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The loss, by hand: cross-entropy on class ids, Dice on regions, class weights."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training that starts from what others learned: from checkpoints and from model files."""
 
 from dataclasses import replace

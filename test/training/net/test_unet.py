@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The U-Net: shapes, what the skips and the stem change, and that it learns."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The double of CARLA's client against the real one: names, arguments, what the drive takes."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recording against a double of CARLA's client."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which arithmetic a training uses where none is named."""
 
 import pytest

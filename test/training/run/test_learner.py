@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The step of training, and that its state goes on where it was taken."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a training shows of itself: the mean loss is read when it is shown, and not before."""
 
 import pytest

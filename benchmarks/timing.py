@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How times are taken: contenders in turns, the first run of a turn not counted."""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from tqdm import tqdm
+
+Fed = TypeVar("Fed")
+
+
+def timed(run: Callable[[Fed], Any], feeds: Sequence[Fed]) -> list[float]:
+    """Milliseconds of `run` on each of these.
+
+    One run comes before and is not counted: it brings back into the caches what others put out.
+    """
+    run(feeds[0])
+    milliseconds: list[float] = []
+    for fed in feeds:
+        start = time.perf_counter()
+        run(fed)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+    return milliseconds
+
+
+def in_turns(
+    contenders: Mapping[str, Callable[[], Sequence[float]]], rounds: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """What each contender's turns gave, one in each round; `warm_up` rounds come before.
+
+    Whatever else the machine does so falls on all alike. The order differs from round to round, so
+    that none always follows the same one.
+    """
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
+    for number in tqdm(range(warm_up + rounds), "rounds"):
+        random.Random(number).shuffle(names)
+        for name in names:
+            milliseconds = contenders[name]()
+            if number >= warm_up:
+                found[name] += milliseconds
+    return found
+
+
+def spread(milliseconds: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    median, p95 = np.percentile(milliseconds, (50, 95))
+    return {"median_ms": float(median), "p95_ms": float(p95)}
