@@ -171,16 +171,13 @@ def run(folder: Path, out: Path, init: Path, channels: int = 4) -> int:
     return train.main([*data, *net.split(), *schedule.split()])
 
 
+@pytest.mark.parametrize("trained", [1], indirect=True)
+@pytest.mark.parametrize("model", [ONE_VIEW], indirect=True)
 def test_training_goes_on_from_a_model_file_and_from_a_checkpoint(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = painted_pairs.write(tmp_path / "pairs", 20)
-    torch.manual_seed(0)  # of other random weights some give classes that tie, and no export
-    net = UNet(UNetConfig(channels=4, depth=2))
-    net(frames())
-    first = TrainedNet(net.eval(), carla_13(), (96, 64), "random weights", 1)
-    export.export(first, tmp_path / "net.onnx", DriveFrames(1, carla_13()))
-    assert run(folder, tmp_path / "first", tmp_path / "net.onnx") == 0
+    assert run(folder, tmp_path / "first", model) == 0
     assert run(folder, tmp_path / "second", tmp_path / "first" / "best.pt") == 0
     assert run(folder, tmp_path / "wider", tmp_path / "first" / "best.pt", channels=6) == 0
     assert run(folder, tmp_path / "third", tmp_path / "first" / "best.pt", channels=2) == 1
