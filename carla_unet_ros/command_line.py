@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines from dataclasses: a field is an option, the comment at it the help (tyro).
+"""Makes command lines from dataclasses: a field is an option, its comment the help (tyro).
 
 A nested dataclass is a group of options. `--config FILE` reads options from YAML first: what
 `rate: 2e-3` in the file means is `--rate 2e-3` in front of all that is typed.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model file is the contract: one ONNX file with everything inside, and how it is read.
+"""Reads and describes a model file: one self-contained ONNX file, metadata included.
 
     input   frame       uint8 [height, width, 4]   BGRA, the bytes of the camera's message
     output  labels      uint8 [height, width]      class id per camera pixel

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Picture files and compressed pictures: the one place that reads, checks and writes them.
+"""Reads, checks and writes picture files and compressed pictures; nothing else does.
 
     uint8 [H, W], [H, W, 3] in B, G, R or [H, W, 4] in B, G, R, A
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frame in, labels and confidence out: everything the node does that is not ROS.
+"""Segments a frame: camera bytes in, labels and confidence out. No ROS.
 
 The same class drives in the car, scores a model in `carla_unet_evaluate` and is timed in the
 benchmarks, so the three cannot disagree.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""carla_unet_label: frames that nobody labelled become a folder to train on.
+"""Makes a folder to train on from frames without labels: `carla_unet_label`.
 
 A folder of pictures, or a bag, in; rgb/NAME.jpg and label/NAME.png out: an id where models that
 vote are sure, 255 where they are not. report.json says what was kept by class, pictures/ shows it.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a TensorRT build stands, told at least every few seconds; and how it is broken off."""
+"""Reports the progress of a TensorRT build every few seconds, and lets a caller cancel it."""
 
 import time
 from collections.abc import Callable

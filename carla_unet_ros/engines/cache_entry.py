@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One entry of the engine cache: two files that agree, or no entry.
+"""One entry of the engine cache: an engine and its description, valid only if they agree.
 
     <kind>-<sha256 of the key>.bin    the content
     <kind>-<sha256 of the key>.json   the parts of the key, in clear; length and sha256 of the .bin

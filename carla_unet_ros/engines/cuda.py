@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA as an engine needs it: one device, pinned and device memory, a stream, a graph.
+"""The CUDA calls that an engine needs: one device, pinned and device memory, a stream, a graph.
 
 Every call's error code is read by `checked` and nowhere else. cuda-bindings is imported on use,
 so this module can be imported, and asked what is missing, on any machine.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Built engines on disk, of which only what this user built, unaltered, is ever loaded.
+"""The cache of built engines on disk. It loads only what this user built and nobody changed.
 
 An engine file is code: whoever can change it runs as this process. So the folder is the user's
 alone (0700), and an entry is two files that must agree (cache_entry.py). What is missing,

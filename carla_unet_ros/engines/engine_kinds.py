@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which engines there are, and which of them runs here.
+"""The table of engine kinds, and the choice of the one that runs on this machine.
 
 KINDS is the only place that lists them. Nothing falls back in silence: the reason for the choice
 is passed to the engine, kept in `Engine.reason`, and logged.

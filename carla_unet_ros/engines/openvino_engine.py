@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: the engine for machines without an NVIDIA GPU, on the CPU unless it is told another.
+"""The OpenVINO engine, for machines without an NVIDIA GPU. It uses the CPU by default.
 
 The graph is compiled anew for each size of frames (fixed shapes are a third faster than dynamic
 ones), so that cameras of several sizes can share one engine.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine has prepared, by frame size: of too many sizes, the longest unused is freed.
+"""A cache of what an engine prepared for each frame size; it evicts the least recently used.
 
 Both engines prepare something for each size (OpenVINO a compiled graph, TensorRT an engine, its
 memory and a CUDA graph), which costs seconds to make and megabytes to keep.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a model file to a TensorRT engine for frames of one size: out of the cache, or built.
+"""Gets a TensorRT engine for a model file and one frame size: from the cache, or by a build.
 
 The network is strongly typed: what is computed in fp32, fp16 or int8 is what the model file says,
 and no option here changes it. Height and width, dynamic in the file, are fixed by a profile, so

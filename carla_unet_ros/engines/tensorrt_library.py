@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which TensorRT is installed, and all that differs between them.
+"""Finds the installed TensorRT, and holds all that differs between its editions.
 
 `tensorrt` 10 and 11 (data-centre and Jetson GPUs too) and `tensorrt_rtx` 1 (from PyPI, for GeForce
 RTX) have nearly the same Python API. What is not the same is decided here, so that no line

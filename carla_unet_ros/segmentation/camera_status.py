@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera's state as a status of /diagnostics.
+"""Builds the status of one camera for /diagnostics.
 
 <node>: <image topic>  frames in, out, dropped, bad, failed; rate; image age
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera from its frames to its masks.
+"""Connects one camera's input, outputs and statistics: from its frames to its masks.
 
 A frame comes in (camera_input.py), waits for its turn (frame_dispatcher.py), is segmented, and
 what somebody subscribes to is published (camera_outputs.py). While nobody subscribes to labels,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose turn it is: the newest frame of each camera waits here for the one engine they share.
+"""Holds the newest frame of each camera, and says whose turn it is at the shared engine.
 
 The cameras stand in a line. The first one in it that has a frame is served and goes to the end,
 so each camera is served equally often, however slow the engine is. At most one frame of a camera

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation: makes one street under one sky look like many, with kornia.
+"""Augments frames with kornia: one street under one sky is made to look like many.
 
     frame float [3, H, W] in 0..1, labels uint8 [H, W]  ->  the same, crop size
 

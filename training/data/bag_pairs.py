@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera frames and their labels in a rosbag2 recording, paired by stamp; needs no ROS.
+"""Reads camera frames and their labels from a rosbag2 recording, paired by stamp; no ROS.
 
 A bag is read twice: first for the stamps alone, which says what pairs there are, then for the
 frames wanted. So a bag may be larger than the memory, and which frames are kept is decided with

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames a folder holds, by name, and which of them are for training and for validation.
+"""Lists the frames of a folder by name, and those for training and for validation.
 
 A frame's name is its file's without the suffix. Names are compared in one Unicode form, as a list
 and a file system may spell the same umlaut in two ways, and sorted as people count: 9 before 10.

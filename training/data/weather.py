@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Night, fog, low sun, wet ground and the own bonnet: what frames of a clear day lack.
+"""Draws night, fog, low sun, wet ground and the own bonnet into frames of a clear day.
 
     frame float [3, H, W] in 0..1, R, G, B; labels int64 [H, W], ids of carla-13  ->  the same
 

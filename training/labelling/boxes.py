@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""2D boxes as labels: what lies in a person's box and is no background is a person.
+"""Turns 2D boxes into labels: the foreground in a person's box is a person.
 
 boxes.csv: name, what, x, y, width, height; centre and size as shares of the picture. The thing in
 a box is cut out with GrabCut (Rother et al. 2004), seeded by the box's core and by what the models

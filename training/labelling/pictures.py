@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A page of labelled frames to look at: what a report's numbers cannot say."""
+"""Draws a page of labelled frames, for what numbers in a report cannot show."""
 
 from collections.abc import Sequence
 from pathlib import Path

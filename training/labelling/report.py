@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of the frames that were labelled: by class, how much was voted for and kept."""
+"""Reports by class how many pixels were voted for and how many were kept."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the place of a pixel says, for a camera that looks ahead along the road.
+"""Corrects labels by their position in the picture of a camera that looks along the road.
 
 Nets that learned by day call a black sky vegetation or building, and wet road sidewalk. Neither
 needs a net: far above the horizon, what is black at night is sky; straight ahead of the bonnet

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: everything a run needs to go on as if it had never stopped, or to be exported."""
+"""Reads and writes checkpoints: all that resuming a run, or exporting its net, needs."""
 
 import os
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graph a model file holds: camera bytes in, class ids and confidence out.
+"""The graph in a model file: camera bytes in, class ids and confidence out.
 
     frame uint8 [H, W, 4] BGRA  ->  labels uint8 [H, W], confidence uint8 [H, W]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights to start from: a checkpoint, or a model file such as the shipped one.
+"""Loads initial weights from a checkpoint or from a model file such as the shipped one.
 
 A few hundred frames of one's own are enough to teach a net that has seen others a new town; from
 random weights they are not. `carla_unet_train --init carla_unet.onnx` needs no checkpoint. A net

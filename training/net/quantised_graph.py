@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rewrites NNCF's Q/DQ graph so that OpenVINO and TensorRT both compute what it says.
+"""Rewrites NNCF's Q/DQ graph so that OpenVINO and TensorRT compute the same.
 
     QuantizeLinear to uint8     ->  to int8, the same range           (`make_signed`)
     Q, DQ, Concat of floats     ->  Q, Concat of int8, DQ             (`concatenate_integers`)

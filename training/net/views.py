@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A net that looks at a frame more than once: at other sizes, and at its mirror image.
+"""Runs a net on several views of a frame: other sizes, and the mirror image.
 
     frames (N, C, H, W)  ->  logits of the mean of all views (N, classes, H, W)
 

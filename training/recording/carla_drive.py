@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A drive through a running CARLA simulator: traffic, an ego vehicle and its two cameras.
+"""Drives through a running CARLA: traffic, an ego vehicle and its two cameras.
 
 The `carla` module is handed in, so nothing here imports it. Of a tick's images only those with
 the tick's own frame number belong together: each camera has a queue, and the one who ticks waits

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes and devices, Lightning Fabric's business: a CPU, a GPU, or under torchrun many."""
+"""Chooses processes, devices and precision with Lightning Fabric: a CPU, a GPU, or torchrun."""
 
 import os
 from dataclasses import dataclass

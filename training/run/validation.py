@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores a net during training: at full camera resolution, through the graph that is exported."""
+"""Scores a net during training, at full camera resolution, with the graph that is exported."""
 
 from collections.abc import Sequence
 
