@@ -54,7 +54,7 @@ class ModelError(InputError):
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a model file says of itself.
+    """The metadata in a model file.
 
     network_size: width and height the frame is resized to inside the graph
     precision:    "fp32", "fp16" or "int8"

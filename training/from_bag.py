@@ -64,7 +64,7 @@ class Options(Configured):
 
 @dataclass
 class Report:
-    """What became of a bag's frames; `left_out` counts by reason, `first` is one text of each."""
+    """The outcome of a bag's frames; `left_out` counts by reason, `first` is one text of each."""
 
     bag: str
     rgb_topic: str

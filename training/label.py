@@ -111,7 +111,7 @@ def _wanted(source: FrameSource, options: Options) -> list[str]:
 
 
 def _thresholds(voters: Voters, source: FrameSource, wanted: list[str], options: Options) -> Uint8:
-    """From a sample spread over the frames; kept in --out, for a run that goes on."""
+    """Measures thresholds on a sample of the frames; stores them in --out for a resumed run."""
     kept = options.out / "thresholds.json"
     if kept.is_file():
         by_name = json.loads(kept.read_text())

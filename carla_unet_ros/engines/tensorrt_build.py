@@ -28,7 +28,7 @@ _RECIPE = "2"
 
 @dataclass(frozen=True)
 class Target:
-    """What an engine is built for.
+    """The target of a build: a model, a frame size, a GPU.
 
     size:      width and height of the frames, in pixels
     workspace: most bytes of GPU memory a kernel may use beside its tensors; None leaves it to the
@@ -53,7 +53,7 @@ class Target:
 
     @property
     def kernels_key(self) -> Key:
-        """Of what TensorRT-RTX compiles of the engine, on the GPU, before its first frame."""
+        """The key of the kernels that TensorRT-RTX compiles on the GPU before the first frame."""
         return Key("kernels", self.key.parts)
 
     @property
@@ -103,7 +103,7 @@ def built_engine(target: Target, cache: EngineCache, log: Log, anew: bool = Fals
 
 
 def layer_count(model: Model) -> int:
-    """How many layers the library makes of a model. Raises EngineError where it refuses it."""
+    """Counts the layers the library makes of a model. Raises EngineError if it refuses it."""
     return _parse(model).network.num_layers
 
 

@@ -22,7 +22,7 @@ _WITHOUT_GRAPH = " (no CUDA graph)"
 
 
 def missing(device: str = "auto") -> str:
-    """What TensorRT lacks to run here, as one phrase; empty where it lacks nothing.
+    """Returns what TensorRT lacks to run here, as one phrase; empty if nothing.
 
     device: "cuda:N"; "auto" is the first
 

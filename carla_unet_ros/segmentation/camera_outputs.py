@@ -69,7 +69,7 @@ class CameraOutputs:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody subscribes to labels, confidence or overlay."""
+        """True if labels, confidence or overlay have a subscriber."""
         return any(publisher.get_subscription_count() for publisher in self._images)
 
     def announce(self) -> None:

@@ -77,7 +77,7 @@ class CameraStream:
         self._outputs.close()
 
     def status(self, node: str) -> DiagnosticStatus:
-        """How the camera fared since the last status; node: whose name the status has."""
+        """Builds the camera's status since the last one; node: the name in the status."""
         if not self._dispatcher.is_open(self):
             self._statistics.held_back()
         return camera_status(node, self._input.state(), self._statistics.report())

@@ -43,15 +43,15 @@ class CameraTurns(Generic[Camera, Frame]):
 
     @property
     def waiting(self) -> bool:
-        """Whether a frame waits."""
+        """Returns whether a frame waits."""
         return any(frame is not None for frame in self._line.values())
 
     def is_first(self, camera: Camera) -> bool:
-        """Whether the camera is the first in line: no frame of another can be served before."""
+        """Returns whether the camera is first in line: no other can be served before it."""
         return next(iter(self._line), None) == camera
 
     def may_be_next(self, camera: Camera) -> bool:
-        """Whether a frame of the camera that came now could be the next to be served.
+        """Returns whether a frame of this camera that arrives now could be served next.
 
         It could not where a frame waits of a camera that is before it in line.
         """

@@ -64,7 +64,7 @@ class FrameStatistics:
         self._problem = ""
 
     def listen(self) -> None:
-        """From here on a new subscription or a new publisher: its numbers start anew."""
+        """Starts counting anew for a new subscription or a new publisher."""
         self._last_number = None
         self._last_sign = self._clock()
 

@@ -88,7 +88,7 @@ class Augmentation:
         return self._weather(frame[0].clamp(0, 1), labels)
 
     def _place(self, labels: Tensor) -> list[ParamItem]:
-        """Where to crop and whether to flip; now and then the best of several draws."""
+        """Draws a crop and a flip; sometimes takes the best of several draws."""
         shape = torch.Size((1, 3, *labels.shape))
         draws = [
             self._crop.forward_parameters(shape)

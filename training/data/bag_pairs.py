@@ -38,7 +38,7 @@ class BagError(InputError):
 
 @dataclass
 class BagIndex:
-    """What a bag holds. Stamps are nanoseconds of the messages' headers.
+    """The topics and messages of a bag. Stamps are nanoseconds of the messages' headers.
 
     frames, labels: how often each stamp occurs
     colours:        (R, G, B) in a sample of the label images, spread over the drive

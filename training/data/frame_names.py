@@ -47,7 +47,7 @@ def files_by_name(folder: Path) -> dict[str, str]:
 
 
 def why_no_frames(folder: Path) -> str:
-    """What a folder without pictures holds instead, and what was expected, as a sentence."""
+    """Returns a sentence: what a folder without pictures holds, and what was expected."""
     suffixes: Counter[str] = Counter()
     with os.scandir(folder) as entries:
         for entry in entries:

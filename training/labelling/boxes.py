@@ -143,7 +143,7 @@ def thing_mask(
     core: npt.NDArray[np.bool_],
     things: list[int],
 ) -> npt.NDArray[np.bool_]:
-    """Which pixels of a box are the thing, by GrabCut: bool, of the box's size in pixels.
+    """Segments the object in a box with GrabCut: bool, of the box's size in pixels.
 
     core: pixels of the box that are the thing for certain; what is around the box is none of it
     """

@@ -40,7 +40,7 @@ class Report:
 
     @property
     def tags(self) -> str:
-        """What `carla_unet_train --tags` must be told: ids of carla-13 are the tags of 0.8.x."""
+        """The value for `carla_unet_train --tags`: ids of carla-13 are the tags of 0.8.x."""
         return _CARLA_13_TAGS if self.labels.name == "carla-13" else self.labels.carla_tags
 
     @property

@@ -25,7 +25,7 @@ _FAR_BELOW = -1e4
 
 
 class Decision(NamedTuple):
-    """Of each pixel: the winning class's id, 255 x its probability, its lead in logits (>= 0)."""
+    """Returns per pixel the winning id, 255 x its probability, its lead in logits (>= 0)."""
 
     labels: Tensor
     confidence: Tensor

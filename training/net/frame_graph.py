@@ -50,7 +50,7 @@ class FrameGraph(nn.Module):
 
     @classmethod
     def of(cls, net: UNet, metadata: ModelMetadata, folded: bool = False) -> "FrameGraph":
-        """What a model file with this metadata holds, at rest."""
+        """Builds the graph of a model file with this metadata, in evaluation mode."""
         seen = Views(metadata.also, metadata.flips).of(net)
         return cls(seen, metadata.network_size, folded).eval()
 

@@ -68,7 +68,7 @@ def _training_weights(
 
 
 def weights_of_model(path: Path) -> dict[str, Tensor]:
-    """What a model file holds of the net that `folding.fold` gave, fp32, by name.
+    """Returns the weights in a model file of the net from `folding.fold`, fp32, by name.
 
     Raises CheckpointError for a file without them, such as an int8 one.
     """

@@ -68,7 +68,7 @@ def concatenate_integers(proto: "ModelProto") -> None:
 
 
 def _of_one_scale(dequantisers: "Sequence[NodeProto]", constants: dict[str, np.ndarray]) -> bool:
-    """Whether scale and zero point, both one number, are the same for all of them."""
+    """Returns whether all of them have the same scalar scale and zero point."""
     first, *others = [
         [(constants[name].size, constants[name].item(0)) for name in node.input[1:]]
         for node in dequantisers

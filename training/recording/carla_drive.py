@@ -118,7 +118,7 @@ class Drive:
         return Recorded(colours[..., :3], np.ascontiguousarray(semantic[..., 2]))
 
     def metres_from(self, location: Any) -> float:
-        """How far the ego vehicle is from where it was; infinite from None."""
+        """Returns the distance of the ego vehicle from a place; infinite from None."""
         return float("inf") if location is None else self.location().distance(location)
 
     def location(self) -> Any:

@@ -13,7 +13,7 @@ _FABRIC: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-
 
 @dataclass(frozen=True)
 class Machine:
-    """What it runs on; `torchrun` starts several processes."""
+    """The devices to train on; `torchrun` starts several processes."""
 
     # arithmetic; auto: the narrowest that is fast here
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
