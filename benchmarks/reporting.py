@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How every benchmark reports: the machine, tables in Markdown, one section of a document.
+"""Reports for all benchmarks: the machine, tables in Markdown, one section of a document.
 
 docs/performance.md holds a section for each benchmark between two comments. A run with --document
-replaces its own and leaves the others, so each figure there was printed by the command beside it.
-Without --document and --out nothing is written.
+replaces only its own, so the command beside each figure there has printed it. Without --document
+and --out nothing is written.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def parser_of(
     description: str | None, section: str, document: str = "docs/performance.md"
 ) -> argparse.ArgumentParser:
-    """A command line with --out, for the figures as JSON, and --document."""
+    """Makes an argument parser with --out, for the figures as JSON, and --document."""
     parser = argparse.ArgumentParser(
         f"python -m benchmarks.{section}",
         description=description,
@@ -39,11 +39,11 @@ def parser_of(
 
 
 def conditions(name: str, argv: Sequence[str] | None) -> dict[str, str]:
-    """What was run, on what and when: command, machine and date.
+    """The conditions of a run: command, machine and date.
 
-    argv: the arguments the benchmark was called with; None takes sys.argv's
+    argv: the arguments of the benchmark; None takes those of sys.argv
     """
-    # Of paths the last part alone: where things lie concerns one machine.
+    # Keeps only the last part of paths: folders differ between machines.
     words = [re.sub("[^=]*/", "", word) for word in (sys.argv[1:] if argv is None else argv)]
     return {
         "command": shlex.join(["python", "-m", f"benchmarks.{name}", *words]),
@@ -71,9 +71,9 @@ def finish(
     options: argparse.Namespace,
     plot: Callable[[Path], None] | None = None,
 ) -> None:
-    """Prints the text, and writes what the options ask for.
+    """Prints the text and writes the files that the options request.
 
-    plot: writes a PNG to the path it gets; in the text it is `section`.png
+    plot: writes a PNG to the given path; the text refers to it as `section`.png
     """
     print(text)
     if options.out:
@@ -108,7 +108,7 @@ def write_section(name: str, text: str, path: Path) -> None:
 
 
 def positive(text: str) -> int:
-    """A whole number above 0 on a command line."""
+    """Parses a whole number above 0 from a command line."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How times are taken: contenders in turns, the first run of a turn not counted."""
+"""Times contenders in turns, without the first run of each turn."""
 
 import random
 import time
@@ -13,9 +13,9 @@ Fed = TypeVar("Fed")
 
 
 def timed(run: Callable[[Fed], Any], feeds: Sequence[Fed]) -> list[float]:
-    """Milliseconds of `run` on each of these.
+    """Milliseconds of `run` on each of the feeds.
 
-    One run comes before and is not counted: it brings back into the caches what others put out.
+    One run before them is not counted: it refills the caches after the other contenders.
     """
     run(feeds[0])
     milliseconds: list[float] = []
@@ -29,10 +29,10 @@ def timed(run: Callable[[Fed], Any], feeds: Sequence[Fed]) -> list[float]:
 def in_turns(
     contenders: Mapping[str, Callable[[], Sequence[float]]], rounds: int, warm_up: int = 1
 ) -> dict[str, list[float]]:
-    """What each contender's turns gave, one in each round; `warm_up` rounds come before.
+    """Results of each contender's turns, one per round, after `warm_up` rounds.
 
-    Whatever else the machine does so falls on all alike. The order differs from round to round, so
-    that none always follows the same one.
+    Turns spread other load on the machine evenly. The order differs from round to round, so that
+    no contender always follows the same one.
     """
     found: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)

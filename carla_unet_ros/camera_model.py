@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pinhole camera CARLA simulates: no distortion, square pixels, its axis in the middle.
+"""The pinhole camera that CARLA simulates: no distortion, square pixels, centred principal point.
 
 Shared by the stand-in's painting and by the camera_info it publishes, so both always agree.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines from dataclasses: a field is an option, the comment at it the help (tyro).
+"""Makes command lines from dataclasses: a field is an option, its comment the help (tyro).
 
 A nested dataclass is a group of options. `--config FILE` reads options from YAML first: what
 `rate: 2e-3` in the file means is `--rate 2e-3` in front of all that is typed.
@@ -21,7 +21,7 @@ from carla_unet_ros.camera_model import LARGEST_SIDE
 
 
 class Size(NamedTuple):
-    """In pixels; written WIDTHxHEIGHT."""
+    """A size in pixels; written WIDTHxHEIGHT."""
 
     width: int
     height: int
@@ -54,7 +54,7 @@ SizeOption = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Configured:
-    """What every command takes."""
+    """The options that every command takes."""
 
     # YAML file of options, named as here, without the dashes in front; what is typed wins over it
     config: Path | None = None
@@ -129,7 +129,7 @@ def values_of(options: Any) -> dict[str, Any]:
 
 
 def _words(path: Path) -> list[str]:
-    """What would be typed for the options of a file.
+    """Returns the words that would be typed for the options of a file.
 
     No scalar is interpreted: a version 0.10 must not become 0.1.
     """

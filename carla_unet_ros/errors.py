@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user can cause, as one class: every command and node tells it in a sentence.
+"""The base class of errors that a user can cause: commands and nodes show them as a sentence.
 
 Anything else that is raised is a mistake in this package, and keeps its traceback.
 """

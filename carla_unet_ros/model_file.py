@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model file is the contract: one ONNX file with everything inside, and how it is read.
+"""Reads and describes a model file: one self-contained ONNX file, metadata included.
 
     input   frame       uint8 [height, width, 4]   BGRA, the bytes of the camera's message
     output  labels      uint8 [height, width]      class id per camera pixel
@@ -54,7 +54,7 @@ class ModelError(InputError):
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a model file says of itself.
+    """The metadata in a model file.
 
     network_size: width and height the frame is resized to inside the graph
     precision:    "fp32", "fp16" or "int8"

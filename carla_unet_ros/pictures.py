@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Picture files and compressed pictures: the one place that reads, checks and writes them.
+"""Reads, checks and writes picture files and compressed pictures; nothing else does.
 
     uint8 [H, W], [H, W, 3] in B, G, R or [H, W, 4] in B, G, R, A
 
@@ -53,7 +53,7 @@ def read_colours(path: Path) -> Uint8:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """A mask as it lies in its file, [H, W] or [H, W, channels], uint8 or uint16; never a JPEG.
+    """Reads a mask unchanged: [H, W] or [H, W, channels], uint8 or uint16; never a JPEG.
 
     Raises PictureError, also where the file cannot be read.
     """
@@ -80,7 +80,7 @@ def decode_colours(content: bytes | Uint8, name: str, most_pixels: int = LARGEST
 def decode_unchanged(
     content: bytes | Uint8, name: str, most_pixels: int = LARGEST_PICTURE
 ) -> np.ndarray:
-    """The same as it lies in the bytes: [H, W] or [H, W, channels], uint8 or uint16."""
+    """Decodes a mask unchanged: [H, W] or [H, W, channels], uint8 or uint16."""
     return _decoded(bytes(content), name, cv2.IMREAD_UNCHANGED, most_pixels)
 
 
@@ -136,7 +136,7 @@ def declared_size(content: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_frame(content: bytes) -> int | None:
-    """Where the frame header of a JPEG begins, behind EXIF and tables (ITU-T T.81, annex B)."""
+    """Returns the offset of a JPEG's frame header, after EXIF and tables (ITU-T T.81, annex B)."""
     place = 2 if content.startswith(_JPEG) else len(content)
     while place + 9 <= len(content) and content[place] == 0xFF:
         marker = content[place + 1]

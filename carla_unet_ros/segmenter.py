@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frame in, labels and confidence out: everything the node does that is not ROS.
+"""Segments a frame: camera bytes in, labels and confidence out. No ROS.
 
 The same class drives in the car, scores a model in `carla_unet_evaluate` and is timed in the
 benchmarks, so the three cannot disagree.
@@ -35,7 +35,7 @@ class Segmentation(NamedTuple):
 def shipped_model(engine: str = "auto", device: str = "auto") -> Path:
     """The file of the package that this engine runs best, see `choose_engine`.
 
-    Raises EngineError where the engine is not to be had.
+    Raises EngineError if the engine is not available.
     """
     return choose_engine(engine, device).kind.shipped_model
 
@@ -55,7 +55,7 @@ class Segmenter:
         """model: an ONNX file; None is the one that comes with the package, see `shipped_model`
 
         The others are those of `open_engine`. Raises ModelError for a bad model file, EngineError
-        for an engine not to be had.
+        for an engine that is not available.
         """
         chosen = shipped_model(engine, device) if model is None else model
         self.model: Model = read_model(chosen)

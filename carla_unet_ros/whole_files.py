@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear whole or not at all: after any end of the process the old or the new is there.
+"""Writes files atomically: after any end of the process, the old or the new file is there.
 
 A file is written beside its place under a name that ends in `.part`, and then renamed. A process
 that was killed leaves that part behind; `clear_parts` removes it before the next run writes.

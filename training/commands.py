@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of `training`, each with a sentence where what it needs is not installed.
+"""The entry points of `training`; each says in a sentence which packages are not installed.
 
 They are installed in the vehicle, too, where nothing of this folder but evaluation is used: torch
 and the readers of bags come with an extra.

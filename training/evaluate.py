@@ -163,7 +163,7 @@ def _write_pictures(
 
 
 def _table(figures: dict[str, Any]) -> str:
-    """What is printed at the end."""
+    """Returns the text that is printed at the end."""
     rows = [
         f"  {name:16} {'not in the data' if value is None else f'{value:.3f}'}"
         for name, value in figures["iou"].items()

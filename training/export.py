@@ -118,7 +118,7 @@ def export(
 
 
 def described(trained: TrainedNet, views: Views = ONE_VIEW, half: bool = False) -> ModelMetadata:
-    """What a model file of this net says of itself before it is scored."""
+    """Returns the metadata of this net's model file before it is scored."""
     return ModelMetadata(
         label_set=trained.label_set,
         network_size=trained.network_size,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""carla_unet_from_bag: a recorded drive becomes a folder to train on.
+"""Makes a folder to train on from a recorded drive: `carla_unet_from_bag`.
 
 From a rosbag2 recording of CARLA's bridge, or of CARLA's own ROS 2 interface, to rgb/NAME.png and
 label/NAME.png (the raw CARLA tag, single channel). A frame is kept only with the label image of
@@ -64,7 +64,7 @@ class Options(Configured):
 
 @dataclass
 class Report:
-    """What became of a bag's frames; `left_out` counts by reason, `first` is one text of each."""
+    """The outcome of a bag's frames; `left_out` counts by reason, `first` is one text of each."""
 
     bag: str
     rgb_topic: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""carla_unet_label: frames that nobody labelled become a folder to train on.
+"""Makes a folder to train on from frames without labels: `carla_unet_label`.
 
 A folder of pictures, or a bag, in; rgb/NAME.jpg and label/NAME.png out: an id where models that
 vote are sure, 255 where they are not. report.json says what was kept by class, pictures/ shows it.
@@ -111,7 +111,7 @@ def _wanted(source: FrameSource, options: Options) -> list[str]:
 
 
 def _thresholds(voters: Voters, source: FrameSource, wanted: list[str], options: Options) -> Uint8:
-    """From a sample spread over the frames; kept in --out, for a run that goes on."""
+    """Measures thresholds on a sample of the frames; stores them in --out for a resumed run."""
     kept = options.out / "thresholds.json"
     if kept.is_file():
         by_name = json.loads(kept.read_text())

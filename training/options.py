@@ -29,7 +29,7 @@ class OptionError(InputError):
 
 @dataclass
 class SourceOptions:
-    """What is learned, and from which frames."""
+    """The data set: which classes are learned, and from which frames."""
 
     # folders of pairs; train.txt and val.txt in a folder name its frames, else the last 15 % are
     # held back
@@ -81,7 +81,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class AugmentationOptions:
-    """How one street under one sky is made to look like many."""
+    """Augmentation: one street under one sky is made to look like many."""
 
     crop: SizeOption = Size(512, 384)  # size of the crops trained on
     # names of classes to show more of, such as Pedestrians Poles TrafficSigns

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a training and of an evaluation, as PNG files; no screen needed."""
+"""Draws pictures of a training and of an evaluation as PNG files; needs no screen."""
 
 from collections.abc import Sequence
 from pathlib import Path

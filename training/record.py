@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""carla_unet_record: drives through a running CARLA simulator and writes what it sees as pairs.
+"""Drives through a running CARLA simulator and writes labelled frames: `carla_unet_record`.
 
 For each town and weather an ego vehicle drives itself through traffic, and every so many metres
 and ticks its camera's frame and the raw tags of the same tick are written to OUT/rgb/NAME.png and

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast is the shipped model beside torch and a plain node, in one run?
+"""Compares the speed of the shipped model with torch and a plain node, in one run.
 
     python -m benchmarks.compare [--data my_town --tags 0.9.15] [--document]
 
-All contenders run the same frames at the same network size, on the CPU, each in a process of its
-own, and take turns: a few frames each, again and again, so that a change of the machine hits all
-alike. Torch runs the weights of the fp32 file. Without --data the frames are of the drawn drive.
+All contenders run the same frames at the same network size on the CPU, each in its own process.
+They take turns of a few frames, so that changes of the machine's load affect all alike. Torch
+runs the weights of the fp32 file. Without --data the frames come from the drawn drive.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measured(options: argparse.Namespace) -> dict[str, Any]:
-    """Figures of each contender that runs here, and why the others do not, by title."""
+    """Figures of each contender that runs here, and by title why the others do not."""
     frames = read_frames(options)
     skipped: dict[str, str] = {}
     workers: list[Worker] = []
@@ -87,7 +87,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_frames(options: argparse.Namespace) -> Uint8:
-    """`options.frames` frames uint8 [n, H, W, 4], BGRA, evenly over --data, else of the drive."""
+    """`options.frames` frames uint8 [n, H, W, 4], BGRA, evenly from --data, else the drive."""
     labels = read_model(options.model).label_set
     source: PairSource = DriveFrames(options.frames, labels)
     if options.data:
@@ -109,7 +109,7 @@ def figures(worker: Worker, milliseconds: Sequence[float], work: Work) -> dict[s
 
 
 def same_labels(name: str, work: Work) -> float | None:
-    """Share of the first frame's labels that are torch eager's; None where there is none."""
+    """Share of the first frame's labels that match torch eager's; None if eager did not run."""
     if not work.labels_of("eager").exists():
         return None
     found, expected = (np.load(work.labels_of(one)) for one in (name, "eager"))
@@ -117,7 +117,7 @@ def same_labels(name: str, work: Work) -> float | None:
 
 
 def section(results: dict[str, Any]) -> str:
-    """What docs/performance.md says: a table for each group, and what was skipped and why."""
+    """The section of docs/performance.md: a table per group, and what was skipped and why."""
     width, height = results["network_size"]
     parts = [
         "## Beside torch and a plain node",
@@ -157,6 +157,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    # As Ctrl-C, so that the processes end then, too.
+    # SIGTERM acts as Ctrl-C does, so that it ends the processes, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

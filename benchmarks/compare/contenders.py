@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is compared, and what each of their processes has to do.
+"""Lists the contenders and defines the work of their processes.
 
-Only what does the same work is compared: from a frame's bytes to its labels, and from a camera
-message to the messages of labels and overlay. The first of a group is what the others' times are
-divided by.
+Contenders in a group do the same work: from a frame's bytes to its labels, or from a camera
+message to the messages of labels and overlay. The first of a group is the baseline: its time
+divides the times of the others.
 """
 
 import json
@@ -37,16 +37,16 @@ BASELINES = {FRAMES: "shipped", MESSAGES: "our_node"}
 
 
 class Skipped(Exception):
-    """A contender that cannot run here; the text says why."""
+    """Raised for a contender that cannot run here; the text says why."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What every process is told.
+    """Settings that every process gets.
 
     model:   the file that this package runs
-    weights: a file in fp32 with the weights that torch runs, looking at a frame as it says
-    folder:  holds frames.npy uint8 [n, H, W, 4], BGRA; each contender leaves in it NAME.npy, its
+    weights: fp32 file with the weights that torch runs, in the views of a frame that it names
+    folder:  holds frames.npy uint8 [n, H, W, 4], BGRA; each contender writes NAME.npy to it, its
              labels of the first frame, uint8 [H, W]
     """
 
@@ -70,20 +70,20 @@ class Work:
 
 
 class FramePath:
-    """One way from a frame to labels; `run` is what is timed.
+    """One way from a frame to its labels; only `run` is timed.
 
-    software: what runs the net, with its version
+    software: the library that runs the net, with its version
     """
 
     software: str
 
     def feed(self, frame: Uint8) -> Any:
-        """What `run` starts from, made of a frame uint8 [H, W, 4], BGRA."""
+        """Makes the input of `run` from a frame uint8 [H, W, 4], BGRA."""
         return frame
 
     def run(self, fed: Any) -> Any:
         raise NotImplementedError
 
     def labels(self, result: Any) -> Uint8:
-        """The labels uint8 [H, W] in what `run` gave."""
+        """The labels uint8 [H, W] in the result of `run`."""
         return result

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a camera message to the messages of labels and overlay: as this package's node goes, and
-as people write such a node.
+"""Two ways from a camera message to the messages of labels and overlay: this package's node and
+a node as people usually write it.
 
-Both start from a bgra8 sensor_msgs/Image and end with two, mono8 labels and a bgr8 overlay. What
-the middleware takes to carry them is not in it. Our node imports no torch.
+Both turn a bgra8 sensor_msgs/Image into two, mono8 labels and a bgr8 overlay. Transport by the
+middleware is not timed. OurNode imports no torch.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ from carla_unet_ros.segmenter import Segmenter
 OPACITY = 0.5
 
 Messages = tuple[Image, Image]
-"""Labels mono8 and overlay bgr8."""
+"""The labels in mono8 and the overlay in bgr8."""
 
 
 class MessagePath(FramePath):
@@ -40,7 +40,7 @@ class MessagePath(FramePath):
 
 
 class OurNode(MessagePath):
-    """What segmentation_node does between taking a frame and publishing."""
+    """The work of segmentation_node between taking a frame and publishing."""
 
     def __init__(self, work: Work) -> None:
         keep_freed_memory()
@@ -61,8 +61,8 @@ class OurNode(MessagePath):
 class PlainNode(MessagePath):
     """cv_bridge, cv2, a float tensor, the net in torch eager, argmax, cv2, cv_bridge.
 
-    What tutorials show, without their mistakes: palette by table, gradients off, batch norms at
-    rest. It makes no confidence, so it does a little less than this package's node.
+    It follows the tutorials without their mistakes: palette by lookup table, no gradients, batch
+    norms in eval mode. It makes no confidence, so it does slightly less than this package's node.
     """
 
     def __init__(self, work: Work) -> None:
@@ -83,7 +83,7 @@ class PlainNode(MessagePath):
         from carla_unet_ros.training.net.frame_graph import MEAN, STD
 
         image = self._bridge.imgmsg_to_cv2(fed, "bgr8")
-        # A folded net takes the alpha channel, too, and gives it no weight.
+        # A folded net also takes the alpha channel, with zero weights.
         bgra = cv2.cvtColor(cv2.resize(image, self._size), cv2.COLOR_BGR2BGRA)
         tensor = self._to_tensor(bgra).permute(2, 0, 1).float().unsqueeze(0) / 255
         logits = self._run_net((tensor - MEAN) / STD)

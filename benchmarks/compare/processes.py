@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contenders' processes as the benchmark sees them: started, asked in turn, ended for sure."""
+"""Starts the contenders' processes, asks them in turn and makes sure that they end."""
 
 import contextlib
 import json
@@ -14,14 +14,14 @@ from benchmarks import reporting
 from benchmarks.compare.contenders import Contender, Work
 
 _PAUSE = 0.2
-"""Seconds between two contenders: a library's idle threads may look for work a while longer."""
+"""Seconds between two contenders: idle threads of a library may keep spinning for a while."""
 
 
 class Worker:
-    """One contender's process, in a session of its own: Ctrl-C reaches it only through us.
+    """One contender's process, in its own session, so that Ctrl-C reaches only the benchmark.
 
-    software: what runs the net, with its version
-    peak_mb:  the most memory it has held so far
+    software: the library that runs the net, with its version
+    peak_mb:  its peak memory so far
     """
 
     def __init__(self, contender: Contender, work: Work) -> None:
@@ -39,16 +39,16 @@ class Worker:
         )
 
     def why_skipped(self) -> str:
-        """Waits until it has run its first frame; why it cannot, or ""."""
+        """Waits for the process's first frame; returns why it cannot run, or ""."""
         answer = self._answer()
         self.software = answer.get("software", "")
         return answer.get("skipped", "")
 
     def run(self) -> list[float]:
-        """Milliseconds of each frame."""
+        """Runs all frames; returns the milliseconds of each."""
         time.sleep(_PAUSE)
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+        with contextlib.suppress(BrokenPipeError):  # then no answer comes either
             self._process.stdin.write("run\n")
             self._process.stdin.flush()
         answer = self._answer()
@@ -56,8 +56,8 @@ class Worker:
         return answer["ms"]
 
     def close(self) -> None:
-        """Ends it and all it has started, whatever it is doing."""
-        # Not waited for before: so the number is still its own.
+        """Kills the process and all its children."""
+        # The process is not yet waited for, so its id cannot have been reused.
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nets torch runs: from a frame's bytes to its labels, all through the same FrameGraph.
+"""The torch contenders: each runs the same FrameGraph from a frame's bytes to its labels.
 
-Each takes what makes it faster without changing what it computes: all cores this process may
-use, inference_mode, memory in the order channels_last; torch.compile also freezes the weights.
+Each uses the settings that make it faster without changing the result: all cores available to
+this process, inference_mode, channels_last memory; torch.compile also freezes the weights.
 """
 
 import os
@@ -22,7 +22,7 @@ from carla_unet_ros.training.net.pretrained import net_of_model
 
 
 class TorchPath(FramePath):
-    """A FrameGraph, or what torch.compile made of it."""
+    """Runs a FrameGraph, compiled by torch.compile or not."""
 
     def __init__(self, graph: nn.Module, autocast: bool = False) -> None:
         torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -38,21 +38,21 @@ class TorchPath(FramePath):
 
 
 def graph_of(work: Work) -> FrameGraph:
-    """What the model file holds, for torch to run."""
+    """Loads the net of the fp32 file as a torch module."""
     path = Path(work.weights)
     return FrameGraph.of(net_of_model(path), read_model(path).metadata, folded=True)
 
 
 def compiled(work: Work) -> FramePath:
-    """Compiles on its first frame, here. Skipped where that fails, as without a C++ compiler."""
+    """Compiles the net, on one frame. Raises Skipped if that fails, as without a C++ compiler."""
     from torch._inductor import config
 
     config.freezing = True
-    config.compile_threads = 1  # in this very process: no others to be ended
+    config.compile_threads = 1  # compile in this process, so that no others need to be ended
     path = TorchPath(cast(nn.Module, torch.compile(graph_of(work), fullgraph=True)))
     try:
         path.run(np.load(work.frames)[0])
-    except Exception as error:  # torch has a dozen kinds for it
+    except Exception as error:  # torch raises a dozen types here
         reason = str(error).strip().partition("\n")[0]
         raise Skipped(f"torch.compile fails here: {type(error).__name__}: {reason}") from error
     return path

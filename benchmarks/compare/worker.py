@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A contender's own process: `python -m benchmarks.compare.worker NAME WORK`.
+"""The process of one contender: `python -m benchmarks.compare.worker NAME WORK`.
 
-Its own, so that its memory is its own and its threads meet no other library's. It builds the
-contender, runs one frame and answers; then each line on standard input is answered with the
-times of all frames. One JSON object a line:
+A separate process keeps its memory and threads apart from those of other libraries. It builds the
+contender, runs one frame and answers; then it answers each line on standard input with the times
+of all frames. Each answer is one line of JSON:
 
     {"software": ...} or {"skipped": reason}      once
-    {"ms": [...], "peak_mb": ...}                 for each line that comes
+    {"ms": [...], "peak_mb": ...}                 for each line of input
 
 It ends when its input does, so it does not outlive the process that started it.
 """
@@ -37,7 +37,7 @@ class ShippedModel(FramePath):
 
 
 def build(name: str, work: Work) -> FramePath:
-    """Imports only what the contender itself runs: the rest would count as its memory."""
+    """Builds a contender; imports only what it runs, as the rest would count as its memory."""
     if name == "shipped":
         return ShippedModel(work)
     if name.endswith("_node"):
@@ -52,7 +52,7 @@ def build(name: str, work: Work) -> FramePath:
 
 
 def peak_mb() -> float:
-    """Most memory this process has held; getrusage would count that of its parent, too."""
+    """Peak memory of this process; getrusage would include that of its parent."""
     found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     assert found, "Linux names it in /proc/self/status"
     return int(found[1]) * 1024 / 1e6
@@ -77,7 +77,7 @@ def serve(name: str, work: Work, requests: TextIO, replies: TextIO) -> None:
 
 
 def main() -> None:
-    # What libraries print goes to standard error; standard output is for the answers.
+    # Output of libraries goes to standard error; standard output is for the answers.
     with os.fdopen(os.dup(1), "w") as replies:
         os.dup2(2, 1)
         serve(sys.argv[1], Work.from_json(sys.argv[2]), sys.stdin, replies)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast is TensorRT on this GPU beside torch and ONNX Runtime?
+"""Compares the speed of TensorRT on this GPU with torch and ONNX Runtime.
 
     python -m benchmarks.gpu --out gpu.json
 
-Takes the shipped model in fp32 and fp16, at 800x600 and 1920x1080, and whatever of TensorRT, torch
-and onnxruntime-gpu is installed; for the rest it says why it is not there.
+Runs the shipped model in fp32 and fp16, at 800x600 and 1920x1080, with each of TensorRT, torch
+and onnxruntime-gpu that is installed; for the others it says why they are missing.
 
-Exit status: 0 measured, 1 something failed, 77 nothing was measured, because there is no GPU.
+Exit status: 0 measured, 1 something failed, 77 nothing measured because there is no GPU.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measured(case: Case, size: tuple[int, int], count: int) -> dict[str, Any]:
-    """Everything about a case at one size of frames, ready for JSON; times in ms."""
+    """Measures a case at one frame size; the result is ready for JSON, with times in ms."""
     print(f"{case.name} at {size[0]}x{size[1]}", flush=True)
     frames = drive_frames(size)
     reference, labels = reference_labels(case, frames[:_COMPARED])
@@ -74,13 +74,13 @@ def measured(case: Case, size: tuple[int, int], count: int) -> dict[str, Any]:
 
 
 def drive_frames(size: tuple[int, int], count: int = 8) -> list[Uint8]:
-    """Frames of the drawn drive at (width, height), each another place."""
+    """Frames of the drawn drive at (width, height), each from a different place."""
     drive = Drive(*size)
     return [np.ascontiguousarray(drive.frame(25 * turn).frame) for turn in range(count)]
 
 
 def host_to_host(runner: Runner, frames: list[Uint8], count: int) -> dict[str, float]:
-    """Of `count` runs, the frames in turn: median, 95th percentile, the longest."""
+    """Median, 95th percentile and maximum of `count` runs, which take the frames in turn."""
     feeds = list(islice(cycle(frames), _WARM_UP + count))
     milliseconds = timed(runner.run, feeds)[_WARM_UP:]
     return {**spread(milliseconds), "max_ms": max(milliseconds)}
@@ -113,7 +113,7 @@ def _measured_engine(
 
 
 def section(results: dict[str, Any]) -> str:
-    """What docs/performance.md says: one row for each engine of each case."""
+    """The section of docs/performance.md: one row for each engine of each case."""
     rows: list[list[object]] = []
     for case in results["cases"]:
         for name, engine in case["engines"].items():

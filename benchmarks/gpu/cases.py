@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What benchmarks.gpu runs: a net in a precision, as a model file and as torch runs it.
+"""The cases of benchmarks.gpu: a net in one precision, as a model file and as a torch module.
 
-Both have the same weights, read back out of the file.
+Both have the same weights, read from the file.
 """
 
 import copy
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """A net in a precision.
+    """A net in one precision.
 
     graph:     the net for torch; None where `no_torch` says why not
-    reference: the net in fp32, from whose labels differences are counted
+    reference: the net in fp32, whose labels are the reference for differing ones
     """
 
     name: str

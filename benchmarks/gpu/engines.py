@@ -2,7 +2,7 @@
 """The engines benchmarks.gpu compares: TensorRT as the node runs it, torch, ONNX Runtime.
 
 Each takes a frame in host memory and returns labels in host memory, and is freed before the next
-is opened. One that is not to be had raises NotHereError, with the reason.
+is opened. An engine that is not available raises NotHereError, with the reason.
 """
 
 import contextlib
@@ -31,14 +31,14 @@ _REPEATS = 100
 
 
 class NotHereError(Exception):
-    """Why an engine is not measured."""
+    """Raised for an engine that is not available; the text says why."""
 
 
 class Runner(NamedTuple):
     """An engine ready for frames of one size.
 
     run:     frame uint8 [H, W, 4] -> labels uint8 [H, W], host to host
-    seconds: measures the net alone, by CUDA events; None where that cannot be had
+    seconds: measures the net alone, by CUDA events; None if that is not possible
     notes:   what opening it cost or found
     """
 
@@ -52,7 +52,7 @@ Opener = Callable[[Case, Size], contextlib.AbstractContextManager[Runner]]
 
 @contextlib.contextmanager
 def tensorrt(case: Case, size: Size) -> Iterator[Runner]:
-    """As the node runs it."""
+    """TensorRT as the node runs it."""
     missing = tensorrt_engine.missing()
     if missing:
         raise NotHereError(missing)
@@ -79,7 +79,7 @@ def torch_eager(case: Case, size: Size, device: str = "cuda") -> Iterator[Runner
 
 @contextlib.contextmanager
 def torch_compile(case: Case, size: Size, device: str = "cuda") -> Iterator[Runner]:
-    """In its own mode for small batches, which captures CUDA graphs."""
+    """torch.compile in its mode for small batches, which captures CUDA graphs."""
     torch = _torch()
     try:
         yield _torch_runner(
@@ -102,7 +102,7 @@ def onnx_runtime(case: Case, size: Size) -> Iterator[Runner]:
     wanted = "CUDAExecutionProvider"
     if wanted not in onnxruntime.get_available_providers():
         raise NotHereError(f"this onnxruntime {onnxruntime.__version__} has no {wanted}")
-    # Finds CUDA and cuDNN where pip put them; releases before 1.21 need torch for that.
+    # Finds the CUDA and cuDNN that pip installed; releases before 1.21 need torch for that.
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
     session = onnxruntime.InferenceSession(str(case.model.path), providers=[wanted])
@@ -121,7 +121,7 @@ ENGINES: dict[str, Opener] = {
 
 
 def reference_labels(case: Case, frames: list[Uint8]) -> tuple[str, list[Uint8]]:
-    """What computed the net in fp32 on the CPU, and its labels; none where nothing could."""
+    """The engine that ran the net in fp32 on the CPU, and its labels; no labels if none could."""
     try:
         engine = OpenVINOEngine(case.reference, precision="f32")
     except EngineError as error:
@@ -130,7 +130,7 @@ def reference_labels(case: Case, frames: list[Uint8]) -> tuple[str, list[Uint8]]
 
 
 def _built(path: Path, size: Size) -> tuple[bytes, float]:
-    """An engine and the seconds it took: from nothing, with no earlier timing of kernels."""
+    """Builds an engine without a timing cache; returns it and the seconds that took."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         target = Target(read_model(path), size, cuda.device())
@@ -139,7 +139,7 @@ def _built(path: Path, size: Size) -> tuple[bytes, float]:
 
 
 def _tensorrt_seconds(run: FrameRun) -> float:
-    """In a graph of the net alone, or else the CPU may take longer to queue it than the GPU."""
+    """Times a CUDA graph of the net alone: queueing by the CPU may take longer than the GPU."""
     if run.graph_fault:
         return _seconds_on_gpu(run.stream, run.execute)
     net = run.stream.capture(run.execute)
@@ -150,7 +150,7 @@ def _tensorrt_seconds(run: FrameRun) -> float:
 
 
 def _seconds_on_gpu(stream: cuda.Stream, queue_work: Callable[[], None]) -> float:
-    """Median time, by CUDA events, of what `queue_work` queues; three runs come before."""
+    """Median time, by CUDA events, of the work `queue_work` queues, after three warm-up runs."""
     watch, seconds = cuda.Stopwatch(), []
     for turn in range(3 + _REPEATS):
         watch.start(stream)
@@ -174,7 +174,7 @@ def _torch():
 def _torch_runner(
     case: Case, size: Size, device: str, prepare: Callable[[Any], Callable[..., Any]]
 ) -> Runner:
-    """As one would write it: pinned memory, copies that do not wait, one wait at the end."""
+    """A typical torch pipeline: pinned memory, asynchronous copies, one wait at the end."""
     torch = _torch()
     if case.graph is None:
         raise NotHereError(case.no_torch)

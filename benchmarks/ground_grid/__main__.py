@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What does a frame cost on its way to the ground grid, on one core?
+"""Measures what the ground grid costs per frame, on one core.
 
     python -m benchmarks.ground_grid [--document]
 
-Takes the default grid of 200x200 cells: how long the table of a calibration takes, once, and how
-long each frame takes after it.
+Times the default grid of 200x200 cells: the lookup table, built once per calibration, and each
+frame after that.
 """
 
 import sys
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measured(width: int, height: int, frames: int) -> dict[str, object]:
-    """Milliseconds of the table and of a frame, for a camera of 90 degrees, 2 m high."""
+    """Milliseconds of the table and of a frame, for a 90-degree camera 2 m above the ground."""
     camera = intrinsics(width, height, 90.0)
     calibration = Calibration(width, height, camera.focal, camera.focal, camera.cx, camera.cy)
     start = time.perf_counter()

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many labels a second does the whole node give, how old are they, and what does it use?
+"""Measures the whole node: its label rate, the age of its labels, its CPU time and memory.
 
     python -m benchmarks.node [--document]
 
-A camera process sends bgra8 frames, as CARLA's bridge does; segmentation_node makes labels of
-them; a third process receives these, over real DDS on this machine. The engine is the one the
-node chooses by itself. Once with one camera at several rates, and once with several cameras at
-one rate. Fast DDS reads config/fastdds_shm.xml on the camera's side, as docs/carla.md recommends.
+A camera process sends bgra8 frames, as CARLA's bridge does; segmentation_node labels them;
+a third process receives the labels, over real DDS on this machine. The node chooses the engine
+itself. The cases are one camera at several rates and several cameras at one rate. Fast DDS reads
+config/fastdds_shm.xml on the camera's side, as docs/carla.md recommends.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def cases(options: argparse.Namespace) -> list[Case]:
-    """Each once: one camera at every rate, and every number of cameras at one rate."""
+    """One camera at every rate and every number of cameras at one rate, without duplicates."""
     wanted = [(1, rate) for rate in options.rates]
     wanted += [(cameras, 20.0) for cameras in options.cameras]
     return [
@@ -48,7 +48,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
 
 
 def section(results: dict[str, Any]) -> str:
-    """What docs/performance.md says: one row a case."""
+    """The section of docs/performance.md: one row per case."""
     return "\n\n".join((
         "## The node, across processes",
         origin(results),
@@ -77,6 +77,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    # As Ctrl-C, so that the processes end then, too.
+    # SIGTERM acts as Ctrl-C does, so that it ends the processes, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

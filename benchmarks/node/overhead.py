@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What does the segmentation node cost beside its engine, per frame?
+"""Measures the CPU time per frame that the segmentation node needs besides its engine.
 
     python -m benchmarks.node.overhead [--document]
 
-A camera process publishes bgra8 frames of 800x600 and takes the outputs as another process would;
-a frame is taken from the middleware here and goes through the node's own CameraStream, with an
-engine that answers at once. CPU time of the thread, so that a busy machine does not blur it much.
+A camera process publishes bgra8 frames of 800x600 and subscribes to the outputs. This process
+takes each frame from the middleware and passes it through the node's own CameraStream, with an
+engine that answers at once. It measures thread CPU time, which a busy machine hardly distorts.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def section(results: dict[str, Any]) -> str:
-    """What docs/performance.md says: one row for each choice of outputs."""
+    """The section of docs/performance.md: one row for each choice of outputs."""
     rows = [
         [", ".join(case["outputs"]), case["take_ms"], case["work_ms"],
          case["take_ms"] + case["work_ms"]] for case in results["cases"]
@@ -74,7 +74,7 @@ def section(results: dict[str, Any]) -> str:
 
 
 def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
-    """Median CPU ms of taking a frame, and of what the stream does with it."""
+    """Median CPU ms of taking a frame and of its processing by the stream."""
     wanted = [CAMERA.output(output) for output in outputs]
     command = ["-m", "benchmarks.transport.camera", CAMERA.image, "--subscribe", *wanted]
     camera = subprocess.Popen([sys.executable, *command], cwd=reporting.ROOT)
@@ -96,7 +96,7 @@ def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
 
 
 def image_subscription(node: Node, wanted: list[str]) -> Subscription:
-    """The stream's own, once the camera process wants all outputs."""
+    """The stream's subscription, once the camera process subscribes to all outputs."""
     while not all(node.count_subscribers(topic) for topic in wanted):
         rclpy.spin_once(node, timeout_sec=0.1)
     while True:

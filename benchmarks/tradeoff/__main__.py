@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What does each choice of net, size, arithmetic and looks cost, and what does it give?
+"""Measures the speed and accuracy of each choice of net, size, precision and views.
 
     python -m benchmarks.tradeoff --checkpoints RUN/best.pt --data DIR --tags V --list val.txt
 
-Every point is scored on the whole list at camera resolution, through the Segmenter that drives.
-Then all are timed in turns, a few frames of each in every round, so that whatever else the machine
-does falls on all alike. A point is on the Pareto front, and marked *, where none is both faster
-and more accurate. Accuracy can be compared only among nets that were trained alike.
+Every point is scored on the whole list at camera resolution, through the Segmenter the node runs.
+Then all are timed in turns, a few frames of each per round, so that other load on the machine
+affects all alike. A point is on the Pareto front, and marked *, if no other is both faster and
+more accurate. Accuracy can be compared only among nets that were trained alike.
 """
 
 import argparse
@@ -39,7 +39,7 @@ _COLOURS = {"fp32": "tab:green", "bf16": "tab:orange", "int8": "tab:blue", "": "
 
 @dataclass
 class Point:
-    """One net, run in one way; milliseconds are of a frame's bytes to its labels' bytes."""
+    """One net, run in one way; milliseconds count from a frame's bytes to its labels' bytes."""
 
     net: str
     network: str
@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measured(options: argparse.Namespace, folder: Path) -> list[Point]:
-    """Every point scored, and then all of them timed in turns."""
+    """Scores every point, then times all of them in turns."""
     points: list[Point] = []
     segmenters: dict[str, Segmenter] = {}
     nets = [read_trained_net(path) for path in options.checkpoints]
@@ -99,7 +99,7 @@ def measured(options: argparse.Namespace, folder: Path) -> list[Point]:
 
 
 def on_front(point: Point, points: Sequence[Point]) -> bool:
-    """True where no other point is at least as good in both, and better in one."""
+    """True if no other point is at least as good in both and better in one."""
     return not any(
         other.median_ms <= point.median_ms
         and other.mean_iou >= point.mean_iou
@@ -109,7 +109,7 @@ def on_front(point: Point, points: Sequence[Point]) -> bool:
 
 
 def table(points: Sequence[Point]) -> str:
-    """A Markdown table, the fastest first."""
+    """A Markdown table of the points, the fastest first."""
     rows = [
         ["*" if on_front(one, points) else "", one.net, one.network, one.precision, one.views,
          f"{one.mean_iou:.3f}", f"{one.pixel_accuracy:.3f}", f"{one.median_ms:.1f}",
@@ -120,7 +120,7 @@ def table(points: Sequence[Point]) -> str:
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
-    """Colour: the arithmetic; beside each point its size and looks; a line along the front."""
+    """Plots the points: precision as colour, size and views as labels, the front as a line."""
     figure, axes = plots.pyplot.subplots(figsize=(9, 5), layout="constrained")
     for one in points:
         place = one.median_ms, one.mean_iou
@@ -139,7 +139,7 @@ def plot(points: Sequence[Point], path: Path) -> None:
 
 def _scored(path: Path, way: Way, segmenter: Segmenter, source: PairFolder) -> Point:
     matrix = evaluate(segmenter, source, progress=False).matrix
-    # The run's folder says more than its best.pt.
+    # The name of the run's folder says more than best.pt.
     name = path.absolute().parent.name if path.stem in ("best", "last") else path.stem
     network = f"{way.network[0]}x{way.network[1]}"
     return Point(name, network, way.precision, way.views.count, matrix.mean_iou(),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to run a trained net, each as a Segmenter of its own.
 
-One ONNX file for each network size and number of looks; fp32 and bf16 are two arithmetics of the
-same file, int8 is made from it.
+Each network size and number of views has one ONNX file; fp32 and bf16 are two precisions of the
+same file, and int8 is quantised from it.
 """
 
 from dataclasses import dataclass, replace
@@ -26,8 +26,8 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 @dataclass(frozen=True)
 class Way:
-    """network: (width, height) that frames are resized to; precision: one of PRECISIONS, "" is
-    what OpenVINO takes by itself; views: further looks at the frame."""
+    """network: (width, height) that frames are resized to; precision: one of PRECISIONS, or ""
+    for OpenVINO's own choice; views: further views of the frame."""
 
     network: tuple[int, int]
     precision: str = ""
@@ -35,13 +35,13 @@ class Way:
 
     @property
     def file(self) -> str:
-        """Of the model file, which ways in other arithmetics share."""
+        """Name of the model file, which ways in other precisions share."""
         sizes = (f"{width}x{height}" for width, height in (self.network, *self.views.also))
         return f"{'_'.join(sizes)}{'_flips' * self.views.flips}.onnx"
 
 
 def parse_way(text: str) -> Way:
-    """`448x320,flips,int8` -> that way; further sizes are looks, too. ValueError for others."""
+    """Parses `448x320,flips,int8`; further sizes are views, too. Raises ValueError for others."""
     size, *words = text.split(",")
     way = Way(parse_size(size))
     for word in words:
@@ -56,7 +56,7 @@ def parse_way(text: str) -> Way:
 
 
 def usual_ways(network: tuple[int, int], multiple: int) -> list[Way]:
-    """What is worth choosing from: each arithmetic, two smaller sizes, a mirrored look."""
+    """The ways worth comparing: each precision, two smaller sizes, a mirrored view."""
     width, height = network
     smaller = [
         (max(1, round(width * share / multiple)) * multiple,
@@ -69,20 +69,20 @@ def usual_ways(network: tuple[int, int], multiple: int) -> list[Way]:
 
 
 def has_bf16() -> bool:
-    """Whether this CPU has instructions for it; without, OpenVINO would silently take fp32."""
+    """Whether this CPU has bf16 instructions; without them OpenVINO silently runs fp32."""
     return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def open_way(
     trained: TrainedNet, way: Way, folder: Path, calibration: PairSource, frames: int
 ) -> Segmenter:
-    """The net as a model file in `folder`, opened on the CPU in the arithmetic of `way`.
+    """Exports the net to `folder` and opens it on the CPU in the precision of `way`.
 
-    folder:      of this net alone; a file that two ways share is exported once
-    calibration: training frames, on which the file is compared with torch, and from `frames` of
-                 which int8 reads its scales
+    folder:      holds this net only; a file that two ways share is exported once
+    calibration: training frames to compare the file with torch; int8 takes its scales from
+                 `frames` of them
 
-    Raises ExportError where the file does not do what torch does.
+    Raises ExportError if the file's results differ from torch's.
     """
     path = folder / way.file
     if not path.exists():

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long does a frame take from the camera to its labels, and how many get there?
+"""Measures how long frames take from the camera to their labels, and how many arrive.
 
     python -m benchmarks.transport [--document]
 
 A camera process sends bgra8 frames with the QoS of CARLA's bridge, each stamped as it is sent.
-Two ways are timed, from the stamp to the receipt in another process: `frames`, the frames
-themselves, and `labels`, what segmentation_node in a third process makes of them, so its engine's
-time is part of it. Fast DDS is left as it is, or reads config/fastdds_shm.xml on the sender's or
-the receiver's side; the frames are subscribed reliable and best effort, from 1 and 4 cameras.
+Two paths are timed, from the stamp to the receipt in another process: `frames`, the frames
+themselves, and `labels`, which segmentation_node in a third process makes of them, including its
+engine's time. Fast DDS keeps its defaults, or reads config/fastdds_shm.xml on the sender's or the
+receiver's side; subscriptions are reliable and best effort, to 1 and 4 cameras.
 
 The node takes the newest frame whenever its engine is free: labels may be rarer than frames.
 """
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def section(results: dict[str, Any]) -> str:
-    """What docs/performance.md says: one row a case."""
+    """The section of docs/performance.md: one row per case."""
     cases = results["cases"]
     rate = f"Each camera sends {cases[0]['rate']:g} frames/s. {_EXPLANATION}"
     rows = reporting.table(_HEADS, [_row(case) for case in cases])
@@ -79,6 +79,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    # As Ctrl-C, so that the processes end then, too.
+    # SIGTERM acts as Ctrl-C does, so that it ends the processes, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The camera's process: frames stamped with the wall clock as they are sent; of overhead, too.
+"""The camera process: sends frames stamped with the wall clock; node.overhead uses it, too.
 
-QoS is that of CARLA's bridge: reliable, keep last 10, volatile. Frames are numbered in frame_id,
-so who receives some of them can tell how many were sent.
+QoS is that of CARLA's bridge: reliable, keep last 10, volatile. frame_id holds the frame's number,
+so a receiver of some frames can tell how many were sent.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from carla_unet_ros.ros.main import run
 
 
 class TransportCamera(Node):
-    """options: topics, subscribe, width, height, rate."""
+    """Publishes the frames. options: topics, subscribe, width, height, rate."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__("transport_camera")
@@ -34,7 +34,7 @@ class TransportCamera(Node):
         self.create_timer(1 / options.rate, self._send)
 
     def _send(self) -> None:
-        """One frame from every camera, as in one tick of the simulation."""
+        """Sends one frame from every camera, as in one tick of the simulation."""
         header = self._frame.header
         header.frame_id = str(next(self._numbers))
         for camera in self._cameras:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One case in processes of its own, over real DDS; benchmarks.node measures by it, too.
+"""Runs one case in separate processes over real DDS; benchmarks.node uses it, too.
 
-camera process -> (node process ->) receiving process, on this machine alone and in a ROS domain
-that nobody else here uses. Every process has ended when a case is over, whatever became of it.
+The chain is camera process -> (node process ->) receiving process, on this machine only and in a
+ROS domain that nothing else here uses. All processes end with the case, even if it fails.
 """
 
 import argparse
@@ -40,7 +40,7 @@ Process = subprocess.Popen[bytes]
 
 
 class RunFailed(Exception):
-    """A case that could not be measured; the text says which process failed, and how."""
+    """Raised if a case cannot be measured; the text says which process failed, and how."""
 
 
 class Case(NamedTuple):
@@ -54,7 +54,7 @@ class Case(NamedTuple):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options both benchmarks have."""
+    """Adds the options that both benchmarks share."""
     add = parser.add_argument
     add("--seconds", type=float, default=10.0, help="counted for each case (%(default)s)")
     add("--warm-up", type=float, default=2.0, help="seconds before, not counted (%(default)s)")
@@ -67,11 +67,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(
     name: str, cases: Sequence[Case], options: argparse.Namespace, argv: list[str] | None
 ) -> dict[str, Any]:
-    """Measures every case; the figures of each as in `measured`.
+    """Measures every case; returns the figures of each as `measured` does.
 
-    name, argv: the benchmark's, and the arguments it was called with; None takes sys.argv's
+    name, argv: the benchmark's name and its arguments; None takes those of sys.argv
 
-    SystemExit, once all processes have ended, on Ctrl-C, SIGTERM, and where something fails.
+    Raises SystemExit, once all processes have ended, on Ctrl-C, SIGTERM and any failure.
     """
     os.environ |= {
         "ROS_DOMAIN_ID": str(free_domain()),
@@ -92,7 +92,7 @@ def run(
 
 
 def origin(results: Mapping[str, Any]) -> str:
-    """Where the figures of `run` come from, as Markdown."""
+    """The origin of the figures of `run`, as Markdown."""
     size = f"{results['width']}x{results['height']}"
     segments = f"Model {results['model']} on {results['engine']}. " if "model" in results else ""
     return (
@@ -102,8 +102,8 @@ def origin(results: Mapping[str, Any]) -> str:
 
 
 def measured(case: Case, options: argparse.Namespace) -> dict[str, Any]:
-    """What the receiver found: images sent and received, their ages in ms; for labels
-    also CPU time and memory of the node."""
+    """Measures one case: images sent and received, their ages in ms; for labels also the
+    node's CPU time and memory."""
     topics = [CameraTopics(f"/transport/camera_{n}/image") for n in range(case.cameras)]
     images = [camera.image for camera in topics]
     frames = [f"--width={options.width}", f"--height={options.height}", f"--rate={case.rate}"]
@@ -144,7 +144,7 @@ def _node(images: list[str], reliability: str, options: argparse.Namespace) -> l
 def _answer(
     command: list[str], environment: dict[str, str], others: Mapping[str, Process]
 ) -> dict[str, Any]:
-    """The JSON that a process prints. RunFailed as soon as it, or one it depends on, fails."""
+    """Reads the JSON a process prints. Raises RunFailed once it, or one it depends on, fails."""
     with _process(command, environment, subprocess.PIPE) as process:
         while process.poll() is None:
             _check(others)
@@ -169,14 +169,14 @@ def _check(processes: Mapping[str, Process]) -> None:
 def _process(
     command: list[str], environment: dict[str, str], stdout: int | None = None
 ) -> Iterator[Process]:
-    """A Python process that gets Ctrl-C at the end: a killed one leaves its shared memory."""
+    """A Python process that SIGINT ends: a killed one would leave its shared memory behind."""
     with subprocess.Popen(
         [sys.executable, *command],
         env=os.environ | environment,
         cwd=reporting.ROOT,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
-        # A terminal's Ctrl-C goes to its whole process group: this one ends when told to.
+        # Keeps a terminal's Ctrl-C, sent to its whole process group, from this process.
         start_new_session=True,
     ) as process:
         try:
@@ -198,8 +198,8 @@ def _conditions(name: str, options: argparse.Namespace, argv: list[str] | None) 
 
 
 def _what_segments(options: argparse.Namespace) -> dict[str, str]:
-    """Model and engine, opened here so that a wrong one is told at once and a GPU's engine,
-    which takes minutes to build, lies in the cache when the node asks for it."""
+    """Model and engine, opened here so that a wrong one fails at once and a GPU's engine,
+    which takes minutes to build, is cached when the node needs it."""
     segmenter = Segmenter(options.model, options.engine, log=tqdm.write)
     try:
         segmenter.engine.prepare(options.height, options.width)

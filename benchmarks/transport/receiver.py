@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The receiving process: counts images and their age on arrival, prints JSON.
 
-The age is from the stamp, which is the moment of sending, to the callback. `sent` are the frames
-from the first to the last that came. What comes before every topic has sent an image, and in the
-warm-up after that, is not counted. CPU time and memory of the node, where it is told which
-process that is, are of the same seconds.
+The age runs from the stamp, the time of sending, to the callback. `sent` counts the frames from
+the first to the last received. Images are not counted until every topic has sent one and the
+warm-up after that is over. If the node's process is given, its CPU time and memory are measured
+over the same seconds.
 """
 
 import argparse
@@ -29,7 +29,7 @@ _SECONDS_TO_FIRST = 60.0
 
 
 class Receipts:
-    """What came on one topic: numbers of the images, their stamps in ns, and their ages in ms."""
+    """Images received on one topic: their numbers, stamps in ns and ages in ms."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
@@ -55,7 +55,7 @@ def main() -> int:
     parser.add_argument("--warm-up", type=float, default=2.0, metavar="SECONDS")
     parser.add_argument("--node", type=int, metavar="PID", help="also tell what this one uses")
     options = parser.parse_args()
-    # A shell's background job has it ignored.
+    # A shell's background job ignores SIGINT by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
@@ -104,8 +104,8 @@ def spin(
 def figures(receipts: list[Receipts], seconds: float) -> dict[str, object]:
     """Images sent and received, and median and 95th percentile of their ages.
 
-    sent_hz and received_hz are of one camera, the latter their mean. None is what cannot be told
-    from so few images.
+    sent_hz and received_hz are per camera, the latter as a mean. None marks a figure that needs
+    more images.
     """
     ages = [age for receipt in receipts for age in receipt.ages]
     numbers = [receipt.numbers for receipt in receipts if receipt.numbers]
@@ -120,7 +120,7 @@ def figures(receipts: list[Receipts], seconds: float) -> dict[str, object]:
 
 
 def sent_hz(receipts: list[Receipts]) -> float | None:
-    """Frames a second of a camera, which may be fewer than it was asked for."""
+    """Frames per second that a camera sent, which may be fewer than requested."""
     sent = [
         pair for receipt in receipts for pair in zip(receipt.numbers, receipt.stamps, strict=True)
     ]
@@ -131,9 +131,9 @@ def sent_hz(receipts: list[Receipts]) -> float | None:
 def usage(pid: int, proc: Path = Path("/proc")) -> tuple[float, float]:
     """CPU seconds, user and system, of all threads of a process, and the MB it holds.
 
-    As Linux tells them in /proc (proc_pid_stat(5)): fields 14, 15 and 24, counted from 1.
+    They come from /proc (proc_pid_stat(5)): fields 14, 15 and 24, counted from 1.
     """
-    # The name before, in parentheses, may hold spaces and parentheses itself.
+    # The name in field 2, in parentheses, may itself hold spaces and parentheses.
     values = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
     user, system, pages = (int(values[field - 3]) for field in (14, 15, 24))
     return (user + system) / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What are the skip connections of a U-Net worth? Trains three nets to find out; takes hours.
+"""Measures what the skip connections of a U-Net gain, by training three nets; takes hours.
 
     python -m benchmarks.unet_vs_cnn --runs FOLDER [--document]
 
-Trains alike, by carla_unet_train's own code: the U-Net, the same net without skip connections, and
-a wider one without them that costs as many multiply-adds. All are scored by class on frames of
-other streets of the drawn drive. Stopped, the same command goes on. Options of carla_unet_train
-may be added, to all three alike: --epochs, --frames, --channels, ...
+carla_unet_train's own code trains alike: the U-Net, the same net without skip connections, and a
+wider one without them that costs as many multiply-adds. All are scored by class on frames of
+other streets of the drawn drive. After a stop, the same command resumes. Options of
+carla_unet_train may be added and apply to all three: --epochs, --frames, --channels, ...
 """
 
 import sys
@@ -94,7 +94,7 @@ def figures(net: Net, matrix: ConfusionMatrix, size: tuple[int, int]) -> dict[st
 
 
 def tables(results: dict[str, Any]) -> str:
-    """One row for each net, and one for each class; the class that gains most first."""
+    """Tables with a row for each net and one for each class, the class that gains most first."""
     nets = results["nets"]
     heads = ["net", "channels of its levels", "weights (M)", "multiply-adds (G)", "mean IoU",
              "pixel accuracy"]  # fmt: skip
@@ -114,7 +114,7 @@ def tables(results: dict[str, Any]) -> str:
 
 
 def draw(test: PairFolder, nets: dict[str, TrainedNet], labels: LabelSet, path: Path) -> None:
-    """Frame, truth and what each net made of it: the frames with most poles and signs."""
+    """Draws frame, truth and each net's labels for the frames with most poles and signs."""
     thin = labels.ids(["Poles", "TrafficSigns"])
     counts = [int(np.isin(test.read(index).labels, thin).sum()) for index in range(len(test))]
     places = np.argsort(counts)[::-1][:_SHOWN]

@@ -31,12 +31,12 @@ TRAINING = (
 )
 _FIRST_STREETS = {"train": 1000, "test": 0}
 _WATCHED = 8
-"""Every so many test frames, a training's curves show one."""
+"""Training curves are computed on one in this many test frames."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """One of the three; `name` is its run's folder."""
+    """One of the three nets; `name` is the folder of its run."""
 
     name: str
     title: str
@@ -62,7 +62,7 @@ def multiply_adds(config: UNetConfig, size: tuple[int, int]) -> int:
 
 
 def equal_cost(config: UNetConfig, size: tuple[int, int]) -> UNetConfig:
-    """The net without skips, no level of it narrower, that comes closest to this one's cost."""
+    """The net without skips, with no level narrower, whose cost is closest to this one's."""
     target, widest = multiply_adds(config, size), max(config.widths)
     costs: dict[UNetConfig, int] = {}
     for channels in range(config.channels, 2 * config.channels + 1):
@@ -75,9 +75,9 @@ def equal_cost(config: UNetConfig, size: tuple[int, int]) -> UNetConfig:
 
 
 def draw_streets(folder: Path, train_frames: int, test_frames: int) -> PairFolder:
-    """Streets of the drive to train on and others to be scored on, drawn once; gives the latter.
+    """Draws streets of the drive to train on and others to test on, once; returns the latter.
 
-    8 frames are of one street; frames already there are kept.
+    Each street has 8 frames; existing frames are kept.
     """
     names: dict[str, list[str]] = {}
     for part, count in (("train", train_frames), ("test", test_frames)):
@@ -93,9 +93,9 @@ def draw_streets(folder: Path, train_frames: int, test_frames: int) -> PairFolde
 
 
 def trained(net: Net, data: Path, out: Path, more: Sequence[str]) -> TrainedNet:
-    """After the last epoch, not the best one: nothing is chosen by frames that are scored.
+    """Trains a net; returns the last epoch, not the best: no scored frame affects the choice.
 
-    more: options of carla_unet_train that win over TRAINING, for all three alike
+    more: options of carla_unet_train that override TRAINING, for all three alike
     """
     places = ["--data", str(data), "--tags", "0.8.x", "--out", str(out / net.name), "--resume"]
     shape = [

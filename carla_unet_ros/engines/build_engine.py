@@ -106,7 +106,7 @@ def _build(
 
 
 def _describe(model: Model, sizes: list[Size], folder: Path | None, device: str) -> int:
-    """What `_build` would do, found out without building; 1 where it could not."""
+    """Prints what `_build` would do, without building; returns 1 if it could not."""
     metadata = model.metadata
     width, height = metadata.network_size
     print(f"model    {model.path}: {metadata.precision}, network at {width}x{height}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a TensorRT build stands, told at least every few seconds; and how it is broken off."""
+"""Reports the progress of a TensorRT build every few seconds, and lets a caller cancel it."""
 
 import time
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def build_with_progress(
     """Runs `build` in a thread of its own and logs from this one, where `log` belongs.
 
     The library reports steps as they end, and one step can take a minute: hence a clock. Where
-    this thread is interrupted (Ctrl-C), the build is broken off at its next step.
+    this thread is interrupted (Ctrl-C), the build is cancelled at its next step.
     """
     progress = Progress()
     with ThreadPoolExecutor(1, "engine build") as pool:
@@ -62,7 +62,7 @@ def build_with_progress(
 
 
 def monitor(progress: Progress) -> "tensorrt.IProgressMonitor":
-    """What the library calls while it builds."""
+    """The callbacks that the library calls during a build."""
     trt = tensorrt_module()
 
     class Monitor(trt.IProgressMonitor):

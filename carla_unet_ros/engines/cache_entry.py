@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One entry of the engine cache: two files that agree, or no entry.
+"""One entry of the engine cache: an engine and its description, valid only if they agree.
 
     <kind>-<sha256 of the key>.bin    the content
     <kind>-<sha256 of the key>.json   the parts of the key, in clear; length and sha256 of the .bin
@@ -29,7 +29,7 @@ _OURS = re.compile(rf"((?:engine|timing|kernels)-[0-9a-f]{{64}})\.(?:bin|json)({
 
 @dataclass(frozen=True)
 class Key:
-    """What an entry was made from: where any of it differs, the entry is not used.
+    """The inputs that an entry was made from: an entry with another key is not used.
 
     kind:  "engine"; "timing" for what earlier builds learnt of the GPU's kernels; "kernels" for
            those that an engine was completed with on the GPU
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
 
 
 def find_files(folder: Path) -> list[Path]:
-    """What stands in a folder under the names of entries, finished or not. Raises OSError."""
+    """Lists the files of a folder that have names of entries, complete or not. Raises OSError."""
     return [path for path in sorted(folder.iterdir()) if _OURS.fullmatch(path.name)]
 
 

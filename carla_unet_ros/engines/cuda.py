@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA as an engine needs it: one device, pinned and device memory, a stream, a graph.
+"""The CUDA calls that an engine needs: one device, pinned and device memory, a stream, a graph.
 
 Every call's error code is read by `checked` and nowhere else. cuda-bindings is imported on use,
 so this module can be imported, and asked what is missing, on any machine.
@@ -32,7 +32,7 @@ _Value = TypeVar("_Value")
 
 
 class Device(NamedTuple):
-    """What an engine is built for.
+    """A GPU, as far as an engine depends on it.
 
     name:               "NVIDIA GeForce RTX 4090"
     compute_capability: "8.9"
@@ -197,7 +197,7 @@ class Stream:
         checked("waiting for the GPU", _runtime().cudaStreamSynchronize(self.handle))
 
     def capture(self, queue_work: Callable[[], None]) -> "Graph":
-        """What `queue_work` queues on this stream, recorded instead of run.
+        """Records what `queue_work` queues on this stream, instead of running it.
 
         Only this thread's calls are recorded; other threads may go on using CUDA. Raises what
         `queue_work` raises, and EngineError where the work cannot be recorded.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine is to everyone else: a protocol, its error, and where its lines of text go."""
+"""The protocol that every engine implements, its error, and the type of its log function."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Built engines on disk, of which only what this user built, unaltered, is ever loaded.
+"""The cache of built engines on disk. It loads only what this user built and nobody changed.
 
 An engine file is code: whoever can change it runs as this process. So the folder is the user's
 alone (0700), and an entry is two files that must agree (cache_entry.py). What is missing,
@@ -130,7 +130,7 @@ class EngineCache:
         return descriptor
 
     def _wait_for(self, descriptor: int) -> None:
-        """Asks again and again: a call that waits in the kernel could not be broken off.
+        """Polls for the lock: a call that blocks in the kernel could not be interrupted.
 
         A log line may raise, where the node is to end.
         """
@@ -147,7 +147,7 @@ class EngineCache:
             waits += 1
 
     def _clear_unfinished(self) -> None:
-        """Where every engine is found in the cache, nobody takes the lock, which clears it too."""
+        """Removes unfinished files even if every engine is cached and nothing takes the lock."""
         if not _unfinished(self.folder):
             return
         # A builder at work holds the lock, and what it has not finished is no rubbish.
@@ -156,7 +156,7 @@ class EngineCache:
             self._remove_unfinished()
 
     def _remove_unfinished(self) -> None:
-        """What killed builders left; only to be called under the lock."""
+        """Removes what killed builders left; the caller holds the lock."""
         with contextlib.suppress(OSError):
             _remove(_unfinished(self.folder))
 

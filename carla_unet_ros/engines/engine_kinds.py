@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which engines there are, and which of them runs here.
+"""The table of engine kinds, and the choice of the one that runs on this machine.
 
 KINDS is the only place that lists them. Nothing falls back in silence: the reason for the choice
 is passed to the engine, kept in `Engine.reason`, and logged.
@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class EngineOptions(NamedTuple):
-    """What every engine is opened with.
+    """The options that every engine is opened with.
 
     reason:  one sentence: why this engine
     cache:   folder for built engines; None is ~/.cache/carla_unet_ros
@@ -63,7 +63,7 @@ class EngineKind:
 
     @property
     def shipped_model(self) -> Path:
-        """The file of the package that it runs unless it is told another."""
+        """The file of the package that it runs by default."""
         there = (path for path in self.shipped_models if path.exists())
         return next(there, self.shipped_models[-1])
 
@@ -134,13 +134,13 @@ class Choice(NamedTuple):
 
 
 def choose_engine(kind: str = "auto", device: str = "auto") -> Choice:
-    """Which engine runs here.
+    """Chooses the engine that runs on this machine.
 
     kind:   one of ENGINE_KINDS; "auto" is the one that takes the device
     device: one of DEVICES
 
     Where both are "auto", it is the first of KINDS that lacks nothing and is not in doubt.
-    Raises EngineError where the engine asked for is not to be had, and says what is missing.
+    Raises EngineError if the requested engine is not available, and says what is missing.
     """
     if kind not in ENGINE_KINDS:
         raise EngineError(f"engine {kind!r} is unknown; expected one of {', '.join(ENGINE_KINDS)}")
@@ -174,7 +174,7 @@ def open_engine(
     threads: at most so many of the CPU, of effect where OpenVINO runs the model on it; 0 leaves
              it to OpenVINO
 
-    Raises EngineError where it is not to be had, and says what is missing.
+    Raises EngineError if the engine is not available, and says what is missing.
     """
     if not 0 <= threads <= _MOST_THREADS:
         raise EngineError(

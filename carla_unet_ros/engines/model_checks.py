@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both engines check of a model: that it is the file that was read, and what it answers."""
+"""Checks that both engines make: the model file is unchanged, and its outputs fit the frame."""
 
 import hashlib
 from collections.abc import Mapping

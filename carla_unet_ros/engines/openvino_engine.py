@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO: the engine for machines without an NVIDIA GPU, on the CPU unless it is told another.
+"""The OpenVINO engine, for machines without an NVIDIA GPU. It uses the CPU by default.
 
 The graph is compiled anew for each size of frames (fixed shapes are a third faster than dynamic
 ones), so that cameras of several sizes can share one engine.
@@ -43,7 +43,7 @@ def openvino_core() -> "openvino.Core":
 
 
 def missing(device: str = "auto") -> str:
-    """What OpenVINO lacks to run here, as one phrase; empty where it lacks nothing.
+    """Returns what OpenVINO lacks to run here, as one phrase; empty if nothing.
 
     device: "cpu"; "gpu" or "npu", which are Intel's; "auto" is the CPU
     """
@@ -209,7 +209,7 @@ def _described(output: "openvino.ConstOutput") -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What OpenVINO says, in one line, without the places in its source that it comes from."""
+    """Returns OpenVINO's error text in one line, without the locations in its source."""
     lines = str(error).splitlines()
     told = [line for line in lines if not line.startswith(("Exception from ", "Check '"))]
     return " ".join(" ".join(told or lines).split())

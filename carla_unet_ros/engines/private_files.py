@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that no other user can change, written whole or not at all.
+"""Reads and writes files that no other user can change, always as a whole.
 
 What is run as code (a built engine) must come from such files in such a folder.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine has prepared, by frame size: of too many sizes, the longest unused is freed.
+"""A cache of what an engine prepared for each frame size; it evicts the least recently used.
 
 Both engines prepare something for each size (OpenVINO a compiled graph, TensorRT an engine, its
 memory and a CUDA graph), which costs seconds to make and megabytes to keep.
@@ -21,7 +21,7 @@ SECONDS_TO_RETRY = 60
 
 
 class Prepared(Protocol):
-    """What an engine makes for frames of one size; its `close` frees it."""
+    """Resources that an engine prepares for frames of one size; `close` frees them."""
 
     def close(self) -> None: ...
 
@@ -58,7 +58,7 @@ class SizeCache(Generic[_Prepared]):
         return len(self._prepared)
 
     def get(self, height: int, width: int, prepare: Callable[[int, int], _Prepared]) -> _Prepared:
-        """What `prepare(height, width)` made, now or earlier.
+        """Returns what `prepare(height, width)` made, now or earlier.
 
         A size that `prepare` refused is not tried again for every frame, only after
         SECONDS_TO_RETRY. Raises the EngineError of `prepare`, and one after `close`.

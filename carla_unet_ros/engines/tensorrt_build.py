@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a model file to a TensorRT engine for frames of one size: out of the cache, or built.
+"""Gets a TensorRT engine for a model file and one frame size: from the cache, or by a build.
 
 The network is strongly typed: what is computed in fp32, fp16 or int8 is what the model file says,
 and no option here changes it. Height and width, dynamic in the file, are fixed by a profile, so
@@ -28,7 +28,7 @@ _RECIPE = "2"
 
 @dataclass(frozen=True)
 class Target:
-    """What an engine is built for.
+    """The target of a build: a model, a frame size, a GPU.
 
     size:      width and height of the frames, in pixels
     workspace: most bytes of GPU memory a kernel may use beside its tensors; None leaves it to the
@@ -53,7 +53,7 @@ class Target:
 
     @property
     def kernels_key(self) -> Key:
-        """Of what TensorRT-RTX compiles of the engine, on the GPU, before its first frame."""
+        """The key of the kernels that TensorRT-RTX compiles on the GPU before the first frame."""
         return Key("kernels", self.key.parts)
 
     @property
@@ -103,7 +103,7 @@ def built_engine(target: Target, cache: EngineCache, log: Log, anew: bool = Fals
 
 
 def layer_count(model: Model) -> int:
-    """How many layers the library makes of a model. Raises EngineError where it refuses it."""
+    """Counts the layers the library makes of a model. Raises EngineError if it refuses it."""
     return _parse(model).network.num_layers
 
 

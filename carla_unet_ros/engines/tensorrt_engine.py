@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TensorRT on a GPU: the engine for a vehicle.
+"""The TensorRT engine: runs a model file on an NVIDIA GPU.
 
 Each size of frames gets its own engine, out of the cache or built on the first frame, and keeps
 it, so that cameras of several sizes can share this. Importing this module needs neither
@@ -22,7 +22,7 @@ _WITHOUT_GRAPH = " (no CUDA graph)"
 
 
 def missing(device: str = "auto") -> str:
-    """What TensorRT lacks to run here, as one phrase; empty where it lacks nothing.
+    """Returns what TensorRT lacks to run here, as one phrase; empty if nothing.
 
     device: "cuda:N"; "auto" is the first
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which TensorRT is installed, and all that differs between them.
+"""Finds the installed TensorRT, and holds all that differs between its editions.
 
 `tensorrt` 10 and 11 (data-centre and Jetson GPUs too) and `tensorrt_rtx` 1 (from PyPI, for GeForce
 RTX) have nearly the same Python API. What is not the same is decided here, so that no line
@@ -98,7 +98,7 @@ class Library:
 
     @property
     def times_kernels(self) -> bool:
-        """Whether a build tries kernels on the GPU and can keep their times for the next build.
+        """True if a build times kernels on the GPU and can keep the times for the next build.
 
         TensorRT-RTX compiles on the vehicle instead; its timing cache is an empty shell.
         """
@@ -109,7 +109,7 @@ class Library:
         return EngineError(f"{sentence}: {self.lines.text()}")
 
     def header_fault(self, engine: bytes) -> str:
-        """What is wrong with the first bytes of an engine file; empty where nothing is.
+        """Returns what is wrong with the first bytes of an engine file; empty if nothing.
 
         Bytes 0-3 are a magic word, 4-7 number the layout of the rest; in layout 0, bytes 24-27
         are the version (so `trtexec --getPlanVersionOnly` reads them), the last of them cut off

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One engine at work on frames of one size: copy in, run, copy out, as one CUDA graph.
+"""Runs an engine on frames of one size: copy in, run, copy out, captured as one CUDA graph.
 
     frame uint8 [H, W, 4] -> pinned memory -> GPU -> labels, confidence uint8 [H, W]
 

@@ -36,7 +36,7 @@ class LiveScores:
 
     @property
     def window_pairs(self) -> int:
-        """How many pairs the window holds now."""
+        """The number of pairs in the window."""
         return len(self._frames)
 
     def add(self, truth: Uint8, labels: Uint8) -> float:

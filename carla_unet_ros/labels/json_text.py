@@ -36,7 +36,7 @@ def read_json(text: str) -> Any:
 
 
 def shortened(text: object, length: int = _SHOWN) -> str:
-    """What a message shows of a text from outside: its beginning, printable, in quotes."""
+    """Returns the beginning of a text from outside, printable and quoted, for a message."""
     shown = ascii(str(text)[: length + 1])
     return shown if len(str(text)) <= length else f"{shown[:length]}... ({len(str(text))} long)"
 

@@ -55,7 +55,7 @@ def tags_in_red(image: Uint8) -> Uint8:
 
 
 def _are_tags(values: Uint8, count: int) -> bool:
-    """Whether all are below `count`, or IGNORE."""
+    """Returns whether all ids are below `count`, or IGNORE."""
     most = int(values.max())
     if most == IGNORE:
         most = int(values[values != IGNORE].max(initial=0))

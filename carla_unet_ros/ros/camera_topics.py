@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics belong to one camera, worked out from the name of its image topic.
+"""Topic names of one camera, derived from the name of its image topic.
 
-A camera is the parent of its image topic, and all we publish lies below it:
+A camera is the parent namespace of its image topic, and all outputs are published below it:
 
     /carla/ego_vehicle/rgb_front/image                     the frames
     /carla/ego_vehicle/rgb_front/camera_info               their calibration
-    /carla/ego_vehicle/rgb_front/segmentation/labels, ...  what we make of them
+    /carla/ego_vehicle/rgb_front/segmentation/labels, ...  the outputs
 """
 
 import re
@@ -25,7 +25,7 @@ class CameraTopics:
 
     @property
     def compressed(self) -> bool:
-        """Whether the frames are CompressedImage: image_transport's `<image topic>/compressed`."""
+        """Whether frames come as CompressedImage: image_transport's `<image topic>/compressed`."""
         return self.image.endswith(_COMPRESSED)
 
     @property
@@ -46,7 +46,7 @@ class CameraTopics:
 
 
 def check_image_topics(topics: Iterable[str]) -> None:
-    """ValueError with a sentence where these cannot be one node's image topics."""
+    """Raises ValueError, with the reason, if one node cannot take all of these image topics."""
     topics = list(topics)
     if not 1 <= len(topics) <= MOST_CAMERAS:
         raise ValueError(
@@ -63,9 +63,9 @@ def check_image_topics(topics: Iterable[str]) -> None:
 
 
 def check_outputs(topics: Iterable[str], resolve: Callable[[str], str] = str) -> None:
-    """ValueError where two image topics' outputs would be the same.
+    """Raises ValueError if two image topics would have the same output topics.
 
-    resolve: what ROS makes of a name, remapping rules applied
+    resolve: gives the full name of a topic, with remapping rules applied
     """
     seen: dict[str, str] = {}
     for topic in topics:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A status of diagnostic_msgs, as every node of this package publishes it once a second.
+"""Builds the DiagnosticStatus that every node of this package publishes once a second.
 
-A level other than OK comes with a sentence that says what to look at.
+The message of a level other than OK says what to check.
 """
 
 import math
@@ -21,5 +21,5 @@ def status(name: str, level: bytes, message: str, values: dict[str, str]) -> Dia
 
 
 def number(value: float) -> str:
-    """One decimal, or "unknown" for NaN."""
+    """Formats a value with one decimal, or as "unknown" for NaN."""
     return "unknown" if math.isnan(value) else f"{value:.1f}"

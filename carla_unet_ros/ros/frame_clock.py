@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How old a frame is, in the time its stamp counts: simulation time with `use_sim_time`.
+"""Computes the age of a frame in the time of its stamp: simulation time with `use_sim_time`.
 
-A node's own clock stands still while a callback runs, and a callback of ours runs as long as
-the engine does. So the newest /clock message is fetched here at the moment of the question.
+A node's own clock stands still while a callback runs, and the callbacks here run as long as the
+engine does. FrameClock therefore takes the newest /clock message whenever it is asked.
 """
 
 import math
@@ -17,12 +17,12 @@ from rosgraph_msgs.msg import Clock
 
 from carla_unet_ros.ros.rclpy_private import take
 
-# A difference outside of this is no age: stamp and clock count different times.
+# A difference outside this range is no age: stamp and clock are in different times.
 _LEAST_MS, _MOST_MS = -1000.0, 3_600_000.0
 
 
 class FrameClock:
-    """The node's time, as fresh as the middleware has it."""
+    """The node's clock, read from the newest /clock message that the middleware holds."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -30,10 +30,10 @@ class FrameClock:
         self._simulated: int | None = None
 
     def age_ms(self, stamp: Time) -> float:
-        """Milliseconds from the stamp to now, at least 0; NaN where the two cannot be compared.
+        """Milliseconds from the stamp to now, at least 0; NaN if the two cannot be compared.
 
-        That is so where frames carry simulation time and use_sim_time is false, or the other
-        way round, or no /clock has come.
+        They cannot if frames carry simulation time and use_sim_time is false, or vice versa, or
+        if no /clock message has arrived.
         """
         age = (self.nanoseconds() - (stamp.sec * 10**9 + stamp.nanosec)) / 1e6
         # A frame may overtake the /clock message of its own tick.

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs/Image and CompressedImage <-> numpy: the one frame conversion of the project.
+"""Converts sensor_msgs/Image and CompressedImage to numpy arrays and back, for all nodes.
 
-bgra8 (what CARLA's bridge sends) is a view on the message's own bytes; bgr8, rgb8, rgba8 and
-mono8 cost one pass of OpenCV; every other encoding goes through cv_bridge, which is imported
-only then. Rows are read at the message's `step`, whatever it is, and 16-bit values in the byte
-order that `is_bigendian` names: cv_bridge alone gets both wrong, depending on its version.
+bgra8 (what CARLA's bridge sends) becomes a view of the message's own bytes; bgr8, rgb8, rgba8 and
+mono8 cost one OpenCV pass; every other encoding goes through cv_bridge, which is imported only
+then. The code honours any `step` of the rows and, for 16-bit values, the byte order that
+`is_bigendian` gives: cv_bridge alone gets both wrong, depending on its version.
 
-Reading needs the messages' fields alone, so it also works without ROS on what a bag holds.
+Reading uses only the fields of a message, so it also works without ROS on messages of a bag.
 """
 
 import sys
@@ -39,13 +39,13 @@ _TO_BGRA = {
 
 
 class BadFrame(InputError):
-    """A message that holds no usable frame; the text says what is wrong with it."""
+    """Raised for a message that holds no usable frame; the text says what is wrong with it."""
 
 
 def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
-    """Image uint8 [H, W] or [H, W, channels] -> message with tight rows and this header.
+    """Image uint8 [H, W] or [H, W, channels] -> message with this header, rows without padding.
 
-    ValueError where the array does not fit the encoding: bgra8, bgr8, rgb8, rgba8 or mono8.
+    Raises ValueError if the array does not fit the encoding: bgra8, bgr8, rgb8, rgba8 or mono8.
     """
     from sensor_msgs.msg import Image
 
@@ -59,7 +59,7 @@ def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     message = Image(
         header=header, height=height, width=width, encoding=encoding, step=width * channels
     )
-    # The one fast way in: assigning bytes or an array makes rclpy look at every element.
+    # The only fast way: when bytes or an array are assigned, rclpy checks every element.
     message.data.frombytes(np.ascontiguousarray(image).data.cast("B"))
     return message
 
@@ -67,8 +67,8 @@ def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
 def to_bgra(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Uint8:
     """The frame as uint8 [height, width, 4], B, G, R, A.
 
-    Of a bgra8 message it is a view, with the rows at the message's step; of any other it is a
-    new array. Raises BadFrame, also for a message of more than `most_pixels`, which costs nothing.
+    For bgra8 the array is a view, with the row stride of the message's step; otherwise it is new.
+    Raises BadFrame, also for more than `most_pixels`, which is checked before any pixel is read.
     """
     if not hasattr(message, "encoding"):
         colours = _decode(cast("CompressedImage", message), decode_colours, most_pixels)
@@ -85,8 +85,8 @@ def to_bgra(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME
 
 
 def to_semantic(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Uint8:
-    """The image of a semantic camera: uint8 [height, width] where it has one channel, as raw tags
-    do, else [height, width, 4] in B, G, R, A.
+    """The image of a semantic camera: uint8 [height, width] if it has one channel, as raw tags do,
+    else [height, width, 4] in B, G, R, A.
 
     Raises BadFrame.
     """
@@ -105,14 +105,14 @@ def to_semantic(message: "Image | CompressedImage", most_pixels: int = LARGEST_F
 
 
 def _of_eight_bits(image: np.ndarray, name: str) -> Uint8:
-    """Tags of 16 bits as uint8, where all of them fit."""
+    """Converts 16-bit tags to uint8; raises BadFrame if one of them does not fit."""
     if image.dtype != np.uint8 and image.max() > np.iinfo(np.uint8).max:
         raise BadFrame(f"{name} holds {image.max()}; a tag is at most 255")
     return image.astype(np.uint8, copy=False)
 
 
 def label_ids(message: "Image") -> Uint8:
-    """Class ids uint8 [height, width] of a label image, a view with rows at the message's step.
+    """Class ids uint8 [height, width] of a label image, a view with the message's row stride.
 
     Raises BadFrame.
     """
@@ -149,7 +149,7 @@ def _rows(message: "Image", pixel_bytes: int, most_pixels: int) -> Uint8:
 
 
 def _through_cv_bridge(message: "Image", most_pixels: int) -> Uint8:
-    """Any other encoding: rows packed and bytes swapped here, colours converted by cv_bridge."""
+    """Packs rows and swaps bytes of any other encoding; cv_bridge then converts the colours."""
     encoding = message.encoding
     try:
         from cv_bridge import CvBridge, CvBridgeError
@@ -179,7 +179,7 @@ def _through_cv_bridge(message: "Image", most_pixels: int) -> Uint8:
     )
     packed.data.frombytes(values.data.cast("B"))
     try:
-        # Not straight to bgra8: pip's cv_bridge turns Bayer patterns into bgr8 alone.
+        # Not directly to bgra8: pip's cv_bridge converts Bayer patterns only to bgr8.
         image = bridge.imgmsg_to_cv2(packed, "bgr8")
     except (CvBridgeError, cv2.error, KeyError, ValueError) as error:
         # pip's cv_bridge looks a conversion up in a table: its KeyError says nothing more.

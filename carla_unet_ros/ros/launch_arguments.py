@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Launch arguments from the parameters of a node: the launch files describe none themselves.
+"""Derives launch arguments from a node's parameters, so that launch files need not declare them.
 
 Every parameter of a node is a launch argument. An empty argument sets nothing; the parameter then
-comes from `params_file`, or is the node's default. A given argument is checked here, before any
-process starts. This file does not import launch, which comes only with a ROS installation.
+comes from `params_file` or is the node's default. Other arguments are checked here, before any
+process starts. This module does not import launch, which comes only with a ROS installation.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -28,9 +28,9 @@ def describe_parameter(parameter: NodeParameter[Any]) -> str:
 def parse_arguments(table: type[ParameterTable], texts: Mapping[str, str]) -> dict[str, Value]:
     """The parameters whose arguments are not empty, in the types that the node declares.
 
-    texts: the arguments by name; names of no parameter are ignored
+    texts: the arguments by name; those of no parameter are ignored
 
-    ValueError for a value that the node would refuse; it says what was expected.
+    Raises ValueError, with what was expected, for a value that the node would reject.
     """
     values: dict[str, Value] = {}
     for parameter in table.rows():
@@ -48,7 +48,7 @@ def configure_node(
     texts: the arguments by name; params_file may be one of them
     fixed: parameters that override params_file; arguments override them
 
-    ValueError as in `parse_arguments`, and where params_file does not exist.
+    Raises ValueError as `parse_arguments` does, and if params_file does not exist.
     """
     files = []
     if texts.get("params_file"):
@@ -60,8 +60,8 @@ def configure_node(
         "package": "carla_unet_ros",
         "executable": f"{name}_node",
         "name": name,
-        # Needed even where it is empty: without a namespace launch writes the parameters for any
-        # node, and a section of params_file for this node would override them.
+        # Needed even if empty: without a namespace, launch writes the parameters for any node, and
+        # a section of params_file for this node would override them.
         "namespace": texts.get("namespace", ""),
         "parameters": [*files, fixed | parse_arguments(table, texts)],
         "output": "screen",
@@ -69,7 +69,7 @@ def configure_node(
 
 
 def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
-    """Fills empty topics and frames with those of the car `role_name`, where one is given."""
+    """Fills empty topics and frames with those of the car `role_name`, if one is given."""
     role = arguments.get("role_name")
     if not role:
         return
@@ -87,7 +87,7 @@ def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
 
 
 def parse_boolean(name: str, text: str) -> bool:
-    """The value of true, false, 1 or 0, in capitals or not. ValueError for any other text."""
+    """Parses true, false, 1 or 0 in any case. Raises ValueError for any other text."""
     try:
         return _BOOLEANS[text.strip().lower()]
     except KeyError:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lifecycle node that can start itself and that no request can kill.
 
-rclpy leaves three things to its users: nobody configures the node unless a manager is there,
-an unexpected error in a transition vanishes without a word, and a transition asked for in the
-wrong state ends the process.
+It closes three gaps of rclpy: without a manager nothing configures the node, an unexpected error
+in a transition is silently dropped, and a transition requested in the wrong state ends the
+process.
 """
 
 import traceback
@@ -24,14 +24,14 @@ STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 
 class RefusedError(Exception):
-    """Why a transition cannot be made now; the node stays as it was and may be asked again."""
+    """Raised if a transition is not possible now; the node keeps its state and may retry."""
 
 
 class ManagedNode(LifecycleNode):
     """Lifecycle node whose transitions are the four methods below.
 
-    Each may raise RefusedError, which is logged as one sentence; any other exception is logged
-    with its traceback, and the node cleans up.
+    Each may raise RefusedError, which is logged as one sentence; on any other exception the node
+    logs the traceback and cleans up.
     """
 
     def __init__(self, name: str) -> None:
@@ -48,11 +48,11 @@ class ManagedNode(LifecycleNode):
     def deactivate(self) -> None: ...
 
     def clean_up(self) -> None:
-        """Frees everything; may find the node in any state."""
+        """Frees everything; may be called in any state."""
 
     @property
     def state(self) -> str:
-        """unconfigured, inactive, active or finalized."""
+        """The current state: unconfigured, inactive, active or finalized."""
         answer = self._service(GetState).callback(GetState.Request(), GetState.Response())
         return answer.current_state.label
 
@@ -86,10 +86,10 @@ class ManagedNode(LifecycleNode):
         except RefusedError as refusal:
             self.get_logger().error(str(refusal))
             return TransitionCallbackReturn.FAILURE
-        except ExternalShutdownException:  # broken off by Ctrl-C, which is no error
+        except ExternalShutdownException:  # interrupted by Ctrl-C, which is no error
             return TransitionCallbackReturn.ERROR
         except Exception as error:
-            # Of an error no transition expects rclpy keeps nothing.
+            # rclpy discards unexpected errors, so the traceback is logged here.
             trace = "".join(traceback.format_exception(error))
             self.get_logger().fatal(f"unexpected error on the way from {state.label}: {trace}")
             return TransitionCallbackReturn.ERROR

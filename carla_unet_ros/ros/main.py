@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every node's `main` does around its node: arguments, spinning, and an exit without noise.
+"""Runs a node for its `main`: parses arguments, spins, and shuts down quietly.
 
 Ctrl-C under `ros2 launch` delivers SIGINT twice, to a process that may be in the middle of a
-callback or of its own shutdown. So a signal does no more than to leave a note, which is read
-between two callbacks: nothing is closed under code that runs. rclpy's own handlers close the
-context at once, and one that comes in the wrong moment leaves the executor asleep; a thread in
-sigwait would miss the signal, since threads of numpy, older than any mask of ours, take it.
-A callback that never comes back from C++ never reads it: only SIGKILL ends that one.
+callback or of its own shutdown. A signal therefore only sets a flag, which is read between two
+callbacks: nothing is closed while code still uses it. rclpy's own handlers close the context at
+once, and a signal at the wrong moment leaves the executor asleep; a thread in sigwait would miss
+the signal, since numpy's threads, which start before any mask can be set, take it.
+A callback that never returns from C++ never reads the flag: only SIGKILL ends that process.
 """
 
 import argparse
@@ -29,19 +29,19 @@ from carla_unet_ros.ros.frame_memory import keep_freed_memory
 from carla_unet_ros.ros.rclpy_private import RCLError, UnknownROSArgsError, keep_participant
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SECONDS_TO_NOTICE = 0.25  # rclpy waits in C++, where Python handles no signal
-_SECONDS_TO_END = 9  # enough for a report, and less than until `ros2 launch` kills
-_SECONDS_FOR_DDS = 3  # to destroy the participant; all else is done then
+_SECONDS_TO_NOTICE = 0.25  # rclpy waits in C++, where Python handles no signals
+_SECONDS_TO_END = 9  # enough for a report, and before `ros2 launch` sends SIGKILL
+_SECONDS_FOR_DDS = 3  # to destroy the participant, which is the last step
 
 _signal_came = False
 
 
 def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about: str = "") -> int:
-    """Spins a node until Ctrl-C, SIGTERM or the end of its context; gives the exit status.
+    """Spins a node until Ctrl-C, SIGTERM or the end of its context; returns the exit status.
 
     make_node: called once ROS is up; a ParameterException or ValueError it raises ends the
                process with its text and status 1
-    argv:      as sys.argv[1:]; None takes those
+    argv:      arguments without the program name; None takes sys.argv[1:]
     about:     what --help says, usually the node module's docstring
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
@@ -64,7 +64,7 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
 
 
 def must_end() -> bool:
-    """Whether a signal has come or the context is closed, for what a node does at length."""
+    """Whether a signal has arrived or the context is closed; long-running work asks this."""
     return _signal_came or not rclpy.ok()
 
 
@@ -78,7 +78,7 @@ def _run(make_node: Callable[[], Node], arguments: list[str]) -> None:
     finally:
         _print_stacks_and_exit_later()
         rclpy.try_shutdown()
-        # Python, as it ends, would put default handlers in the place of ours.
+        # Python would otherwise restore the default handlers as it ends.
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
@@ -91,7 +91,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def _print_stacks_and_exit_later() -> None:
-    """With status 1, even where a thread holds Python's lock; the normal end calls it off."""
+    """Exits with status 1, even if a thread holds the GIL; a normal exit cancels this."""
     faulthandler.dump_traceback_later(_SECONDS_TO_END, exit=True)
 
 

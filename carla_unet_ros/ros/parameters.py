@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters of a node as a table: name, default, description, what is allowed.
+"""Declares a node's parameters as a table: name, default, description, allowed values.
 
     class Parameters(ParameterTable):
         speed = NodeParameter(5.0, "metres a second", range=(0.0, 60.0), live=True)
 
     values = declare(node, Parameters)
-    values.speed  # the value of this moment, known to be a float
+    values.speed  # the current value, typed as float
 
-A name is written once, so a type checker finds where it is misspelt. ROS checks types and ranges
-by itself; choices and rules that need a sentence are checked here, at the start and on every
-change, so `ros2 param set` answers with the reason.
+Each name is written once, so a type checker finds misspelt ones. ROS itself checks types and
+ranges; this module checks choices and other rules, at the start and on every change, so that
+`ros2 param set` answers with the reason.
 """
 
 import textwrap
@@ -37,14 +37,14 @@ def _accept(_: Any) -> None:
 
 @dataclass(eq=False)
 class NodeParameter(Generic[_Type]):
-    """One parameter; in an instance of its table, its value.
+    """One parameter, a descriptor: on an instance of its table it gives the current value.
 
-    choices:  the values allowed, where they can be listed
+    choices:  the allowed values, if they can be listed
     range:    least and greatest value, for numbers
-    check:    raises ValueError with a sentence for a value that makes no sense
-    live:     may be changed at any time; others only while `frozen` below says so
-    constant: may be set at the start alone
-    name:     that of the attribute in the table
+    check:    raises ValueError with the reason for an invalid value
+    live:     may be changed at any time; others only while `frozen` of `declare` returns ""
+    constant: may be set only at the start
+    name:     the name of the attribute in the table
     """
 
     default: _Type
@@ -70,8 +70,8 @@ class NodeParameter(Generic[_Type]):
         return self if values is None else values._node.get_parameter(self.name).value
 
     def problem(self, value: Any) -> str | None:
-        """What is wrong with a value, or None."""
-        if value is None:  # what ROS makes of an empty list
+        """Says what is wrong with a value, or returns None."""
+        if value is None:  # ROS turns an empty list into None
             return f"{self.name} is empty; expected a value such as {self.default!r}"
         if self.choices and value not in self.choices:
             return f"{self.name} is {value!r}; expected one of {', '.join(self.choices)}"
@@ -100,7 +100,7 @@ class NodeParameter(Generic[_Type]):
 
 
 class ParameterTable:
-    """A node's parameters, each a NodeParameter of a subclass; an instance has their values."""
+    """Base of parameter tables: subclasses hold NodeParameters, instances give their values."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -113,10 +113,10 @@ class ParameterTable:
 
 
 def declare(node: Node, table: type[_Table], frozen: Callable[[], str] = lambda: "") -> _Table:
-    """Declares the parameters and gives their values, which follow every change.
+    """Declares the parameters and returns their values, which follow every change.
 
-    frozen: why parameters that are not `live` cannot be changed now; "" where they can be
-    Raises a ParameterException for a wrong value at the start.
+    frozen: returns why parameters that are not `live` cannot be changed now; "" if they can
+    Raises a ParameterException for an invalid value at the start.
     """
     rows = table.rows()
     known = {parameter.name: parameter for parameter in rows}
@@ -142,7 +142,7 @@ def declare(node: Node, table: type[_Table], frozen: Callable[[], str] = lambda:
 
 
 def help_text(about: str | None, table: type[ParameterTable]) -> str:
-    """What --help says: the module's docstring and the parameters with their defaults."""
+    """The text of --help: the module's docstring and the parameters with their defaults."""
     lines = [about or "", "parameters:"]
     for parameter in table.rows():
         lines.append(f"  {parameter.name} (default: {parameter.default!r})")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this package needs of rclpy and rclpy does not promise: no other file knows such a name.
+"""Wraps the private names of rclpy that this package uses; no other module uses any.
 
-Where a release of rclpy has dropped one of them, importing this file says which.
+If a release of rclpy has dropped one of them, the import of this module fails and names it.
 """
 
 import operator
@@ -22,7 +22,7 @@ _NAMES = (
 
 
 def check_names(implementation: Any) -> None:
-    """ImportError with a sentence where rclpy's C++ part lacks a name that is used here."""
+    """Raises ImportError, with the reason, if rclpy's C++ part lacks a name used here."""
     try:
         operator.attrgetter(*_NAMES)(implementation)
     except AttributeError as error:
@@ -34,19 +34,19 @@ def check_names(implementation: Any) -> None:
 check_names(rclpy_implementation)
 
 RCLError: type[RuntimeError] = rclpy_implementation.RCLError
-"""What rcl refuses: wrong ROS arguments, a transition that is not possible now."""
+"""Raised by rcl for wrong ROS arguments or a transition that is not possible now."""
 
 UnknownROSArgsError: type[RuntimeError] = rclpy_implementation.UnknownROSArgsError
-"""Its text is the list of the arguments behind --ros-args that no ROS knows."""
+"""Raised for unknown arguments after --ros-args; its text is the list of them."""
 
 
 def take(subscription: Subscription) -> tuple[Any, dict[str, Any]] | None:
-    """The next message of a subscription and its numbers, past every executor; None without."""
+    """Takes a subscription's next message and its info without an executor, or None."""
     handle: Any = subscription.handle
     with handle:
         return handle.take_message(subscription.msg_type, subscription.raw)
 
 
 def keep_participant(node: Node) -> AbstractContextManager[None]:
-    """As long as it is entered, a node that is destroyed keeps its DDS participant."""
+    """Context manager inside which a destroyed node keeps its DDS participant."""
     return node.handle

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is received of one camera: its frames, and the calibration that belongs to them.
+"""Receives one camera: its frames, and the calibration that belongs to them.
 
     <image topic>         sensor_msgs/Image, or CompressedImage where the name says so, keep last 1
     <camera>/camera_info  sensor_msgs/CameraInfo

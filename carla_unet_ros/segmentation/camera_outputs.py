@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is published of one camera, each only while somebody subscribes to it.
+"""Publishes the outputs of one camera, each only while it has a subscriber.
 
 <camera>/segmentation/labels       sensor_msgs/Image mono8, class ids
                      /confidence   sensor_msgs/Image mono8, 0..255
@@ -69,7 +69,7 @@ class CameraOutputs:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody subscribes to labels, confidence or overlay."""
+        """True if labels, confidence or overlay have a subscriber."""
         return any(publisher.get_subscription_count() for publisher in self._images)
 
     def announce(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera's state as a status of /diagnostics.
+"""Builds the status of one camera for /diagnostics.
 
 <node>: <image topic>  frames in, out, dropped, bad, failed; rate; image age
 """
@@ -15,7 +15,7 @@ _SILENCE_SECONDS = 2.0
 
 
 class CameraState(NamedTuple):
-    """What a camera's status is made of beside its frames.
+    """The inputs of a camera's status beside its frame statistics.
 
     topic:        the image topic, as ROS resolves its name
     listening:    whether the image topic is subscribed, that is, somebody wants its labels

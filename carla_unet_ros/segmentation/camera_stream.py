@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera from its frames to its masks.
+"""Connects one camera's input, outputs and statistics: from its frames to its masks.
 
 A frame comes in (camera_input.py), waits for its turn (frame_dispatcher.py), is segmented, and
 what somebody subscribes to is published (camera_outputs.py). While nobody subscribes to labels,
@@ -77,7 +77,7 @@ class CameraStream:
         self._outputs.close()
 
     def status(self, node: str) -> DiagnosticStatus:
-        """How the camera fared since the last status; node: whose name the status has."""
+        """Builds the camera's status since the last one; node: the name in the status."""
         if not self._dispatcher.is_open(self):
             self._statistics.held_back()
         return camera_status(node, self._input.state(), self._statistics.report())

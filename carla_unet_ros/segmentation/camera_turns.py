@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose turn it is: the newest frame of each camera waits here for the one engine they share.
+"""Holds the newest frame of each camera, and says whose turn it is at the shared engine.
 
 The cameras stand in a line. The first one in it that has a frame is served and goes to the end,
 so each camera is served equally often, however slow the engine is. At most one frame of a camera
@@ -43,15 +43,15 @@ class CameraTurns(Generic[Camera, Frame]):
 
     @property
     def waiting(self) -> bool:
-        """Whether a frame waits."""
+        """Returns whether a frame waits."""
         return any(frame is not None for frame in self._line.values())
 
     def is_first(self, camera: Camera) -> bool:
-        """Whether the camera is the first in line: no frame of another can be served before."""
+        """Returns whether the camera is first in line: no other can be served before it."""
         return next(iter(self._line), None) == camera
 
     def may_be_next(self, camera: Camera) -> bool:
-        """Whether a frame of the camera that came now could be the next to be served.
+        """Returns whether a frame of this camera that arrives now could be served next.
 
         It could not where a frame waits of a camera that is before it in line.
         """

@@ -32,7 +32,7 @@ from carla_unet_ros.segmentation.camera_turns import CameraTurns
 
 
 class Camera(Protocol):
-    """Whose frames are dispatched."""
+    """A camera whose frames are dispatched."""
 
     def segment(self, frame: Frame) -> None: ...
 
@@ -57,7 +57,7 @@ class FrameDispatcher:
         return _OpenGroup(lambda: self.is_open(camera))
 
     def is_open(self, camera: Camera) -> bool:
-        """Whether the camera's frames are taken out of the middleware as they come."""
+        """True if the camera's frames are taken from the middleware as they arrive."""
         return self._turns.may_be_next(camera)
 
     def dispatch(self, camera: Camera, frame: Frame) -> bool:

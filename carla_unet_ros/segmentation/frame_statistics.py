@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened to the frames of one camera: counts since the start, rate and ages of late.
+"""Counts the frames of one camera by their fate, and measures recent rate and ages.
 
 A frame that is not segmented gave way to a newer one, or was lost on its way. Where it gave way
 here, it is counted as that happens. In the middleware nobody is told; but the publisher numbers
@@ -64,7 +64,7 @@ class FrameStatistics:
         self._problem = ""
 
     def listen(self) -> None:
-        """From here on a new subscription or a new publisher: its numbers start anew."""
+        """Starts counting anew for a new subscription or a new publisher."""
         self._last_number = None
         self._last_sign = self._clock()
 

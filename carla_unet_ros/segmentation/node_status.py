@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The segmentation node's own status of /diagnostics: its state, its model, its engine.
+"""Builds the node's own status for /diagnostics: its state, model and engine.
 
 <node>  state, model, label set, engine and why it is no better one, engine time, cameras
 """

@@ -8,7 +8,7 @@ how each of them fares.
 
 A lifecycle node: `configure` reads the model and opens the engine, `activate` begins to listen.
 With `autostart`, the default, it does both by itself. Where configuring fails (a missing model
-file, an engine that is not to be had) it says why and waits: correct the parameter and
+file, an engine that is not available) it says why and waits: correct the parameter and
 configure again.
 """
 
@@ -171,7 +171,7 @@ class SegmentationNode(ManagedNode):
         )
 
     def _log(self, text: str) -> None:
-        """What an engine has to tell; one that is still being built is broken off by Ctrl-C."""
+        """Logs a line of an engine; Ctrl-C cancels an engine that is being built."""
         self.get_logger().info(text)
         if must_end():
             raise ExternalShutdownException

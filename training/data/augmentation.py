@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation: makes one street under one sky look like many, with kornia.
+"""Augments frames with kornia: one street under one sky is made to look like many.
 
     frame float [3, H, W] in 0..1, labels uint8 [H, W]  ->  the same, crop size
 
@@ -88,7 +88,7 @@ class Augmentation:
         return self._weather(frame[0].clamp(0, 1), labels)
 
     def _place(self, labels: Tensor) -> list[ParamItem]:
-        """Where to crop and whether to flip; now and then the best of several draws."""
+        """Draws a crop and a flip; sometimes takes the best of several draws."""
         shape = torch.Size((1, 3, *labels.shape))
         draws = [
             self._crop.forward_parameters(shape)

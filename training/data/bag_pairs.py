@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera frames and their labels in a rosbag2 recording, paired by stamp; needs no ROS.
+"""Reads camera frames and their labels from a rosbag2 recording, paired by stamp; no ROS.
 
 A bag is read twice: first for the stamps alone, which says what pairs there are, then for the
 frames wanted. So a bag may be larger than the memory, and which frames are kept is decided with
@@ -38,7 +38,7 @@ class BagError(InputError):
 
 @dataclass
 class BagIndex:
-    """What a bag holds. Stamps are nanoseconds of the messages' headers.
+    """The topics and messages of a bag. Stamps are nanoseconds of the messages' headers.
 
     frames, labels: how often each stamp occurs
     colours:        (R, G, B) in a sample of the label images, spread over the drive

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The procedural drive as a source of labelled frames: streets that nobody recorded; no torch."""
+"""Draws labelled frames from the procedural drive: streets that nobody recorded; no torch."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of camera frames with per-pixel labels, in the layouts CARLA data comes in; no torch.
+"""Reads folders of camera frames with per-pixel labels, in the usual layouts of CARLA; no torch.
 
     rgb/ + label/               this project's own: label files hold the raw tag, single channel
     CameraRGB/ + CameraSeg/     the Lyft/Udacity challenge: raw tag in the red channel

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames a folder holds, by name, and which of them are for training and for validation.
+"""Lists the frames of a folder by name, and those for training and for validation.
 
 A frame's name is its file's without the suffix. Names are compared in one Unicode form, as a list
 and a file system may spell the same umlaut in two ways, and sorted as people count: 9 before 10.
@@ -47,7 +47,7 @@ def files_by_name(folder: Path) -> dict[str, str]:
 
 
 def why_no_frames(folder: Path) -> str:
-    """What a folder without pictures holds instead, and what was expected, as a sentence."""
+    """Returns a sentence: what a folder without pictures holds, and what was expected."""
     suffixes: Counter[str] = Counter()
     with os.scandir(folder) as entries:
         for entry in entries:

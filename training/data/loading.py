@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From data sources to batches: which frames make an epoch, and how they are drawn.
+"""Loads batches from data sources: chooses the frames of an epoch and draws them.
 
 Every draw is a function of (seed, epoch, place in the epoch) alone, whatever the number of
 workers, so that a resumed run sees exactly the frames an unbroken one would have seen.

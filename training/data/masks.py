@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A mask file -> raw tags, whichever of the usual ways it holds them.
+"""Decodes a mask file to raw tags, in any of the usual formats.
 
 Raw tags in one channel, in red, or in all three; palette colours; indices of a palette file, where
 its colours are no CARLA version's; CARLA's instance masks, whose tag is in red.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New frames out of two: what a few hundred frames of one street cannot show by themselves.
+"""Mixes two frames into a new one, to show what a few hundred frames of one street lack.
 
 A net that has seen one drive knows its walls by heart: dark stone at the right, low, is a house.
 On the next street it is wrong. Where two frames agree on the class, the surface of one shines

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More of what is rare: pedestrians, poles and signs, each below half a percent of the pixels.
+"""Oversamples rare classes: pedestrians, poles and signs, each below 0.5 % of the pixels.
 
 Class weights make such a pixel count for more once it is seen; here it is seen more often, by
 crops that look for it (in `augmentation`) and by pasting it into other frames (in `mixing`).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data of a run: what is trained on, what is validated on, and how many pixels of what."""
+"""Opens the data of a run: its training and validation sources, and their pixels by class."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

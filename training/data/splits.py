@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames of a drive are for training and which for validation."""
+"""Splits a drive into frames for training and frames for validation."""
 
 from collections.abc import Sequence
 

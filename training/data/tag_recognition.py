@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a semantic camera's images hold: raw tags or palette colours, and of which CARLA version.
+"""Recognises the format of a semantic camera's images: tags or palette, and the CARLA version.
 
 The bridge sends palette colours and CARLA's own ROS 2 interface raw tags in the red channel, on
 the same topic and in the same encoding, so only the pixels tell. They often tell the version,

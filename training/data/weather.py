@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Night, fog, low sun, wet ground and the own bonnet: what frames of a clear day lack.
+"""Draws night, fog, low sun, wet ground and the own bonnet into frames of a clear day.
 
     frame float [3, H, W] in 0..1, R, G, B; labels int64 [H, W], ids of carla-13  ->  the same
 
@@ -43,7 +43,7 @@ _LAMPS = ((_BUILDING, 12, _WARM), (_VEHICLE, 4, _RED), (_POLE, 3, _WARM), (_VEHI
 
 @dataclass(frozen=True)
 class Weather:
-    """How often a frame gets another weather or hour, and how often a bonnet; 0..1 each."""
+    """The shares of frames that get another weather or hour, and a bonnet; 0..1 each."""
 
     share: float = 0.0
     bonnet: float = 0.0
@@ -76,7 +76,7 @@ def make_night(frame: Tensor, labels: Tensor) -> Tensor:
 
 
 def make_fog(frame: Tensor, labels: Tensor) -> Tensor:
-    """What is far is hidden: a share exp(-density x depth) of each pixel is left."""
+    """Draws fog over distant pixels: a share exp(-density x depth) of each pixel remains."""
     density = math.exp(_between(math.log(0.006), math.log(0.12)))
     tint = _between(0.35, 0.9) + 0.08 * (torch.rand(3, 1, 1) - 0.5)
     through = torch.exp(-density * depth(labels))
@@ -153,7 +153,7 @@ def depth(labels: Tensor) -> Tensor:
 
 
 def _night_light(height: int, width: int, top: float) -> Tensor:
-    """How much light falls where, [H, W]: a little everywhere, headlights, street lamps."""
+    """Returns the light at each pixel, [H, W]: ambient light, headlights, street lamps."""
     light = torch.full((height, width), _between(0.04, 0.4))
     if is_drawn(0.75):
         ahead = top + (height - top) * _between(0.35, 0.8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The camera frames of a rosbag2 recording, labels or not; needs no ROS."""
+"""Reads the camera frames of a rosbag2 recording, with or without labels; needs no ROS."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""2D boxes as labels: what lies in a person's box and is no background is a person.
+"""Turns 2D boxes into labels: the foreground in a person's box is a person.
 
 boxes.csv: name, what, x, y, width, height; centre and size as shares of the picture. The thing in
 a box is cut out with GrabCut (Rother et al. 2004), seeded by the box's core and by what the models
@@ -143,7 +143,7 @@ def thing_mask(
     core: npt.NDArray[np.bool_],
     things: list[int],
 ) -> npt.NDArray[np.bool_]:
-    """Which pixels of a box are the thing, by GrabCut: bool, of the box's size in pixels.
+    """Segments the object in a box with GrabCut: bool, of the box's size in pixels.
 
     core: pixels of the box that are the thing for certain; what is around the box is none of it
     """

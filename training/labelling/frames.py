@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames without labels, from a folder of pictures. No torch, no ROS.
+"""Reads frames without labels from a folder of pictures. No torch, no ROS.
 
 A folder may hold the pictures itself, or in rgb/ or CameraRGB/. Pictures are read one at a time,
 so that an hour of driving needs no more memory than a minute.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One frame's pseudo-labels: models vote, the scene settles, thresholds keep, boxes cut out."""
+"""Labels one frame: models vote, the scene corrects, thresholds select, boxes are cut out."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A page of labelled frames to look at: what a report's numbers cannot say."""
+"""Draws a page of labelled frames, for what numbers in a report cannot show."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def contact_sheet(pairs: Sequence[tuple[Uint8, Uint8]], labels: LabelSet) -> Uin
 def write_contact_sheet(
     path: Path, pairs: Sequence[tuple[Uint8, Uint8]], labels: LabelSet
 ) -> None:
-    """As a JPEG. Raises OSError where it cannot be written."""
+    """Writes the page as a JPEG. Raises OSError if it cannot be written."""
     write_picture(path, contact_sheet(pairs, labels), jpeg=85)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of the frames that were labelled: by class, how much was voted for and kept."""
+"""Reports by class how many pixels were voted for and how many were kept."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +40,7 @@ class Report:
 
     @property
     def tags(self) -> str:
-        """What `carla_unet_train --tags` must be told: ids of carla-13 are the tags of 0.8.x."""
+        """The value for `carla_unet_train --tags`: ids of carla-13 are the tags of 0.8.x."""
         return _CARLA_13_TAGS if self.labels.name == "carla-13" else self.labels.carla_tags
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the place of a pixel says, for a camera that looks ahead along the road.
+"""Corrects labels by their position in the picture of a camera that looks along the road.
 
 Nets that learned by day call a black sky vegetation or building, and wet road sidewalk. Neither
 needs a net: far above the horizon, what is black at night is sky; straight ahead of the bonnet
@@ -18,7 +18,7 @@ _LANE = ((0.36, 1.0), (0.64, 1.0), (0.54, 0.72), (0.46, 0.72))
 
 
 def settle_night_sky(labels: Uint8, frame: Uint8, names: LabelSet) -> Uint8:
-    """In a dark frame: what is black above the horizon is sky, 0; near the horizon it is IGNORE.
+    """Labels black pixels of a dark frame: sky (0) above the horizon, IGNORE near it.
 
     Unlit trees and houses before a black sky cannot be seen, and are called sky, too.
     """

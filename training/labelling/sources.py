@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where frames without labels come from: a folder of pictures, or the camera topic of a bag."""
+"""Opens a source of frames without labels: a folder of pictures, or a camera topic of a bag."""
 
 from pathlib import Path
 

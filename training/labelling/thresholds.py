@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which confidence is enough, class by class.
+"""Chooses for each class the confidence above which its labels are kept.
 
 One threshold for all keeps nearly every road pixel and a third of the people, so that a net
 trained on what is kept forgets people. Here each class keeps the same share of its pixels, the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several models, each looking several times, say of a frame.
+"""Averages what several models, each with several views, predict for a frame.
 
     frame uint8 [H, W, 3], B, G, R  ->  Vote(labels uint8 [H, W], confidence uint8 [H, W])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: everything a run needs to go on as if it had never stopped, or to be exported."""
+"""Reads and writes checkpoints: all that resuming a run, or exporting its net, needs."""
 
 import os
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class CheckpointError(InputError):
 
 @dataclass(frozen=True)
 class TrainedNet:
-    """What evaluation, export and quantisation need of a checkpoint."""
+    """The parts of a checkpoint that evaluation, export and quantisation need."""
 
     net: UNet
     label_set: LabelSet
@@ -90,7 +90,7 @@ def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:
 
 
 def _mean(weights: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """By name; of what is no number with a fraction, such as counters, the last."""
+    """Averages states by name; takes the last of integers, such as counters."""
     return {
         name: torch.stack([one[name] for one in weights]).mean(0)
         if value.is_floating_point()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From logits at the network's size to class ids and confidence at the camera's.
+"""Turns logits at the network's size into class ids and confidence at the camera's size.
 
     logits [classes, s * s, h, w]  ->  planes [1, 1, s h, s w]  ->  planes [1, 1, H, W]
                                 `decide`                     `enlarged`
@@ -25,7 +25,7 @@ _FAR_BELOW = -1e4
 
 
 class Decision(NamedTuple):
-    """Of each pixel: the winning class's id, 255 x its probability, its lead in logits (>= 0)."""
+    """Returns per pixel the winning id, 255 x its probability, its lead in logits (>= 0)."""
 
     labels: Tensor
     confidence: Tensor

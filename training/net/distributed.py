@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of many processes equals one step of a single process with all their frames.
+"""Makes a step of many processes equal to a step of one process with all their frames.
 
 Each process sees its part of the batch, yet three things belong to the whole: the mean and the
 variance of batch normalisation, the mean of cross-entropy, and the regions that Dice compares.
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 
 def processes() -> int:
-    """How many train together."""
+    """The number of processes that train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 

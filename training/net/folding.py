@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a finished net can do without: the same function with less work, made at export.
+"""Folds a trained net at export: the same function with fewer operations.
 
 And back again (`unfold`), so that training can go on from a model file.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graph a model file holds: camera bytes in, class ids and confidence out.
+"""The graph in a model file: camera bytes in, class ids and confidence out.
 
     frame uint8 [H, W, 4] BGRA  ->  labels uint8 [H, W], confidence uint8 [H, W]
 
@@ -50,7 +50,7 @@ class FrameGraph(nn.Module):
 
     @classmethod
     def of(cls, net: UNet, metadata: ModelMetadata, folded: bool = False) -> "FrameGraph":
-        """What a model file with this metadata holds, at rest."""
+        """Builds the graph of a model file with this metadata, in evaluation mode."""
         seen = Views(metadata.also, metadata.flips).of(net)
         return cls(seen, metadata.network_size, folded).eval()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights to start from: a checkpoint, or a model file such as the shipped one.
+"""Loads initial weights from a checkpoint or from a model file such as the shipped one.
 
 A few hundred frames of one's own are enough to teach a net that has seen others a new town; from
 random weights they are not. `carla_unet_train --init carla_unet.onnx` needs no checkpoint. A net
@@ -68,7 +68,7 @@ def _training_weights(
 
 
 def weights_of_model(path: Path) -> dict[str, Tensor]:
-    """What a model file holds of the net that `folding.fold` gave, fp32, by name.
+    """Returns the weights in a model file of the net from `folding.fold`, fp32, by name.
 
     Raises CheckpointError for a file without them, such as an int8 one.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rewrites NNCF's Q/DQ graph so that OpenVINO and TensorRT both compute what it says.
+"""Rewrites NNCF's Q/DQ graph so that OpenVINO and TensorRT compute the same.
 
     QuantizeLinear to uint8     ->  to int8, the same range           (`make_signed`)
     Q, DQ, Concat of floats     ->  Q, Concat of int8, DQ             (`concatenate_integers`)
@@ -68,7 +68,7 @@ def concatenate_integers(proto: "ModelProto") -> None:
 
 
 def _of_one_scale(dequantisers: "Sequence[NodeProto]", constants: dict[str, np.ndarray]) -> bool:
-    """Whether scale and zero point, both one number, are the same for all of them."""
+    """Returns whether all of them have the same scalar scale and zero point."""
     first, *others = [
         [(constants[name].size, constants[name].item(0)) for name in node.input[1:]]
         for node in dequantisers

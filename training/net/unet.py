@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """What defines the net; stored in every checkpoint.
+    """The hyperparameters of the net; stored in every checkpoint.
 
     classes:      number of class ids the net tells apart
     channels:     channels of the first level; each level down doubles them (the paper: 64)
@@ -149,7 +149,7 @@ class UNet(nn.Module):
         return self.head(self.features(frames))
 
     def features(self, frames: Tensor) -> Tensor:
-        """What the head reads: (N, channels, H / stem, W / stem)."""
+        """Computes the features that the head reads: (N, channels, H / stem, W / stem)."""
         height, width = frames.shape[-2:]
         multiple = self.config.multiple
         if not torch.compiler.is_exporting() and (height % multiple or width % multiple):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A net that looks at a frame more than once: at other sizes, and at its mirror image.
+"""Runs a net on several views of a frame: other sizes, and the mirror image.
 
     frames (N, C, H, W)  ->  logits of the mean of all views (N, classes, H, W)
 
@@ -18,7 +18,7 @@ from carla_unet_ros.training.net.unet import UNet
 
 @dataclass(frozen=True)
 class Views:
-    """What to look at beside the frame itself.
+    """The views that the net sees beside the frame itself.
 
     also:  sizes (width, height), each at most the network size, for they are made from it
     flips: all of these mirrored, too
@@ -29,7 +29,7 @@ class Views:
 
     @property
     def count(self) -> int:
-        """How often the net runs for a frame."""
+        """The number of times the net runs for a frame."""
         return (1 + len(self.also)) * (1 + self.flips)
 
     def of(self, net: UNet) -> "UNet | Mirrored | ManySizes":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped model's card: every figure in it is measured by the command that writes it.
+"""Writes the card of the shipped model; this command measures every figure in it.
 
     python -m carla_unet_ros.training.recipes.model_card --data FOLDER
 

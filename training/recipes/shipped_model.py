@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped model, from the data folders to its three files, as one command.
+"""Trains the shipped model, from the data folders to its three files, as one command.
 
     python -m carla_unet_ros.training.recipes.shipped_model --data FOLDER --out runs/shipped
 

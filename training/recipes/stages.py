@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stages that run one after the other, each once, whatever ends the process in between.
+"""Runs stages one after the other, each once, and continues after any interruption.
 
 A stage is a command of `training` in a process of its own. When it ends well, OUT/NAME.done is
 written; the next run of the recipe begins at the first stage without it. What was half done is

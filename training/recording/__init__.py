@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A running CARLA: the drive through it, and its worlds as they were afterwards."""
+"""Recording from a running CARLA: the drive, and worlds that are left as they were."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A drive through a running CARLA simulator: traffic, an ego vehicle and its two cameras.
+"""Drives through a running CARLA: traffic, an ego vehicle and its two cameras.
 
 The `carla` module is handed in, so nothing here imports it. Of a tick's images only those with
 the tick's own frame number belong together: each camera has a queue, and the one who ticks waits
@@ -118,7 +118,7 @@ class Drive:
         return Recorded(colours[..., :3], np.ascontiguousarray(semantic[..., 2]))
 
     def metres_from(self, location: Any) -> float:
-        """How far the ego vehicle is from where it was; infinite from None."""
+        """Returns the distance of the ego vehicle from a place; infinite from None."""
         return float("inf") if location is None else self.location().distance(location)
 
     def location(self) -> Any:

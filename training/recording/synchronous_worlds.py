@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CARLA's worlds in synchronous mode, and as they were again afterwards.
+"""Switches CARLA's worlds to synchronous mode, and restores them afterwards.
 
 In synchronous mode the simulation waits for the tick of one client, and the traffic manager must
 be in the same mode as the world (CARLA's documentation, "Synchrony and time-step"). A world left

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one training is made of: devices, optimisation, validation, checkpoints, its report."""
+"""The parts of one training run: devices, learner, validation, report."""

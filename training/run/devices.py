@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes and devices, Lightning Fabric's business: a CPU, a GPU, or under torchrun many."""
+"""Chooses processes, devices and precision with Lightning Fabric: a CPU, a GPU, or torchrun."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _FABRIC: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-
 
 @dataclass(frozen=True)
 class Machine:
-    """What it runs on; `torchrun` starts several processes."""
+    """The devices to train on; `torchrun` starts several processes."""
 
     # arithmetic; auto: the narrowest that is fast here
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

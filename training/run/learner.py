@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The step of training, and what it moves: weights, their average, optimiser, learning rate."""
+"""The training step, and its state: weights, their average, optimiser, learning rate."""
 
 from dataclasses import dataclass
 from typing import Any

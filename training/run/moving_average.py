@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The moving average of a net's weights: steadier than any one step's, it is what is kept."""
+"""Keeps the moving average of a net's weights, which is less noisy than any single step's."""
 
 from copy import deepcopy
 from itertools import chain

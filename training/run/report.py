@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training shows of itself: progress, a line an epoch, history, curves, TensorBoard."""
+"""Reports a training: progress bar, a line per epoch, history, curves, TensorBoard."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores a net during training: at full camera resolution, through the graph that is exported."""
+"""Scores a net during training, at full camera resolution, with the graph that is exported."""
 
 from collections.abc import Sequence
 
@@ -34,5 +34,5 @@ def validate(
 
 
 def mean_score(scores: dict[str, ConfusionMatrix]) -> float:
-    """What the best epoch is chosen by: the mean over the folders of their mean IoU."""
+    """The score that chooses the best epoch: the mean of the folders' mean IoU."""
     return sum(matrix.mean_iou() for matrix in scores.values()) / len(scores)

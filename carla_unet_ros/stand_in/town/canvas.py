@@ -176,7 +176,7 @@ class Canvas:
         _copy_solid(np.asarray(pixels, np.uint8), area)
 
     def is_outside(self, x: float, z: float, radius: float) -> bool:
-        """Whether an object of this radius on the ground is outside the picture."""
+        """Returns whether an object of this radius on the ground is outside the picture."""
         reach = self.camera.width / 2 / self.camera.focal
         return abs(x) - radius * (1 + reach) > max(z, 0) * reach or z + radius < NEAR
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Character:
-    """What makes a town: houses, plants, traffic. Shares are 0..1, lengths are in metres.
+    """The character of a town: houses, plants, traffic. Shares are 0..1, lengths are in metres.
 
     houses:       share of lots with a house
     setback:      front garden, metres

@@ -70,7 +70,7 @@ class Light(NamedTuple):
 
 
 class Shade(NamedTuple):
-    """How an albedo is seen: gain x albedo, plus a share of the haze colour."""
+    """The colour of an albedo in this light: gain x albedo, plus a share of the haze colour."""
 
     gain: Bgr
     haze: Bgr

@@ -10,7 +10,7 @@ from carla_unet_ros.stand_in.town.light import Bgr
 
 
 class Street(NamedTuple):
-    """How the street is built. Lengths are in metres; `right` and `left` are sidewalk widths."""
+    """The profile of a street. Lengths are in metres; `right` and `left` are sidewalk widths."""
 
     half_width: float
     left: float

@@ -17,7 +17,7 @@ from carla_unet_ros.stand_in.town.tags import BUILDING
 
 
 class Moment(NamedTuple):
-    """What drawing needs: the canvas, the place of the camera, the light."""
+    """The context of drawing: the canvas, the place of the camera, the light."""
 
     canvas: Canvas
     view: View
