@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 SHIPPED_MODEL = Path(__file__).parent / "models" / "carla_unet.onnx"
 """The model that comes with the package, in fp32: what training goes on from."""
 
-SHIPPED_FP16_MODEL = SHIPPED_MODEL.with_name("carla_unet_fp16.onnx")
-"""Its fp16 form."""
-
 SHIPPED_INT8_MODEL = SHIPPED_MODEL.with_name("carla_unet_int8.onnx")
 """Its int8 form: what a CPU runs."""
 
@@ -118,7 +115,9 @@ def read_content(path: Path) -> bytes:
             raise ModelError(f"model {path} is larger than 2 GiB, the limit of one ONNX file")
         with path.open("rb") as file:
             return file.read(status.st_size)
-    except (OSError, ValueError) as error:
+    except ModelError:
+        raise
+    except (OSError, ValueError) as error:  # a path with a nil in it, for one
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"model {path} cannot be read ({reason}); {_WHAT_TO_SET}") from error
 

@@ -132,6 +132,8 @@ class OpenVINOEngine:
         graph = self._compiled.get(height, width, self._compile)
         try:
             return graph.run(frame)
+        except EngineError:
+            raise
         except _ERRORS as error:
             raise EngineError(
                 f"{self.name} failed on a {width}x{height} frame with {self._path}: "

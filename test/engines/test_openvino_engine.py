@@ -72,6 +72,14 @@ def test_close_frees_the_graphs_and_the_engine_runs_nothing_more(model: Model) -
             engine.infer(painted(random_labels(height, 6)))
 
 
+def test_a_frame_that_comes_while_its_graph_is_freed_is_told_so_and_no_more(model: Model) -> None:
+    """Another thread may close the engine between finding the graph and running it."""
+    engine = OpenVINOEngine(model)
+    engine._compiled.get(4, 6, engine._compile).close()
+    with pytest.raises(EngineError, match=r"^the engine is closed$"):
+        engine.infer(painted(random_labels(4, 6)))
+
+
 @pytest.mark.usefixtures("only_reference_counts")
 def test_the_size_longest_unused_is_freed_when_there_are_too_many(model: Model) -> None:
     engine = OpenVINOEngine(model)
