@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pinhole camera that CARLA simulates: no distortion, square pixels, centred principal point.
 
-Shared by the stand-in's painting and by the camera_info it publishes, so both always agree.
+The stand-in camera draws with it and publishes it as camera_info, so both agree.
 """
 
 import math
 from typing import NamedTuple
 
 LARGEST_SIDE = 8192
-"""No camera has more pixels than this a side; what says so is taken for broken."""
+"""The most pixels of a side that are believed; anything larger is taken for an error."""
 
 LARGEST_FRAME = 9_000_000
 """Pixels of the largest frame that is read unless another limit is set; 4K has 8.3 million."""
