@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pinhole camera that CARLA simulates: no distortion, square pixels, centred principal point.
 
-Shared by the stand-in's painting, the camera_info it publishes, and the nodes that compute places
-from pixels, so all of them agree.
+The stand-in camera draws with it and publishes it as camera_info, and the nodes compute places
+from pixels with it, so all agree.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 LARGEST_SIDE = 8192
-"""No camera has more pixels than this a side; what says so is taken for broken."""
+"""The most pixels of a side that are believed; anything larger is taken for an error."""
 
 LARGEST_FRAME = 9_000_000
 """Pixels of the largest frame that is read unless another limit is set; 4K has 8.3 million."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The TensorRT engine: runs a model file on an NVIDIA GPU.
 
-Each size of frames gets its own engine, out of the cache or built on the first frame, and keeps
-it, so that cameras of several sizes can share this. Importing this module needs neither
-TensorRT nor a GPU; ask `missing` before opening it.
+Each frame size gets an engine of its own, from the cache or built on the first frame, so cameras
+of several sizes can share a TensorRTEngine. Importing this module needs neither TensorRT nor a
+GPU; call `missing` before opening an engine.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def missing(device: str = "auto") -> str:
 
     device: "cuda:N"; "auto" is the first
 
-    The device is asked first: the library itself may crash where there is none.
+    The device is checked first: without one, the library itself may crash.
     """
     no_device = cuda.missing_device(cuda.device_number(device))
     no_library = tensorrt_library.missing_library(load=not no_device)
@@ -34,18 +34,18 @@ def missing(device: str = "auto") -> str:
 
 
 def unsupported(device: str = "auto") -> str:
-    """Why the library is not made for this GPU, though it may run; empty where it is.
+    """Why the library is not made for this GPU, though it may run; empty if it is.
 
-    Only to be asked where `missing` is empty.
+    Call it only if `missing` returns nothing.
     """
     found = cuda.device(cuda.device_number(device))
     return tensorrt_library.library().unsupported(found.compute_capability)
 
 
 def opened(target: Target, loaded: LoadedEngine, cache: EngineCache, log: Log) -> FrameRun:
-    """An engine ready for frames. `log` is told where that takes seconds.
+    """An engine ready for frames. A log line is written if that takes seconds.
 
-    TensorRT-RTX compiles the kernels only here, on the GPU; so they are kept in the cache, too.
+    TensorRT-RTX compiles the kernels only here, on the GPU, so the cache keeps them too.
     """
     width, height = target.size
     kernels = cache.read(target.kernels_key) or b""
@@ -69,7 +69,7 @@ class TensorRTEngine:
     ) -> None:
         """device: "cuda:N"; "auto" is the first
 
-        Raises EngineError where the cache's folder is another user's or no cache.
+        Raises EngineError if the cache's folder is another user's or no cache.
         """
         self.reason = reason
         self._model = model

@@ -301,7 +301,7 @@ def test_ctrl_c_breaks_off_an_engine_that_is_being_built(bench: RosBench, tmp_pa
 def test_help_teaches(bench: RosBench) -> None:
     process = bench.start("segmentation.segmentation_node", "--", "--help")
     assert process.popen.wait(30) == 0
-    assert "/diagnostics says" in process.printed
+    assert "/diagnostics reports" in process.printed
     assert all(
         f"  {parameter.name} (default: " in process.printed for parameter in Parameters.rows()
     )
