@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pinhole camera that CARLA simulates: no distortion, square pixels, centred principal point.
 
-The stand-in camera draws with it and publishes it as camera_info, so both agree.
+The stand-in camera draws with it and publishes it as camera_info, and the nodes compute places
+from pixels with it, so all agree.
 """
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 LARGEST_SIDE = 8192
@@ -12,6 +14,27 @@ LARGEST_SIDE = 8192
 
 LARGEST_FRAME = 9_000_000
 """Pixels of the largest frame that is read unless another limit is set; 4K has 8.3 million."""
+
+
+BODY_OF_OPTICAL = ((0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
+"""Rows of the matrix that turns optical axes (x right, y down, z ahead) into those of a body that
+looks along x (x ahead, y left, z up; REP 103)."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A pinhole camera without distortion; all values in pixels.
+
+    cx and cy count from the corner of the image, as in CARLA (cx = width / 2). So the centre of
+    pixel (u, v) lies at (u + 0.5, v + 0.5).
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
 
 
 class Intrinsics(NamedTuple):
