@@ -6,8 +6,8 @@
     engine.close()
 
 `engine_kinds.py` lists the engines and chooses one; `engine.py` defines the protocol. The engines
-are in `openvino_engine.py` and `tensorrt_engine.py`. Both keep what they prepared for a frame size
-in `size_cache.py`. Only TensorRT uses the files tensorrt_*, cuda, build_* and engine_cache.
+are in `openvino_engine.py` and in the folder `tensorrt_engine`. Both keep what they prepared for a
+frame size in `size_cache.py`.
 """
 
 from carla_unet_ros.engines.engine import Engine, EngineError, Log

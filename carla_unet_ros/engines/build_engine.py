@@ -12,10 +12,17 @@ from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_gro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from carla_unet_ros.command_line import Configured, Size, check_ranges, parse_size, run_command
-from carla_unet_ros.engines import KINDS, EngineError, cuda, tensorrt_engine, tensorrt_library
-from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
-from carla_unet_ros.engines.tensorrt_run import load_engine
+from carla_unet_ros.engines import KINDS, EngineError
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine, layer_count
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import (
+    DEFAULT_FOLDER,
+    EngineCache,
+    entries,
+)
+from carla_unet_ros.engines.tensorrt_engine.run import load_engine
 from carla_unet_ros.model_file import Model, read_model
 
 # All words are one value, so that tyro shows the error of `parse_size`.

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from carla_unet_ros.engines import openvino_engine, tensorrt_engine
+from carla_unet_ros.engines import openvino_engine
 from carla_unet_ros.engines.engine import Engine, EngineError, Log
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
-from carla_unet_ros.engines.tensorrt_engine import TensorRTEngine
+from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
+from carla_unet_ros.engines.tensorrt_engine.engine import TensorRTEngine
 from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_INT8_MODEL, SHIPPED_MODEL, Model
 
 _LOG = logging.getLogger(__name__)

@@ -279,7 +279,7 @@ def test_it_ends_cleanly_at_every_moment(
 NODE_THAT_BUILDS = """
 import sys, time
 from carla_unet_ros.segmentation import segmentation_node
-from carla_unet_ros.engines.build_progress import build_with_progress
+from carla_unet_ros.engines.tensorrt_engine.build_progress import build_with_progress
 
 def build(progress):
     while not progress.is_cancelled:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from carla_unet_ros.engines.engine import Log
-from carla_unet_ros.engines.tensorrt_library import tensorrt_module
+from carla_unet_ros.engines.tensorrt_engine.library import tensorrt_module
 
 if TYPE_CHECKING:
     import tensorrt

@@ -8,13 +8,14 @@ GPU; call `missing` before opening an engine.
 
 from pathlib import Path
 
-from carla_unet_ros.engines import cuda, tensorrt_library
-from carla_unet_ros.engines.build_progress import Progress, build_with_progress
 from carla_unet_ros.engines.engine import EngineError, Log
-from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.size_cache import SizeCache
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
-from carla_unet_ros.engines.tensorrt_run import FrameRun, LoadedEngine, load_engine
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine, cached_engine
+from carla_unet_ros.engines.tensorrt_engine.build_progress import Progress, build_with_progress
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_engine.run import FrameRun, LoadedEngine, load_engine
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
 

@@ -10,13 +10,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from carla_unet_ros.engines.build_progress import Progress, build_with_progress, monitor
-from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.cuda import Device, use_device
 from carla_unet_ros.engines.engine import EngineError, Log
-from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.model_checks import read_unchanged
-from carla_unet_ros.engines.tensorrt_library import library, tensorrt_module
+from carla_unet_ros.engines.tensorrt_engine.build_progress import (
+    Progress,
+    build_with_progress,
+    monitor,
+)
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import Key
+from carla_unet_ros.engines.tensorrt_engine.cuda import Device, use_device
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_engine.library import library, tensorrt_module
 from carla_unet_ros.model_file import Model
 
 if TYPE_CHECKING:

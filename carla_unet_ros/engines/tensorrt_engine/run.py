@@ -11,10 +11,16 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from carla_unet_ros.engines.cuda import DeviceMemory, Graph, PinnedMemory, Stream, use_device
 from carla_unet_ros.engines.engine import EngineError
 from carla_unet_ros.engines.model_checks import check_outputs
-from carla_unet_ros.engines.tensorrt_library import RunContext, library, tensorrt_module
+from carla_unet_ros.engines.tensorrt_engine.cuda import (
+    DeviceMemory,
+    Graph,
+    PinnedMemory,
+    Stream,
+    use_device,
+)
+from carla_unet_ros.engines.tensorrt_engine.library import RunContext, library, tensorrt_module
 from carla_unet_ros.labels import Uint8
 
 if TYPE_CHECKING:

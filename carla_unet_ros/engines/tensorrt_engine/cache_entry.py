@@ -17,7 +17,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from carla_unet_ros.engines.private_files import UntrustedError, read_private, write_private
+from carla_unet_ros.engines.tensorrt_engine.private_files import (
+    UntrustedError,
+    read_private,
+    write_private,
+)
 
 UNFINISHED = ".tmp"
 """The suffix of a file while it is written."""

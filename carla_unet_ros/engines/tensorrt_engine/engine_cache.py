@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from carla_unet_ros.engines.cache_entry import (
+from carla_unet_ros.engines.engine import EngineError, Log
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import (
     UNFINISHED,
     Entry,
     Key,
@@ -26,8 +27,7 @@ from carla_unet_ros.engines.cache_entry import (
     read_entry,
     write_entry,
 )
-from carla_unet_ros.engines.engine import EngineError, Log
-from carla_unet_ros.engines.private_files import UntrustedError, make_private
+from carla_unet_ros.engines.tensorrt_engine.private_files import UntrustedError, make_private
 
 DEFAULT_FOLDER = Path("~/.cache/carla_unet_ros")
 
