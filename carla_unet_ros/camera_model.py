@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pinhole camera that CARLA simulates: no distortion, square pixels, centred principal point.
 
-Shared by the stand-in's painting and by the camera_info it publishes, so both always agree.
+Shared by the stand-in's painting and by the camera_info it publishes, so both always agree. Also
+what a size in pixels is, and how large it may be.
 """
 
 import math
+import re
 from typing import NamedTuple
 
 LARGEST_SIDE = 8192
@@ -12,6 +14,25 @@ LARGEST_SIDE = 8192
 
 LARGEST_FRAME = 9_000_000
 """Pixels of the largest frame that is read unless another limit is set; 4K has 8.3 million."""
+
+
+class Size(NamedTuple):
+    """A size in pixels; written WIDTHxHEIGHT."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+def parse_size(text: str) -> Size:
+    """ValueError for what is no size of 1x1 to LARGEST_SIDE a side."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    size = Size(*map(int, match.groups())) if match else Size(0, 0)
+    if not all(0 < side <= LARGEST_SIDE for side in size):
+        raise ValueError(f"{text!r} is no size; expected WIDTHxHEIGHT, such as 800x600")
+    return size
 
 
 class Intrinsics(NamedTuple):

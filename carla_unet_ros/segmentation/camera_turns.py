@@ -27,6 +27,10 @@ class CameraTurns(Generic[Camera, Frame]):
         """Takes the camera out of the line; its frame, where one waits, is forgotten."""
         self._line.pop(camera, None)
 
+    def has(self, camera: Camera) -> bool:
+        """True between `join` and `leave`."""
+        return camera in self._line
+
     def wait(self, camera: Camera, frame: Frame) -> bool:
         """Lets a frame wait; says whether it replaced an older one. KeyError before `join`."""
         replaced = self._line[camera] is not None
