@@ -278,7 +278,7 @@ def test_it_ends_cleanly_at_every_moment(
 def test_help_teaches(bench: RosBench) -> None:
     process = bench.start("segmentation.segmentation_node", "--", "--help")
     assert process.popen.wait(30) == 0
-    assert "/diagnostics says" in process.printed
+    assert "/diagnostics reports" in process.printed
     assert all(
         f"  {parameter.name} (default: " in process.printed for parameter in Parameters.rows()
     )
