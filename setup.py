@@ -15,6 +15,7 @@ NODES = (
     "stand_in.camera_node",
     "evaluation.evaluation_node",
     "ground.ground_grid_node",
+    "cloud.semantic_cloud_node",
 )
 TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "label", "record")
 

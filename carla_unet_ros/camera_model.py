@@ -1,17 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pinhole camera that CARLA simulates: no distortion, square pixels, centred principal point.
 
-Shared by the stand-in's painting and by the camera_info it publishes, so both always agree.
+The stand-in camera draws with it and publishes it as camera_info, and the nodes compute places
+from pixels with it, so all agree.
 """
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 LARGEST_SIDE = 8192
-"""No camera has more pixels than this a side; what says so is taken for broken."""
+"""The most pixels of a side that are believed; anything larger is taken for an error."""
 
 LARGEST_FRAME = 9_000_000
 """Pixels of the largest frame that is read unless another limit is set; 4K has 8.3 million."""
+
+
+BODY_OF_OPTICAL = ((0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
+"""Rows of the matrix that turns optical axes (x right, y down, z ahead) into those of a body that
+looks along x (x ahead, y left, z up; REP 103)."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A pinhole camera without distortion; all values in pixels.
+
+    cx and cy count from the corner of the image, as in CARLA (cx = width / 2). So the centre of
+    pixel (u, v) lies at (u + 0.5, v + 0.5).
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
 
 
 class Intrinsics(NamedTuple):

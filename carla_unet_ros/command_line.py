@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes command lines from dataclasses: a field is an option, its comment the help (tyro).
 
-A nested dataclass is a group of options. `--config FILE` reads options from YAML first: what
-`rate: 2e-3` in the file means is `--rate 2e-3` in front of all that is typed.
+A nested dataclass is a group of options. `--config FILE` reads options from YAML first: a line
+`rate: 2e-3` in the file is the same as `--rate 2e-3` before the words that are typed.
 """
 
 import math
@@ -31,7 +31,7 @@ class Size(NamedTuple):
 
 
 def parse_size(text: str) -> Size:
-    """ValueError for what is no size of 1x1 to LARGEST_SIDE a side."""
+    """Parses WIDTHxHEIGHT. ValueError unless each side has 1 to LARGEST_SIDE pixels."""
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     size = Size(*map(int, match.groups())) if match else Size(0, 0)
     if not all(0 < side <= LARGEST_SIDE for side in size):
@@ -63,13 +63,13 @@ class Configured:
 Options = TypeVar("Options", bound=Configured)
 
 EMPTY = tyro.conf.arg(help_behavior_hint="(default: none)")
-"""For lists that are empty where nothing is given, `Annotated[tuple[str, ...], EMPTY] = ()`."""
+"""The default of an empty list in the help: `Annotated[tuple[str, ...], EMPTY] = ()`."""
 
 
 def parse(kind: type[Options], prog: str, argv: Sequence[str] | None = None) -> Options:
-    """Options from the command line; exits with status 2 where they cannot be understood.
+    """Options from the command line. Exits with status 2 if they cannot be understood.
 
-    A ValueError of a `__post_init__` is such a case, too: it is shown with its text.
+    A ValueError of a `__post_init__` is treated in the same way; its text is shown.
     """
     typed = sys.argv[1:] if argv is None else argv
     found, _ = tyro.cli(
@@ -92,9 +92,10 @@ def run_command(
     also: tuple[type[Exception], ...] = (),
     stopped: str = "stopped",
 ) -> int:
-    """Exit status of a command: its own or 0; 1 and a sentence for what a user can cause.
+    """Exit status of a command: its own, or 0; 1 after an error that a user can cause.
 
-    That is a ValueError, an OSError, or one of `also`. At Ctrl-C it is 130, and `stopped` is said.
+    Such an error is a ValueError, an OSError, or one of `also`; its text goes to stderr. After
+    Ctrl-C the status is 130, and `stopped` goes to stderr.
     """
     options = parse(kind, prog, argv)
     try:
@@ -108,7 +109,7 @@ def run_command(
 
 
 def check_ranges(options: Any, **ranges: tuple[float, float]) -> None:
-    """ValueError for an option below the least or above the most it may be, unless it is None."""
+    """Raises ValueError for an option outside its range; None is always allowed."""
     for name, (least, most) in ranges.items():
         value = getattr(options, name)
         if value is not None and not least <= value <= most:
@@ -117,7 +118,7 @@ def check_ranges(options: Any, **ranges: tuple[float, float]) -> None:
 
 
 def values_of(options: Any) -> dict[str, Any]:
-    """All options by name, as a file for --config holds them; those that are None left out."""
+    """All options by name, as in a file for --config, without those that are None."""
     values: dict[str, Any] = {}
     for field in fields(options):
         value = getattr(options, field.name)
@@ -131,7 +132,7 @@ def values_of(options: Any) -> dict[str, Any]:
 def _words(path: Path) -> list[str]:
     """Returns the words that would be typed for the options of a file.
 
-    No scalar is interpreted: a version 0.10 must not become 0.1.
+    Scalars stay text: a version 0.10 must not become 0.1.
     """
     content = yaml.load(path.read_text(), yaml.BaseLoader) or {}
     if not isinstance(content, dict) or "config" in content:

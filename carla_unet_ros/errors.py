@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base class of errors that a user can cause: commands and nodes show them as a sentence.
 
-Anything else that is raised is a mistake in this package, and keeps its traceback.
+Any other exception is a mistake in this package, and keeps its traceback.
 """
 
 
 class InputError(ValueError):
-    """Something from outside cannot be used; the text says what was found and what to do."""
+    """An input cannot be used; the text says what was found and what to do."""

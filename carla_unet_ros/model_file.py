@@ -5,10 +5,9 @@
     output  labels      uint8 [height, width]      class id per camera pixel
     output  confidence  uint8 [height, width]      255 x the winning class's probability
 
-Channel order, normalisation, resize, the net and argmax are in the graph, so nothing of it is
-written a second time for another engine or another language. Which classes the ids stand for,
-and where the weights come from, stands in the file's metadata; `write_metadata` writes it,
-`read_model` reads it, and a file without it is refused.
+Channel order, normalisation, resize, the net and argmax are in the graph, so no engine and no
+other language implements them again. The file's metadata says what the ids mean and where the
+weights come from. `write_metadata` writes it, `read_model` reads it and refuses a file without it.
 """
 
 import hashlib
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 SHIPPED_MODEL = Path(__file__).parent / "models" / "carla_unet.onnx"
-"""The model that comes with the package, in fp32: what training goes on from."""
+"""The shipped model in fp32. Training can start from it."""
 
 SHIPPED_INT8_MODEL = SHIPPED_MODEL.with_name("carla_unet_int8.onnx")
-"""Its int8 form: what a CPU runs."""
+"""The shipped model in int8, for CPUs."""
 
 SHIPPED_FP16_MODEL = SHIPPED_MODEL.with_name("carla_unet_fp16.onnx")
-"""Its fp16 form: what TensorRT runs."""
+"""The shipped model in fp16, for TensorRT."""
 
 _MINIMUM_OPSET = 18
 _METADATA_KEY = "carla_unet_ros"
@@ -56,7 +55,7 @@ class ModelMetadata:
     network_size: width and height the frame is resized to inside the graph
     precision:    "fp32", "fp16" or "int8"
     iou:          IoU by class name, measured on `iou_data`; may be empty
-    flips, also:  further looks at the frame: mirrored, and in smaller sizes
+    flips, also:  further views of the frame: mirrored, and in smaller sizes
     """
 
     label_set: LabelSet
@@ -73,7 +72,7 @@ class ModelMetadata:
 
 @dataclass(frozen=True)
 class Model:
-    """A model file that was read and found to keep the contract."""
+    """A model file that was read and meets the contract."""
 
     path: Path
     sha256: str
@@ -91,10 +90,10 @@ class Model:
 def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
     """Reads and checks a model file.
 
-    path: a file, or the bare name of one that comes with the package: carla_unet_int8.onnx
+    path: a file, or the bare name of a shipped one: carla_unet_int8.onnx
 
-    Raises ModelError where it is missing, no regular file, truncated, not ONNX, not of the
-    contract, without metadata, or where a part of it stands in another file.
+    Raises ModelError if it is missing, no regular file, truncated, not ONNX, not of the contract,
+    without metadata, or if a part of it is in another file.
     """
     path = _find(path)
     content = read_content(path)
@@ -104,10 +103,10 @@ def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
 
 
 def read_content(path: Path) -> bytes:
-    """Raises ModelError where it cannot be read: not there, no regular file, too large."""
+    """Reads the file's bytes. ModelError if it is missing, no regular file, or too large."""
     try:
         status = path.stat()
-        # Asked before it is opened: a pipe would wait for a writer, and /dev/zero has no end.
+        # Checked before opening: a pipe would wait for a writer, and /dev/zero has no end.
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
             raise ModelError(f"model {path} is {kind}; {_WHAT_TO_SET}")
@@ -117,13 +116,13 @@ def read_content(path: Path) -> bytes:
             return file.read(status.st_size)
     except ModelError:
         raise
-    except (OSError, ValueError) as error:  # a path with a nil in it, for one
+    except (OSError, ValueError) as error:  # for example a path with a null byte
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"model {path} cannot be read ({reason}); {_WHAT_TO_SET}") from error
 
 
 def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
-    """Puts the metadata into an ONNX model, replacing what was there of ours."""
+    """Writes the metadata into an ONNX model, and replaces what was written before."""
     entry = {
         "label_set": json.loads(metadata.label_set.to_json()),
         "network_size": list(metadata.network_size),
@@ -143,7 +142,7 @@ def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
 
 
 def _find(path: Path | str) -> Path:
-    """The file that is meant."""
+    """The path of the file: as given, or of the shipped file of that name."""
     try:
         path = Path(path).expanduser()
         is_bare_name = bool(path.name) and path == Path(path.name)
@@ -151,7 +150,7 @@ def _find(path: Path | str) -> Path:
             shipped = SHIPPED_MODEL.parent / path
             return shipped if shipped.exists() else path
         return path
-    except (RuntimeError, OSError, ValueError) as error:  # ~somebody who has no home, for one
+    except (RuntimeError, OSError, ValueError) as error:  # for example ~NAME of an unknown user
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"model {path} cannot be found: {reason}") from error
 
@@ -178,7 +177,7 @@ def _parse(path: Path, content: bytes) -> "onnx.ModelProto":
 
 
 def _check_self_contained(path: Path, proto: "onnx.ModelProto") -> None:
-    """A tensor in another file would change with that file, and the sha256 of this one not."""
+    """Refuses tensors in other files: they could change without changing this file's sha256."""
     from onnx import TensorProto
 
     for message in _messages(proto):
@@ -192,7 +191,7 @@ def _check_self_contained(path: Path, proto: "onnx.ModelProto") -> None:
 
 
 def _messages(proto: "Message") -> "Iterator[Message]":
-    """All messages of a model: tensors stand in graphs, attributes, functions and elsewhere."""
+    """All messages of a model: tensors are in graphs, attributes, functions and elsewhere."""
     from google.protobuf.message import Message
 
     waiting = [proto]
@@ -205,7 +204,7 @@ def _messages(proto: "Message") -> "Iterator[Message]":
 
 
 def _check_contract(path: Path, proto: "onnx.ModelProto") -> None:
-    """Names, types and ranks of inputs and outputs, and the opset."""
+    """Checks names, types and ranks of inputs and outputs, and the opset."""
     from onnx import TensorProto
 
     graph = proto.graph
@@ -248,7 +247,7 @@ def _read_metadata(path: Path, proto: "onnx.ModelProto") -> ModelMetadata:
         )
     try:
         entry = json.loads(text)
-        # What cannot be written can be neither logged nor published: a lone surrogate, infinity.
+        # Refuse what cannot be logged or published: lone surrogates and infinity.
         json.dumps(entry, ensure_ascii=False, allow_nan=False).encode()
         width, height = (int(size) for size in entry["network_size"])
         return ModelMetadata(

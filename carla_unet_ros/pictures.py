@@ -3,9 +3,9 @@
 
     uint8 [H, W], [H, W, 3] in B, G, R or [H, W, 4] in B, G, R, A
 
-OpenCV is given bytes and never names: it ends the process at a name that is no UTF-8. What it
-would take in silence is refused here: a JPEG that is cut short, whose lower part would be grey,
-and a picture of a few hundred bytes that declares gigabytes of pixels.
+OpenCV gets bytes and never names, because it ends the process at a name that is no UTF-8. This
+module refuses what OpenCV would accept silently: a JPEG that is cut short, whose lower part would
+be grey, and a picture of a few hundred bytes that declares gigabytes of pixels.
 """
 
 import os
@@ -40,12 +40,12 @@ class PictureError(InputError):
 
 
 def shown(path: Path | str) -> str:
-    """The name as it can be printed anywhere: bytes that are no UTF-8 become hex escapes."""
+    """The name in a form that can always be printed: bytes that are no UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def read_colours(path: Path) -> Uint8:
-    """The frame in a file as uint8 [H, W, 3]; orientation in EXIF is ignored, as masks have none.
+    """Reads a frame as uint8 [H, W, 3]; ignores the orientation in EXIF, because masks have none.
 
     Raises PictureError, also where the file cannot be read.
     """
@@ -69,7 +69,7 @@ def decode_colours(content: bytes | Uint8, name: str, most_pixels: int = LARGEST
     """PNG, JPEG or BMP bytes -> uint8 [H, W, 3], B, G, R.
 
     name:        what a message calls the picture
-    most_pixels: a picture that declares more is refused before it costs memory
+    most_pixels: a picture that declares more is refused before memory is allocated
 
     Raises PictureError.
     """
@@ -107,8 +107,8 @@ def encode(image: np.ndarray, jpeg: int | None = None) -> bytes:
 def palette_indices(content: bytes) -> Uint8 | None:
     """Indices uint8 [H, W] of a PNG that has a palette; None for any other picture.
 
-    OpenCV gives the palette's colours alone, so the header is made to say that the indices are
-    greys. Those of fewer than 8 bits are spread over 0..255 then, and are brought back.
+    OpenCV gives only the palette's colours, so the header is changed: it says that the indices are
+    greys. OpenCV spreads indices of fewer than 8 bits over 0..255; the division reverts that.
     """
     if not content.startswith(_PNG) or len(content) < 33 or content[25] != _PNG_PALETTE:
         return None
@@ -183,7 +183,7 @@ def _check_header(content: bytes, name: str, most_pixels: int) -> None:
         raise PictureError(
             f"{name} declares {width}x{height} pixels; expected 1 to {most_pixels / 1e6:g} million"
         )
-    # Behind the frame header: a thumbnail in EXIF has an end of its own, and padding may follow.
+    # Search after the frame header: a thumbnail in EXIF has an end of its own. Padding may follow.
     place = _jpeg_frame(content)
     if place is not None and content.find(_JPEG_END, place) < 0:
         raise PictureError(f"{name} is cut short: the end of its JPEG is missing")

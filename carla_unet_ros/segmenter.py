@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Segments a frame: camera bytes in, labels and confidence out. No ROS.
 
-The same class drives in the car, scores a model in `carla_unet_evaluate` and is timed in the
-benchmarks, so the three cannot disagree.
+The node, `carla_unet_evaluate` and the benchmarks use this class, so their results agree.
 """
 
 import logging
@@ -33,7 +32,7 @@ class Segmentation(NamedTuple):
 
 
 def shipped_model(engine: str = "auto", device: str = "auto") -> Path:
-    """The file of the package that this engine runs best, see `choose_engine`.
+    """The shipped model file that this engine runs best, see `choose_engine`.
 
     Raises EngineError if the engine is not available.
     """
@@ -52,10 +51,10 @@ class Segmenter:
         device: str = "auto",
         threads: int = 0,
     ) -> None:
-        """model: an ONNX file; None is the one that comes with the package, see `shipped_model`
+        """model: an ONNX file; None is the shipped one, see `shipped_model`
 
-        The others are those of `open_engine`. Raises ModelError for a bad model file, EngineError
-        for an engine that is not available.
+        The other arguments are those of `open_engine`. Raises ModelError for a bad model file,
+        EngineError for an engine that is not available.
         """
         chosen = shipped_model(engine, device) if model is None else model
         self.model: Model = read_model(chosen)

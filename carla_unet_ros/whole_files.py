@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes files atomically: after any end of the process, the old or the new file is there.
+"""Writes files atomically: a process that ends at any moment leaves the old or the new file.
 
 A file is written beside its place under a name that ends in `.part`, and then renamed. A process
 that was killed leaves that part behind; `clear_parts` removes it before the next run writes.
@@ -17,10 +17,10 @@ _SUFFIX = ".part"
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write `path` with: it takes its place when the block ends without an error.
+    """A file that replaces `path` when the block ends without an error.
 
-    Makes the folder where it is missing. A symbolic link at `path` is replaced and not followed.
-    Raises OSError where the file cannot be written; nothing partial is left then.
+    Makes the folder if it is missing. A symbolic link at `path` is replaced, not followed. Raises
+    OSError if the file cannot be written; nothing partial is left then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own: several processes may write the same file at once.
@@ -43,6 +43,6 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 
 def clear_parts(folder: Path) -> None:
-    """Removes what killed processes left half written in a folder that no other process writes."""
+    """Removes the parts that killed processes left. No other process may write to the folder."""
     for part in folder.glob(f"*{_SUFFIX}"):
         part.unlink(missing_ok=True)

@@ -39,8 +39,8 @@ def small_engine(small_model_path: Path, tmp_path_factory: pytest.TempPathFactor
     """The engine TensorRT really builds of it, for a GPU that is made up."""
     from small_engine import target_for
 
-    from carla_unet_ros.engines.engine_cache import EngineCache
-    from carla_unet_ros.engines.tensorrt_build import built_engine
+    from carla_unet_ros.engines.tensorrt_engine.build import built_engine
+    from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
 
     cache = EngineCache(tmp_path_factory.mktemp("engines"), print)
     return built_engine(target_for(small_model_path), cache, print)

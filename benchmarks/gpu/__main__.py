@@ -24,7 +24,8 @@ from benchmarks.gpu.cases import Case, cases_of_file
 from benchmarks.gpu.engines import ENGINES, NotHereError, Opener, Runner, reference_labels
 from benchmarks.timing import spread, timed
 from carla_unet_ros.command_line import parse_size
-from carla_unet_ros.engines import cuda, tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import SHIPPED_MODEL
 from carla_unet_ros.stand_in.drive import Drive

@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.gpu.cases import Case
-from carla_unet_ros.engines import EngineError, cuda, tensorrt_engine
-from carla_unet_ros.engines.engine_cache import EngineCache
+from carla_unet_ros.engines import EngineError
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine
-from carla_unet_ros.engines.tensorrt_run import FrameRun, load_engine
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_engine.run import FrameRun, load_engine
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import read_model
 

@@ -15,9 +15,8 @@ from tqdm import tqdm
 
 from benchmarks import reporting
 from benchmarks.timing import spread, timed
-from carla_unet_ros.camera_model import intrinsics
+from carla_unet_ros.camera_model import Calibration, intrinsics
 from carla_unet_ros.ground.ground_grid import (
-    Calibration,
     CameraPose,
     Extent,
     GroundGrid,

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines run a model file: TensorRT on a GPU, OpenVINO on a CPU, behind one protocol.
 
-    engine = open_engine(read_model("net.onnx"))       # the best that runs here
+    engine = open_engine(read_model("net.onnx"))       # the best engine that runs here
     labels, confidence = engine.infer(frame)           # [H, W, 4] -> twice [H, W], all uint8
     engine.close()
 
-`engine_kinds.py` lists the engines and chooses one; `engine.py` says what an engine is. Behind
-them stand `openvino_engine.py` and `tensorrt_engine.py`, which keep what they prepared in a
-`size_cache.py`. The files tensorrt_*, cuda, build_* and engine_cache are TensorRT's alone.
+`engine_kinds.py` lists the engines and chooses one; `engine.py` defines the protocol. The engines
+are in `openvino_engine.py` and in the folder `tensorrt_engine`. Both keep what they prepared for a
+frame size in `size_cache.py`.
 """
 
 from carla_unet_ros.engines.engine import Engine, EngineError, Log

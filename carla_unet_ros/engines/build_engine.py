@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds TensorRT engines ahead of time, so that a node's first frame need not wait for it."""
+"""Builds TensorRT engines ahead of time, so that no frame waits for a build."""
 
 import math
 import sys
@@ -12,13 +12,20 @@ from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_gro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from carla_unet_ros.command_line import Configured, Size, check_ranges, parse_size, run_command
-from carla_unet_ros.engines import KINDS, EngineError, cuda, tensorrt_engine, tensorrt_library
-from carla_unet_ros.engines.engine_cache import DEFAULT_FOLDER, EngineCache, entries
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
-from carla_unet_ros.engines.tensorrt_run import load_engine
+from carla_unet_ros.engines import KINDS, EngineError
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine, layer_count
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import (
+    DEFAULT_FOLDER,
+    EngineCache,
+    entries,
+)
+from carla_unet_ros.engines.tensorrt_engine.run import load_engine
 from carla_unet_ros.model_file import Model, read_model
 
-# As one value, so that tyro tells what is wrong with it.
+# All words are one value, so that tyro shows the error of `parse_size`.
 _Sizes = Annotated[
     tuple[Size, ...],
     PrimitiveConstructorSpec(
@@ -34,13 +41,13 @@ _INSTEAD = create_mutex_group(required=False, title="instead of building")
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Build TensorRT engines ahead of time, so that a node's first frame need not wait for it.
+    """Build TensorRT engines ahead of time, so that no frame waits for a build.
 
     carla_unet_build_engine --size 800x600 --size 1920x1080
 
     An engine fits one model, one size of frames, one GPU, one driver and one version of TensorRT:
-    build on the machine that will run it. The node finds it by itself. Exit status: 0 done, 1 not
-    possible here; with --dry-run too, which needs no GPU to say so.
+    build on the machine that will run it. The node finds the engine by itself. Exit status: 0
+    done, 1 not possible here. --dry-run has the same status and needs no GPU.
     """
 
     model: Path = KINDS["tensorrt"].shipped_model  # ONNX file
@@ -49,16 +56,16 @@ class Options(Configured):
         UseAppendAction[tuple[_Sizes, ...]],
         arg(help_behavior_hint="(default: 800x600)"),
     ] = ()
-    # the GPU to build for, and with: cuda:0 or another number
+    # the GPU that builds the engine and will run it: cuda:0 or another number
     device: str = "cuda:0"
     cache: Path = DEFAULT_FOLDER  # folder of built engines
-    # most GPU memory in MiB that a kernel may use beside its tensors; without, the library's limit
+    # most GPU memory in MiB that a kernel may use beside its tensors; default: the library's limit
     workspace: int | None = None
     # say what would be built, and with what
     dry_run: Annotated[FlagCreatePairsOff[bool], _INSTEAD] = False
     # list the engines in the cache
     list: Annotated[FlagCreatePairsOff[bool], _INSTEAD] = False
-    # remove them all
+    # remove all engines from the cache
     clean: Annotated[FlagCreatePairsOff[bool], _INSTEAD] = False
 
     def __post_init__(self) -> None:
@@ -99,7 +106,7 @@ def _build(
     for size in sizes:
         target = Target(model, size, gpu, workspace)
         loaded = load_engine(built_engine(target, cache, print), gpu.number)
-        # That it can be loaded says little; one frame is run.
+        # Loading alone does not show that it works, so one frame is run.
         tensorrt_engine.opened(target, loaded, cache, print).close()
         print(f"ready: {target}")
     return 0

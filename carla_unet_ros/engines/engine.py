@@ -17,23 +17,22 @@ class EngineError(InputError):
 class Engine(Protocol):
     """Runs one model on frames of any size.
 
-    Threads: one may call `infer` while another calls `prepare`, so that frames of the sizes that
-    are prepared go on while another size is (with TensorRT, for minutes). `infer` on a size that
-    is not prepared prepares it, or waits for the thread that does. `close` may come from any
-    thread and waits for no `prepare`. More is not promised: `infer` is for one thread at a time.
+    Threads: one thread may call `infer` while another calls `prepare`. So frames of prepared sizes
+    are segmented while another size is being prepared, which takes minutes with TensorRT. `infer`
+    on a size that is not prepared prepares it, or waits for the thread that does. Any thread may
+    call `close`; it does not wait for `prepare`. Only one thread at a time may call `infer`.
 
-    name:   for people, "OpenVINO 2026.4 CPU bf16"
-    reason: one sentence: why this engine and not another
+    name:   a readable name, "OpenVINO 2026.4 CPU bf16"
+    reason: why this engine was chosen, as one sentence
     """
 
     name: str
     reason: str
 
     def prepare(self, height: int, width: int) -> None:
-        """Builds what frames of this size need; `infer` does it too, on the first such frame.
+        """Builds what frames of this size need. `infer` does the same on the first such frame.
 
-        Logs in the thread that calls it. Raises EngineError, also where the engine was closed
-        meanwhile.
+        Logs in the calling thread. Raises EngineError, also if the engine was closed meanwhile.
         """
         ...
 
@@ -45,8 +44,8 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees everything; from then on the engine runs nothing. Twice does no harm.
+        """Frees everything. The engine then runs no frames. A second call does nothing.
 
-        What another thread prepares at the moment is freed as soon as it is there.
+        What another thread is preparing is freed when it is ready.
         """
         ...

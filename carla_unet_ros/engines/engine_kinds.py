@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of engine kinds, and the choice of the one that runs on this machine.
 
-KINDS is the only place that lists them. Nothing falls back in silence: the reason for the choice
-is passed to the engine, kept in `Engine.reason`, and logged.
+Only KINDS lists them. There is no silent fallback: the reason for the choice is passed to the
+engine, kept in `Engine.reason`, and logged.
 """
 
 import logging
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from carla_unet_ros.engines import openvino_engine, tensorrt_engine
+from carla_unet_ros.engines import openvino_engine
 from carla_unet_ros.engines.engine import Engine, EngineError, Log
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
-from carla_unet_ros.engines.tensorrt_engine import TensorRTEngine
+from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
+from carla_unet_ros.engines.tensorrt_engine.engine import TensorRTEngine
 from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_INT8_MODEL, SHIPPED_MODEL, Model
 
 _LOG = logging.getLogger(__name__)
@@ -24,11 +25,11 @@ _LOG = logging.getLogger(__name__)
 class EngineOptions(NamedTuple):
     """The options that every engine is opened with.
 
-    reason:  one sentence: why this engine
+    reason:  why this engine was chosen, as one sentence
     cache:   folder for built engines; None is ~/.cache/carla_unet_ros
     log:     takes one line of text
     device:  one that the engine takes, or "auto"
-    threads: of the CPU, where that runs the model; 0 leaves it to the engine
+    threads: CPU threads, if the CPU runs the model; 0 leaves the number to the engine
     """
 
     reason: str
@@ -42,14 +43,14 @@ class EngineOptions(NamedTuple):
 class EngineKind:
     """One row of the table.
 
-    title:          as people know it
-    devices:        what it runs on, N being any number; beside them "auto"
-    missing:        device -> what it lacks to run there, as one phrase; empty where nothing
+    title:          the name that people know
+    devices:        the devices it runs on; N is any number. It also takes "auto"
+    missing:        device -> what it lacks to run there, as one phrase; empty if nothing
     doubt:          device -> why it may not run though it lacks nothing, as one phrase; only
-                    "auto" heeds it
-    open:           opens it; raises EngineError
-    shipped_models: files of the package, the one it runs best first; some may not be there
-    advantage:      why "auto" takes it where it can run
+                    "auto" takes it into account
+    open:           opens the engine; raises EngineError
+    shipped_models: shipped files, the one it runs best first; some may be missing
+    advantage:      why "auto" chooses it if it can run
     """
 
     name: str
@@ -63,7 +64,7 @@ class EngineKind:
 
     @property
     def shipped_model(self) -> Path:
-        """The file of the package that it runs by default."""
+        """The shipped file that it runs by default."""
         there = (path for path in self.shipped_models if path.exists())
         return next(there, self.shipped_models[-1])
 
@@ -86,7 +87,7 @@ def _open_openvino(model: Model, options: EngineOptions) -> Engine:
     )
 
 
-# On a CPU the int8 form is as accurate as the other and takes a quarter less time.
+# On a CPU the int8 form is as accurate as the others and takes a quarter less time.
 KINDS = {
     kind.name: kind
     for kind in (
@@ -112,22 +113,22 @@ KINDS = {
         ),
     )
 }
-"""By name, in the order in which "auto" tries them. No two take the same device."""
+"""The kinds by name, in the order in which "auto" tries them. No two take the same device."""
 
 ENGINE_KINDS = ("auto", *KINDS)
-"""What `kind` may be wherever an engine is chosen."""
+"""The values of `kind` wherever an engine is chosen."""
 
 EngineName = Literal["auto", "tensorrt", "openvino"]
-"""The same for type checkers and command lines; a test holds the two together."""
+"""The same for type checkers and command lines; a test compares the two."""
 
 DEVICES = ("auto", *(device for kind in KINDS.values() for device in kind.devices))
-"""What `device` may be, N being any number; gpu and npu are Intel's."""
+"""The values of `device`; N is any number. gpu and npu are Intel's."""
 
 _MOST_THREADS = 1024
 
 
 class Choice(NamedTuple):
-    """An engine that can run here, and why it was taken."""
+    """An engine that can run here, and why it was chosen."""
 
     kind: EngineKind
     reason: str
@@ -136,10 +137,10 @@ class Choice(NamedTuple):
 def choose_engine(kind: str = "auto", device: str = "auto") -> Choice:
     """Chooses the engine that runs on this machine.
 
-    kind:   one of ENGINE_KINDS; "auto" is the one that takes the device
+    kind:   one of ENGINE_KINDS; "auto" is the kind that takes the device
     device: one of DEVICES
 
-    Where both are "auto", it is the first of KINDS that lacks nothing and is not in doubt.
+    If both are "auto", it is the first of KINDS that lacks nothing and is not in doubt.
     Raises EngineError if the requested engine is not available, and says what is missing.
     """
     if kind not in ENGINE_KINDS:
@@ -171,8 +172,8 @@ def open_engine(
 
     cache:   folder for built TensorRT engines; None is ~/.cache/carla_unet_ros
     log:     takes one line of text: the choice, and the progress of a build
-    threads: at most so many of the CPU, of effect where OpenVINO runs the model on it; 0 leaves
-             it to OpenVINO
+    threads: most CPU threads that OpenVINO uses; 0 leaves it to OpenVINO; other engines ignore
+             it
 
     Raises EngineError if the engine is not available, and says what is missing.
     """

@@ -9,7 +9,7 @@ from carla_unet_ros.model_file import Model, ModelError, read_content
 
 
 def read_unchanged(model: Model) -> bytes:
-    """The model's file. Raises EngineError where it is no longer the one that was checked."""
+    """Reads the model's file. Raises EngineError if it changed since `read_model` checked it."""
     try:
         content = read_content(model.path)
     except ModelError as error:
@@ -20,9 +20,9 @@ def read_unchanged(model: Model) -> bytes:
 
 
 def check_outputs(engine: str, outputs: Mapping[str, str], height: int, width: int) -> None:
-    """A model file may declare one thing and compute another: asked once for each frame size.
+    """Checks an engine's outputs for one frame size: a model may not compute what it declares.
 
-    engine:  who answers, the beginning of a sentence
+    engine:  name of the engine, the beginning of the error's sentence
     outputs: type and shape that the engine will give for frames of this size, by the output's
              name: {"labels": "uint8 [48, 64]", ...}
 

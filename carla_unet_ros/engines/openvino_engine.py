@@ -19,23 +19,23 @@ from carla_unet_ros.model_file import Model
 if TYPE_CHECKING:
     import openvino
 
-# Of Intel's devices beside the CPU: the driver, and what it must be able to open.
+# For each Intel device beside the CPU: its driver, and the file that the user must have access to.
 _DRIVERS = {
     "GPU": ("intel-opencl-icd", "/dev/dri/renderD*"),
     "NPU": ("linux-npu-driver", "/dev/accel/accel*"),
 }
 
-# What pybind11 makes of the exceptions of C++.
+# pybind11 turns exceptions of C++ into these.
 _ERRORS = (RuntimeError, ValueError, IndexError, OverflowError, MemoryError)
 
 
 @cache
 def openvino_core() -> "openvino.Core":
-    """The one Core of this process, which lasts as long as the process. ImportError without it.
+    """The only Core of this process; it lasts as long as the process. Raises ImportError.
 
-    A Core puts in a stack for signal handlers, and at its end the one that it found. Of two, the
-    first to be made and to end takes its stack with it, and the second puts that one back in: the
-    next signal that Python handles is then a segmentation fault.
+    A Core installs a stack for signal handlers, and at its end restores the stack it found. If two
+    Cores exist and the first one ends first, the second restores the stack of the first, which is
+    freed memory: the next signal that Python handles causes a segmentation fault.
     """
     import openvino
 
@@ -54,7 +54,7 @@ def missing(device: str = "auto") -> str:
     plugin = _plugin(device)
     if plugin == "CPU":
         return ""
-    # One of several of a kind is called GPU.0.
+    # Several devices of a kind are called GPU.0, GPU.1, ...
     available = core.available_devices
     if plugin in {name.split(".")[0] for name in available}:
         return ""
@@ -72,13 +72,13 @@ class CompiledGraph:
         self._request: openvino.InferRequest | None = request
 
     def run(self, frame: Uint8) -> tuple[Uint8, Uint8]:
-        """One frame; the caller owns the two arrays. Raises what OpenVINO does, see _ERRORS."""
+        """Labels and confidence of one frame; the caller owns them. Raises one of _ERRORS."""
         import openvino
 
         request = self._request
         if request is None:
             raise EngineError("the engine is closed")
-        # shared_memory: the frame's own bytes are read, nothing is copied in.
+        # shared_memory: OpenVINO reads the frame's own bytes, without a copy.
         request.set_tensor("frame", openvino.Tensor(frame, shared_memory=True))
         request.infer()
         labels = np.array(request.get_tensor("labels").data)
@@ -105,7 +105,7 @@ class OpenVINOEngine:
         precision: "f32" or "bf16" fixes the arithmetic; None leaves it to OpenVINO (bf16 where
                    the CPU has instructions for it). An int8 model runs as int8 either way.
         device:    "cpu"; "gpu" or "npu", which are Intel's; "auto" is the CPU
-        threads:   at most so many of the CPU; 0 leaves it to OpenVINO
+        threads:   most CPU threads to use; 0 leaves it to OpenVINO
 
         Raises EngineError.
         """
@@ -148,7 +148,7 @@ class OpenVINOEngine:
         original = self._graph
         if original is None:
             raise EngineError("the engine is closed")
-        # A copy, which shares the weights: reshaping a graph changes it for all who hold it.
+        # A copy, which shares the weights: reshaping changes a graph in place.
         graph = original.clone()
         try:
             graph.reshape([height, width, 4])
@@ -168,13 +168,13 @@ class OpenVINOEngine:
     def _read(self, model: Model) -> "openvino.Model":
         content = read_unchanged(model)
         try:
-            # Not from the path: what is checked is what runs, and only that.
+            # From the bytes that were checked, because the file may change.
             return self._core.read_model(content)
         except _ERRORS as error:
             raise EngineError(f"OpenVINO cannot read {model.path}: {_reason(error)}") from error
 
     def _describe(self, model: Model) -> str:
-        """The engine's name, without compiling anything."""
+        """The engine's name. Compiles nothing."""
         import openvino
 
         version = openvino.__version__.split("-")[0]
@@ -203,7 +203,7 @@ def _plugin(device: str) -> str:
 
 
 def _described(output: "openvino.ConstOutput") -> str:
-    """Type and shape, "uint8 [48, 64]"; a length that only a frame will tell is a "?"."""
+    """Type and shape, "uint8 [48, 64]"; an unknown length is a "?"."""
     kind = output.element_type.get_type_name()
     shape = output.partial_shape
     text = str(shape) if shape.is_dynamic else str(list(output.shape))

@@ -14,10 +14,10 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from carla_unet_ros.engines.engine import EngineError, Log
 
 SIZES_KEPT = 8
-"""An engine stays prepared for so many sizes of frames, as many as a node has cameras."""
+"""The number of frame sizes that an engine stays prepared for: the most cameras of a node."""
 
 SECONDS_TO_RETRY = 60
-"""After a size could not be prepared: GPU memory, for one, may be free again by then."""
+"""The wait after a size could not be prepared: GPU memory, for example, may be free again."""
 
 
 class Prepared(Protocol):
@@ -30,27 +30,30 @@ _Prepared = TypeVar("_Prepared", bound=Prepared)
 
 
 class _Refusal(NamedTuple):
-    """Why a size could not be prepared, and until when it is not tried again (monotonic, s)."""
+    """Why a size could not be prepared, and the time before which it is not tried again.
+
+    until: seconds of time.monotonic
+    """
 
     reason: str
     until: float
 
 
 class SizeCache(Generic[_Prepared]):
-    """Sizes are height and width, in pixels. What falls out is closed at once.
+    """What an engine prepared, by height and width in pixels. Evicted entries are closed at once.
 
-    Threads: while one prepares a size, which takes long, others get what is prepared already;
-    whoever asks for a size that is not, waits.
+    Threads: while one thread prepares a size, which takes long, others get the sizes that are
+    ready. A thread that asks for another size waits.
     """
 
     def __init__(self, log: Log) -> None:
         """log: called by the thread that prepares"""
         self._log = log
         self._is_closed = False
-        # The last is the one used last.
+        # The last entry is the most recently used.
         self._prepared: OrderedDict[tuple[int, int], _Prepared] = OrderedDict()
         self._refusals: dict[tuple[int, int], _Refusal] = {}
-        # The first is held for moments, the second for as long as it takes to prepare.
+        # The first lock is held for moments, the second for as long as a preparation takes.
         self._changing = threading.Lock()
         self._preparing = threading.Lock()
 
@@ -60,8 +63,8 @@ class SizeCache(Generic[_Prepared]):
     def get(self, height: int, width: int, prepare: Callable[[int, int], _Prepared]) -> _Prepared:
         """Returns what `prepare(height, width)` made, now or earlier.
 
-        A size that `prepare` refused is not tried again for every frame, only after
-        SECONDS_TO_RETRY. Raises the EngineError of `prepare`, and one after `close`.
+        A size that `prepare` refused is tried again only after SECONDS_TO_RETRY, not for every
+        frame. Raises the EngineError of `prepare`, and an EngineError after `close`.
         """
         size = height, width
         prepared = self._find(size)
@@ -74,7 +77,7 @@ class SizeCache(Generic[_Prepared]):
         return prepared
 
     def close(self) -> None:
-        """Frees everything, and keeps nothing any more, also of what is being prepared."""
+        """Frees everything. What is being prepared is freed when it is ready."""
         with self._changing:
             self._is_closed = True
             freed = list(self._prepared.values())

@@ -27,7 +27,6 @@ from std_msgs.msg import String
 
 from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.evaluation.report import LiveFigures, statuses, write_report
-from carla_unet_ros.evaluation.stamp_pairs import Pair, StampPairs
 from carla_unet_ros.evaluation.truth_reader import TRUTH_KINDS, TruthReader
 from carla_unet_ros.evaluation.worst_frames import ScoredFrame, WorstFrames
 from carla_unet_ros.labels import carla_label_set
@@ -37,6 +36,7 @@ from carla_unet_ros.ros.image_messages import BadFrame, label_ids, to_bgra
 from carla_unet_ros.ros.lifecycle import STEADY
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
+from carla_unet_ros.ros.stamp_matcher import StampMatcher
 
 
 def _topic(name: str) -> None:
@@ -101,7 +101,9 @@ class EvaluationNode(Node):
         super().__init__("evaluation")
         self._values = declare(self, Parameters)
         tags = carla_label_set(self._values.tags)
-        self._figures = LiveFigures(tags, StampPairs(), TruthReader(tags, self._values.truth))
+        self._figures = LiveFigures(
+            tags, StampMatcher("labels", "truth"), TruthReader(tags, self._values.truth)
+        )
         self._report = _writable(self._values.report)
         self._worst = WorstFrames()
         self._frames: dict[int, Image] = {}
@@ -160,30 +162,33 @@ class EvaluationNode(Node):
         self.get_logger().info(f"scoring {legend.model} on {legend.engine}")
 
     def _on_labels(self, message: Image) -> None:
-        if self._figures.scores is not None:
-            self._score(self._figures.pairs.add_labels(_nanoseconds(message), message))
+        self._add("labels", message)
 
     def _on_truth(self, message: Image) -> None:
-        if self._figures.scores is not None:
-            self._score(self._figures.pairs.add_truth(_nanoseconds(message), message))
+        self._add("truth", message)
 
-    def _score(self, pair: Pair | None) -> None:
+    def _add(self, stream: str, message: Image) -> None:
         scores = self._figures.scores
-        if pair is None or scores is None:
+        if scores is None:
             return
+        pair = self._figures.pairs.add(stream, _nanoseconds(message), message)
+        if pair is not None:
+            self._score(scores, **pair)
+
+    def _score(self, scores: LiveScores, labels: Image, truth: Image) -> None:
         self._last_pair = time.monotonic()
         try:
-            truth = self._figures.truth.read(to_bgra(pair.truth))
-            labels = label_ids(pair.labels)
-            mean_iou = scores.add(truth, labels)
+            tags = self._figures.truth.read(to_bgra(truth))
+            ids = label_ids(labels)
+            mean_iou = scores.add(tags, ids)
         except ValueError as error:
             self._figures.unusable += 1
             self._problem = f"pair skipped: {error}"
             self.get_logger().warning(self._problem, throttle_duration_sec=_SECONDS_BETWEEN_LINES)
             return
         if self._report is not None and not math.isnan(mean_iou):
-            stamp = _nanoseconds(pair.labels)
-            classes = scores.truth_classes(truth), scores.label_classes(labels)
+            stamp = _nanoseconds(labels)
+            classes = scores.truth_classes(tags), scores.label_classes(ids)
             frame = ScoredFrame(scores.pairs, stamp, mean_iou, *classes)
             if self._worst.offer(frame) and stamp in self._frames:
                 self._attach(frame, self._frames[stamp])
@@ -224,9 +229,9 @@ class EvaluationNode(Node):
         labels, truth = self._values.labels_topic, self._values.truth_topic
         if self._figures.scores is None:
             return f"{silent}: no legend beside {labels}; is segmentation_node active?"
-        if not pairs.received_labels:
+        if not pairs.received["labels"]:
             return f"{silent}: no labels on {labels}"
-        if not pairs.received_truth:
+        if not pairs.received["truth"]:
             return f"{silent}: no truth on {truth}; is the semantic camera spawned?"
         if self._figures.scored:
             return f"{silent}: {labels} or {truth} has stopped, or lags far behind"

@@ -12,12 +12,12 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.evaluation.live_scores import LiveScores
-from carla_unet_ros.evaluation.stamp_pairs import StampPairs
 from carla_unet_ros.evaluation.truth_reader import TruthReader
 from carla_unet_ros.evaluation.worst_frames import WorstFrames
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.diagnostics import OK, WARN, status
+from carla_unet_ros.ros.stamp_matcher import StampMatcher
 
 _UNKNOWN_SHARE = 0.01
 
@@ -27,12 +27,13 @@ class LiveFigures:
     """The figures of a running evaluation.
 
     scores, legend: None until the legend has come
+    pairs:          matches "labels" with "truth"
     unusable:       pairs that could not be compared
     intrinsics:     the camera matrices of "frames" and "truth", row by row; empty before they come
     """
 
     tags: LabelSet
-    pairs: StampPairs
+    pairs: StampMatcher
     truth: TruthReader
     scores: LiveScores | None = None
     legend: Legend | None = None
@@ -50,8 +51,8 @@ class LiveFigures:
         last, total = self.scores.window.mean_iou(), self.scores.total.mean_iou()
         return (
             f"mean IoU {last:.3f} over the last {self.scores.window_pairs} pairs, {total:.3f} "
-            f"over all {self.scored}; unpaired: {self.pairs.unpaired_labels} labels, "
-            f"{self.pairs.unpaired_truth} truth"
+            f"over all {self.scored}; unpaired: {self.pairs.unmatched['labels']} labels, "
+            f"{self.pairs.unmatched['truth']} truth"
         )
 
     def find_doubt(self) -> str:
@@ -89,8 +90,8 @@ class LiveFigures:
                 for name, value in zip(names, total.iou() if names else (), strict=True)
             },
             "frames": self.scored,
-            "unpaired_labels": self.pairs.unpaired_labels,
-            "unpaired_truth": self.pairs.unpaired_truth,
+            "unpaired_labels": self.pairs.unmatched["labels"],
+            "unpaired_truth": self.pairs.unmatched["truth"],
             "unusable_pairs": self.unusable,
             "truth": self.truth.found,
             "tags": self.tags.carla_tags,
@@ -108,8 +109,8 @@ def statuses(node: str, figures: LiveFigures, problem: str) -> list[DiagnosticSt
     """
     counts = {
         "pairs": figures.scored,
-        "unpaired labels": figures.pairs.unpaired_labels,
-        "unpaired truth": figures.pairs.unpaired_truth,
+        "unpaired labels": figures.pairs.unmatched["labels"],
+        "unpaired truth": figures.pairs.unmatched["truth"],
         "unusable pairs": figures.unusable,
     }
     values = {name: str(count) for name, count in counts.items()}

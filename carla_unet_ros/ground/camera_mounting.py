@@ -14,27 +14,21 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from carla_unet_ros.ground.ground_grid import CameraPose
-from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
+from carla_unet_ros.ros.camera_geometry import CameraParameters
+from carla_unet_ros.ros.parameters import NodeParameter
 
 _ANGLE = (-180.0, 180.0)
 _METRES = (-100.0, 100.0)
 _ON_ITS_SIDE = 0.8
 
 
-class MountingParameters(ParameterTable):
+class MountingParameters(CameraParameters):
     pose_source = NodeParameter(
         "auto",
         "where the camera's pose comes from: tf, the parameters camera_*, or auto: tf where "
         "tf2_ros is installed and knows the camera's frame, else the parameters",
         choices=("auto", "tf", "parameters"),
         constant=True,
-    )
-    camera_axes = NodeParameter(
-        "optical",
-        "axes of the camera's TF frame: optical (z ahead, CARLA's bridge) or body (x ahead, "
-        "CARLA's own ROS 2 interface)",
-        choices=("optical", "body"),
-        live=True,
     )
     camera_x = NodeParameter(2.0, "metres ahead of the vehicle's origin", range=_METRES, live=True)
     camera_y = NodeParameter(

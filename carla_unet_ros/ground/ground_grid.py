@@ -19,13 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from carla_unet_ros.camera_model import BODY_OF_OPTICAL, Calibration
 from carla_unet_ros.labels import IGNORE, Uint8
 
 FREE, OCCUPIED, UNKNOWN = 0, 100, -1
 """Cell values, those of nav_msgs/OccupancyGrid."""
 
-# Camera axes in a body that looks along x: right is -y, down is -z, ahead is x (REP 103).
-_BODY_OF_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+_BODY_OF_OPTICAL = np.array(BODY_OF_OPTICAL)
 _SAMPLES_A_CELL = 64
 # One word counts both, so that one sum per frame is enough: the upper 16 bits count seen pixels,
 # the lower 16 bits blocked ones.
@@ -61,22 +61,6 @@ class Extent:
     def rows(self) -> int:
         """Cells along y, to the left."""
         return round((self.left + self.right) / self.cell_size)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A pinhole camera without distortion; all values in pixels.
-
-    cx and cy count from the corner of the image, as in CARLA (cx = width / 2). So the centre of
-    pixel (u, v) lies at (u + 0.5, v + 0.5).
-    """
-
-    width: int
-    height: int
-    fx: float
-    fy: float
-    cx: float
-    cy: float
 
 
 @dataclass(frozen=True)

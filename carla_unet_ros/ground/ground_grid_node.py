@@ -27,16 +27,16 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
-from carla_unet_ros.camera_model import LARGEST_SIDE, intrinsics
+from carla_unet_ros.camera_model import LARGEST_SIDE, Calibration
 from carla_unet_ros.ground.camera_mounting import CameraMounting, MountingParameters
 from carla_unet_ros.ground.ground_grid import (
-    Calibration,
     CameraPose,
     Extent,
     GroundGrid,
     class_weights,
 )
 from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.ros.camera_geometry import read_calibration
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.diagnostics import OK, WARN, status
 from carla_unet_ros.ros.image_messages import label_ids
@@ -48,19 +48,7 @@ _REACH = (0.0, 500.0)
 
 
 class Parameters(MountingParameters):
-    camera = NodeParameter(
-        "/carla/ego_vehicle/rgb_front",
-        "the camera's topics lie below this name",
-        constant=True,
-    )
     vehicle_frame = NodeParameter("ego_vehicle", "TF frame of the grid", constant=True)
-    camera_fov = NodeParameter(
-        0.0,
-        "the camera's horizontal field of view in degrees, where camera_info has a wrong focal "
-        "length, as from CARLA 0.9.16's own ROS 2 interface; 0 believes camera_info",
-        range=(0.0, 179.0),
-        live=True,
-    )
     cell_size = NodeParameter(0.2, "metres a side of a cell", range=(0.01, 5.0), constant=True)
     ahead = NodeParameter(40.0, "metres the grid reaches ahead", range=_REACH, constant=True)
     behind = NodeParameter(0.0, "metres it reaches behind", range=_REACH, constant=True)
@@ -91,8 +79,6 @@ _NEWEST = QoSProfile(depth=1)
 _NEWEST_OF_ANY = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _SECONDS_BETWEEN_WARNINGS = 5.0
-# Longest focal length in widths of the picture: a longer one would see less than 3 degrees.
-_MOST_WIDTHS = 20
 
 
 class _NotYetError(ValueError):
@@ -194,7 +180,7 @@ class GroundGridNode(Node):
 
     def _table_of(self, camera_frame: str) -> GroundGrid:
         """The table for the camera's calibration and pose; computed again when they change."""
-        calibration = _calibration(self._newest_camera_info(), self._values.camera_fov)
+        calibration = read_calibration(self._newest_camera_info(), self._values.camera_fov)
         ignored = self._values.ignored_bottom_rows
         pose = self._mounting.pose(camera_frame)
         known = self._place
@@ -245,24 +231,6 @@ class GroundGridNode(Node):
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
-
-
-def _calibration(info: CameraInfo, fov: float) -> Calibration:
-    """`fov`, if not 0, replaces the focal length. ValueError where it is no pinhole camera."""
-    fx, fy, cx, cy = info.k[0], info.k[4], info.k[2], info.k[5]
-    if fov and info.width and info.height:
-        fx = fy = intrinsics(info.width, info.height, fov).focal
-    if not (info.height and all(0 < f < _MOST_WIDTHS * info.width for f in (fx, fy))):
-        raise ValueError(
-            f"camera_info says {info.width}x{info.height} pixels, fx = {fx:g}, fy = {fy:g}; "
-            "expected a calibrated camera, or its field of view as camera_fov"
-        )
-    if any(info.d):
-        raise ValueError(
-            f"camera_info has the distortion {list(info.d)}; expected none: segment rectified "
-            "images (image_proc), CARLA's are"
-        )
-    return Calibration(info.width, info.height, fx, fy, cx, cy)
 
 
 def _message(cells: Any, extent: Extent, header: Header, frame: str) -> OccupancyGrid:

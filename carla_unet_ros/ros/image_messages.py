@@ -77,7 +77,7 @@ def to_bgra(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME
     channels = _CHANNELS.get(message.encoding)
     if channels is None:
         return _through_cv_bridge(message, most_pixels)
-    rows = _rows(message, channels, most_pixels)
+    rows = pixel_rows(message, channels, most_pixels)
     pixels = rows.reshape(message.height, message.width, channels)
     if message.encoding == "bgra8":
         return pixels
@@ -100,7 +100,7 @@ def to_semantic(message: "Image | CompressedImage", most_pixels: int = LARGEST_F
     if message.encoding not in _ONE_CHANNEL:
         return to_bgra(message, most_pixels)
     kind = _ONE_CHANNEL[message.encoding].newbyteorder(">" if message.is_bigendian else "<")
-    rows = np.ascontiguousarray(_rows(message, kind.itemsize, most_pixels))
+    rows = np.ascontiguousarray(pixel_rows(message, kind.itemsize, most_pixels))
     return _of_eight_bits(rows.view(kind), f"the label image ({message.encoding})")
 
 
@@ -120,10 +120,10 @@ def label_ids(message: "Image") -> Uint8:
         raise BadFrame(
             f"the label image is {message.encoding}; expected mono8, a class id a pixel"
         )
-    return _rows(message, 1, LARGEST_FRAME)
+    return pixel_rows(message, 1, LARGEST_FRAME)
 
 
-def _rows(message: "Image", pixel_bytes: int, most_pixels: int) -> Uint8:
+def pixel_rows(message: "Image", pixel_bytes: int, most_pixels: int) -> Uint8:
     """The message's pixels as a view uint8 [height, width x pixel_bytes], without row padding."""
     height, width, step = message.height, message.width, message.step
     size = f"{width}x{height} {message.encoding}"
@@ -167,7 +167,7 @@ def _through_cv_bridge(message: "Image", most_pixels: int) -> Uint8:
             f"encoding {encoding!r} is unknown to cv_bridge; publish one of {', '.join(_CHANNELS)}"
         ) from error
     pixel_bytes = np.dtype(value_type).itemsize * channels
-    values = np.ascontiguousarray(_rows(message, pixel_bytes, most_pixels))
+    values = np.ascontiguousarray(pixel_rows(message, pixel_bytes, most_pixels))
     if bool(message.is_bigendian) != (sys.byteorder == "big"):
         values = values.view(value_type).byteswap().view(np.uint8)
     packed = Image(

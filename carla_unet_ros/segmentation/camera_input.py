@@ -5,7 +5,7 @@
     <camera>/camera_info  sensor_msgs/CameraInfo
 
 The middleware's queue holds one frame: a newer one replaces the one in it, so what comes out is
-never older than it need be.
+always the newest there is.
 """
 
 from collections.abc import Callable
@@ -37,11 +37,11 @@ Frame = Image | CompressedImage
 
 
 class CameraInput:
-    """The subscriptions of one camera, there from `listen` to `stop`.
+    """The subscriptions of one camera. They exist from `listen` to `stop`.
 
-    group:         the callback group of its frames: says when they may be taken
+    group:         the callback group of its frames; it says when frames may be taken
     on_frame:      gets each frame, and the number its publisher gave it, or None without one
-    on_new_source: called where numbers start anew: a new subscription, or another publisher
+    on_new_source: called when the numbers start anew: a new subscription, or another publisher
 
     calibration:   the newest camera_info, or None; other holders of the message rely on it
     """
@@ -73,7 +73,7 @@ class CameraInput:
         return bool(self._subscriptions)
 
     def listen(self) -> None:
-        """Subscribes, where it has not."""
+        """Subscribes, unless it has already."""
         if self._subscriptions:
             return
         self._incompatible = ""
@@ -96,7 +96,7 @@ class CameraInput:
         ]
 
     def stop(self) -> None:
-        """Unsubscribes; the calibration may be another's when it listens again."""
+        """Unsubscribes, and forgets the calibration: it may have changed at the next `listen`."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
@@ -113,7 +113,7 @@ class CameraInput:
         )
 
     def _on_image(self, message: Frame, info: dict[str, Any]) -> None:
-        # Each publisher numbers its own frames; of two at once the gaps say nothing.
+        # Each publisher numbers its own frames, so the gaps between two publishers' say nothing.
         number = info.get("publication_sequence_number") if self._publishers < 2 else None
         self._on_frame(message, number)
 

@@ -34,9 +34,9 @@ _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class CameraOutputs:
-    """The publishers of one camera, made with `node` and gone with `close`.
+    """The publishers of one camera. They exist until `close`.
 
-    opacity:    of the overlay, 0..1, asked at every frame
+    opacity:    returns the overlay's opacity, 0..1; called for every frame
     on_matched: called when somebody subscribes to an image, or no longer does
     """
 
@@ -73,7 +73,7 @@ class CameraOutputs:
         return any(publisher.get_subscription_count() for publisher in self._images)
 
     def announce(self) -> None:
-        """Publishes what the ids mean, for everybody who comes now or later."""
+        """Publishes what the ids mean, latched: later subscribers get it, too."""
         self._names.publish(String(data=self._legend.to_json()))
         if self._label_info is not None:
             now = self._node.get_clock().now().to_msg()
@@ -82,9 +82,9 @@ class CameraOutputs:
     def publish(
         self, header: Header, frame: Uint8, found: Segmentation, calibration: CameraInfo | None
     ) -> None:
-        """Makes what is subscribed to of one frame, and publishes it under the frame's header.
+        """Publishes the outputs of one frame that have subscribers, under the frame's header.
 
-        Planners wait for the labels: they go out before anything else is made.
+        Labels go out before anything else is made, because planners wait for them.
 
         frame:       uint8 [H, W, 4] in B, G, R, A
         calibration: the camera's newest camera_info, relayed if it is of this size; or None
@@ -115,7 +115,7 @@ class CameraOutputs:
                 throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS,
             )
             return
-        # A copy: the message that was received belongs to whoever else holds it, too.
+        # A copy, because others may hold the message that was received.
         relayed = copy.copy(calibration)
         relayed.header = header
         self._calibration.publish(relayed)

@@ -18,10 +18,10 @@ class CameraState(NamedTuple):
     """The inputs of a camera's status beside its frame statistics.
 
     topic:        the image topic, as ROS resolves its name
-    listening:    whether the image topic is subscribed, that is, somebody wants its labels
+    listening:    whether the node subscribes to the image topic, because somebody wants labels
     publishers:   how many publish the image topic
-    incompatible: what the middleware says of a publisher with another QoS, or ""
-    reliability:  the QoS with which frames are subscribed
+    incompatible: what the middleware says about a publisher with another QoS, or ""
+    reliability:  the reliability with which the node subscribes to frames
     """
 
     topic: str
@@ -32,7 +32,7 @@ class CameraState(NamedTuple):
 
 
 def camera_status(node: str, state: CameraState, frames: FrameReport) -> DiagnosticStatus:
-    """One camera's status; WARN where subscribers wait in vain, or frames are unusable."""
+    """One camera's status. WARN if no frames come for its subscribers, or frames are unusable."""
     level, message = _judge(state, frames)
     found = status(
         f"{node}: {state.topic}",

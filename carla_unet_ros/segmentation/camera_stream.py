@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connects one camera's input, outputs and statistics: from its frames to its masks.
 
-A frame comes in (camera_input.py), waits for its turn (frame_dispatcher.py), is segmented, and
-what somebody subscribes to is published (camera_outputs.py). While nobody subscribes to labels,
-confidence or overlay, the frames are not subscribed either.
+A frame comes in (camera_input.py), waits for its turn (frame_dispatcher.py) and is segmented. The
+outputs that have subscribers are published (camera_outputs.py). While labels, confidence and
+overlay have no subscriber, the node does not subscribe to the camera either.
 """
 
 from collections.abc import Callable
@@ -27,9 +27,9 @@ _SECONDS_BETWEEN_WARNINGS = 5.0
 
 
 class CameraStream:
-    """Made with `node` and gone with `close`; between `activate` and `deactivate` it may listen.
+    """One camera of the node. It listens only between `activate` and `deactivate`.
 
-    opacity: of the overlay, 0..1, asked at every frame
+    opacity: returns the overlay's opacity, 0..1; called for every frame
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class CameraStream:
         return camera_status(node, self._input.state(), self._statistics.report())
 
     def segment(self, frame: Frame) -> None:
-        """Publishes what is wanted of a frame; where it is unusable, counts it and says why."""
+        """Segments a frame and publishes its outputs; counts an unusable frame and logs why."""
         self._statistics.began(self._clock.age_ms(frame.header.stamp))
         if not self._outputs.wanted:
             return

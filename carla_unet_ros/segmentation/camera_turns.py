@@ -2,8 +2,8 @@
 """Holds the newest frame of each camera, and says whose turn it is at the shared engine.
 
 The cameras stand in a line. The first one in it that has a frame is served and goes to the end,
-so each camera is served equally often, however slow the engine is. At most one frame of a camera
-waits: a newer one replaces it, so nothing is ever queued.
+so all cameras are served equally often, however slow the engine is. At most one frame of a camera
+waits: a newer one replaces it, so no queue builds up.
 """
 
 from typing import Generic, TypeVar
@@ -13,7 +13,7 @@ Frame = TypeVar("Frame")
 
 
 class CameraTurns(Generic[Camera, Frame]):
-    """The line of cameras, each with the frame that waits or None. Knows no ROS, no threads."""
+    """The line of cameras, each with its waiting frame or None. It knows no ROS and no threads."""
 
     def __init__(self) -> None:
         self._line: dict[Camera, Frame | None] = {}
@@ -24,17 +24,17 @@ class CameraTurns(Generic[Camera, Frame]):
         self._line[camera] = None
 
     def leave(self, camera: Camera) -> None:
-        """Takes the camera out of the line; its frame, where one waits, is forgotten."""
+        """Removes the camera from the line, together with its waiting frame."""
         self._line.pop(camera, None)
 
     def wait(self, camera: Camera, frame: Frame) -> bool:
-        """Lets a frame wait; says whether it replaced an older one. KeyError before `join`."""
+        """Lets a frame wait. Returns whether it replaced an older one. KeyError before `join`."""
         replaced = self._line[camera] is not None
         self._line[camera] = frame
         return replaced
 
     def take(self) -> tuple[Camera, Frame] | None:
-        """The frame whose turn it is, and its camera, which goes to the end; None without any."""
+        """The next camera, which moves to the end of the line, and its frame; or None."""
         for camera, frame in self._line.items():
             if frame is not None:
                 self.join(camera)
@@ -53,7 +53,7 @@ class CameraTurns(Generic[Camera, Frame]):
     def may_be_next(self, camera: Camera) -> bool:
         """Returns whether a frame of this camera that arrives now could be served next.
 
-        It could not where a frame waits of a camera that is before it in line.
+        It could not if a camera before it in line has a waiting frame.
         """
         for other, frame in self._line.items():
             if other == camera:

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hands the frames of all cameras to the engine, one at a time and in turns.
 
-The callback of a subscription lets its frame wait in `CameraTurns`; one step takes the frame
-whose turn it is and segments it. The step is a guard condition of the node: it runs when a frame
-waits, and costs nothing while none does.
+The callback of a subscription lets its frame wait in `CameraTurns`. A step takes the frame whose
+turn it is and segments it. The step is a guard condition of the node: it runs when a frame waits,
+and costs nothing while none does.
 
-rclpy takes a frame out of the middleware before its callback is asked, which costs a millisecond
-for 1.9 MB. A step that let every camera replace its frame before each turn would pay that once
-for each camera and segment one of them. So the rules are:
+rclpy takes a frame out of the middleware before it calls the callback, which costs a millisecond
+for 1.9 MB. If every camera replaced its frame before each turn, the node would pay this for each
+camera and segment only one of them. So the rules are:
 
 - While a frame waits, the subscriptions of the cameras behind it in line are closed. Their frames
   stay in the middleware's queue of one, where a newer one replaces an older one at no cost.
-- Those of the camera whose turn it is and of the cameras before it are open. The executor serves
-  subscriptions before guard conditions, so what is segmented is the newest frame there is, not
-  one that became old while another camera's was segmented.
-- A frame of the first camera in line is segmented at once, if none waits. So one camera alone
-  pays for no step, and cameras that come in the order of the line pay for none either.
+- The subscriptions of the camera whose turn it is and of the cameras before it are open. The
+  executor serves subscriptions before guard conditions. So the step segments the newest frame
+  there is, not one that became old while another camera's was segmented.
+- A frame of the first camera in line is segmented at once if no frame waits. So a single camera
+  never waits for a step, and cameras whose frames come in the order of the line do not either.
 
-An idle engine takes every frame once. An overloaded one takes at most two for each that it
-segments: the one that said that there is a frame, and a newer one that replaced it.
+An idle engine takes every frame once. An overloaded engine takes at most two frames for each
+frame that it segments: a first one, and a newer one that replaced it.
 """
 
 from collections.abc import Callable
@@ -45,11 +45,11 @@ class FrameDispatcher:
         self._frame_waits = node.create_guard_condition(self._step)
 
     def join(self, camera: Camera) -> None:
-        """Gives the camera turns from now on, the first after everybody else's."""
+        """Gives the camera turns from now on. It is last in line at first."""
         self._turns.join(camera)
 
     def leave(self, camera: Camera) -> None:
-        """Gives the camera no more turns; its frame, where one waits, is forgotten."""
+        """Gives the camera no more turns, and drops its waiting frame."""
         self._turns.leave(camera)
 
     def subscription_group(self, camera: Camera) -> CallbackGroup:
@@ -61,10 +61,10 @@ class FrameDispatcher:
         return self._turns.may_be_next(camera)
 
     def dispatch(self, camera: Camera, frame: Frame) -> bool:
-        """Has the camera segment the frame, now or in its turn.
+        """Lets the camera segment the frame, now or in its turn.
 
-        Says whether it replaced an older frame, which is then not segmented. KeyError before
-        `join`.
+        Returns whether the frame replaced an older one, which will not be segmented. KeyError
+        before `join`.
         """
         at_once = self._turns.is_first(camera) and not self._turns.waiting
         replaced = self._turns.wait(camera, frame)
@@ -75,9 +75,9 @@ class FrameDispatcher:
         return replaced
 
     def _step(self) -> None:
-        """Has one frame segmented, the one whose turn it is."""
+        """Segments the frame whose turn it is."""
         turn = self._turns.take()
-        if self._turns.waiting:  # before an error can keep the others waiting for ever
+        if self._turns.waiting:  # first, or an error would keep the others waiting
             self._frame_waits.trigger()
         if turn is not None:
             camera, frame = turn

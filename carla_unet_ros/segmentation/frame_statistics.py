@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts the frames of one camera by their fate, and measures recent rate and ages.
 
-A frame that is not segmented gave way to a newer one, or was lost on its way. Where it gave way
-here, it is counted as that happens. In the middleware nobody is told; but the publisher numbers
-its messages, and a gap in the numbers of those that arrive is exactly the frames that did not.
+A frame that is not segmented was replaced by a newer one, or was lost on its way. A replacement in
+this node is counted when it occurs. The middleware reports none, but publishers number their
+messages: a gap in the numbers that arrive is the number of frames that did not arrive.
 """
 
 import math
@@ -21,15 +21,15 @@ class FrameReport(NamedTuple):
 
     received:      frames whose turn came, good or bad
     published:     frames whose outputs were published
-    dropped:       frames that gave way to newer ones or were lost on their way; None where the
-                   middleware numbers none
+    dropped:       frames that were replaced by newer ones or lost on their way; None if the
+                   middleware does not number messages
     bad, failed:   frames that were unreadable; frames the engine failed on
     rate:          published frames per second
     size:          width and height of the last frame whose outputs were published, or None
     waited_ms:     age when the frame's turn came, median; NaN where unknown
     age_ms:        age when its outputs were published, median and largest; NaN where unknown
     undated:       whether the age of a frame was unknown since the last report
-    silent_s:      seconds since a frame came or was done, or since we began to listen
+    silent_s:      seconds since a frame came or was published, or since listening began
     problem:       what was wrong with the last bad or failed frame since the last report, or ""
     """
 
@@ -48,7 +48,7 @@ class FrameReport(NamedTuple):
 
 
 class FrameStatistics:
-    """Counts frames as they pass; `report` reads it off. Times are seconds of `clock`."""
+    """Counts frames as they pass; `report` gives the figures. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -81,11 +81,11 @@ class FrameStatistics:
         self._last_number = number
 
     def replaced(self) -> None:
-        """A frame that had arrived gave way to a newer one."""
+        """A newer frame replaced one that had arrived."""
         self._drop(1)
 
     def held_back(self) -> None:
-        """The middleware may hold a frame that was not asked for: the camera may not be silent."""
+        """The middleware may hold a frame that was not taken yet, so this is no silence."""
         self._last_sign = self._clock()
 
     def began(self, age_ms: float) -> None:
@@ -100,7 +100,7 @@ class FrameStatistics:
         """A frame's outputs went out; its age is NaN where unknown, its size width and height."""
         self._published += 1
         self._size = size
-        # A frame that took the engine seconds is no silence of the camera.
+        # The camera was not silent while the engine took seconds for a frame.
         self._last_sign = self._clock()
         self._publications.append(self._last_sign)
         if not math.isnan(age_ms):
@@ -115,7 +115,7 @@ class FrameStatistics:
         self._problem = problem
 
     def report(self) -> FrameReport:
-        """The figures now; ages and problem start anew."""
+        """The current figures. Ages and problem are reset."""
         now = self._clock()
         report = FrameReport(
             received=self._received,

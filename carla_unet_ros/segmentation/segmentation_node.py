@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Segments the frames of one to eight cameras: labels, confidence, overlay, as topics.
+"""Segments the frames of one to eight cameras, and publishes labels, confidence and overlay.
 
 For every image topic in `image_topics`, outputs appear beside the camera, under
 <camera>/segmentation/: labels, confidence, overlay, camera_info, legend and label_info (see
-camera_outputs.py). All cameras share one engine and take turns. Once a second /diagnostics says
-how each of them fares.
+camera_outputs.py). All cameras share one engine and take turns. /diagnostics reports the state of
+each camera once a second.
 
 A lifecycle node: `configure` reads the model and opens the engine, `activate` begins to listen.
-With `autostart`, the default, it does both by itself. Where configuring fails (a missing model
-file, an engine that is not available) it says why and waits: correct the parameter and
-configure again.
+With `autostart`, the default, it does both by itself. If configuring fails (a missing model file,
+an engine that is not available), the node says why and waits: correct the parameter and configure
+again.
 """
 
 import sys
@@ -47,7 +47,7 @@ class Parameters(ParameterTable):
     )
     engine_cache = NodeParameter(
         "",
-        "folder in which built TensorRT engines are kept; '' is ~/.cache/carla_unet_ros",
+        "folder that keeps built TensorRT engines; '' is ~/.cache/carla_unet_ros",
     )
     image_topics = NodeParameter(
         ["/carla/ego_vehicle/rgb_front/image"],
@@ -171,7 +171,7 @@ class SegmentationNode(ManagedNode):
         )
 
     def _log(self, text: str) -> None:
-        """Logs a line of an engine; Ctrl-C cancels an engine that is being built."""
+        """Logs a line of an engine. After Ctrl-C it raises, which cancels a build."""
         self.get_logger().info(text)
         if must_end():
             raise ExternalShutdownException

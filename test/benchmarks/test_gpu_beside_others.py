@@ -10,10 +10,12 @@ from small_engine import DEVICE, needs_library
 
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import cases, engines
-from carla_unet_ros.engines import cuda, tensorrt_library, tensorrt_run
-from carla_unet_ros.engines.engine_cache import EngineCache
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine
-from carla_unet_ros.engines.tensorrt_library import library
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine import run as tensorrt_run
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_engine.library import library
 from carla_unet_ros.model_file import SHIPPED_MODEL, read_model
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from carla_unet_ros.engines import tensorrt_library
-from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.cuda import Device
-from carla_unet_ros.engines.engine_cache import EngineCache
-from carla_unet_ros.engines.tensorrt_build import Target
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine.build import Target
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import Key
+from carla_unet_ros.engines.tensorrt_engine.cuda import Device
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
 from carla_unet_ros.model_file import read_model
 
 needs_library = pytest.mark.skipif(

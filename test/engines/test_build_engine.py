@@ -10,9 +10,12 @@ from gpu_double import FakeCuda, FakeTensorRT
 from small_engine import needs_library, put, target_for
 
 from carla_unet_ros.command_line import parse
-from carla_unet_ros.engines import build_engine, cuda, tensorrt_build, tensorrt_run
-from carla_unet_ros.engines.engine_cache import EngineCache, entries
-from carla_unet_ros.engines.tensorrt_library import tensorrt_module
+from carla_unet_ros.engines import build_engine
+from carla_unet_ros.engines.tensorrt_engine import build as tensorrt_build
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import run as tensorrt_run
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache, entries
+from carla_unet_ros.engines.tensorrt_engine.library import tensorrt_module
 
 pytestmark = needs_library
 

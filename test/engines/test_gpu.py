@@ -2,7 +2,7 @@
 """The TensorRT engine on a real GPU: `pytest -m gpu`.
 
 Without a CUDA device and a TensorRT library all of it is skipped, and says what is missing; what
-can be told without one is in test_tensorrt_engine.py.
+can be told without one is in tensorrt_engine/test_engine.py.
 """
 
 from pathlib import Path
@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import small_net
 
-from carla_unet_ros.engines import cuda, open_engine, tensorrt_engine
+from carla_unet_ros.engines import open_engine
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.stand_in.drive import Drive

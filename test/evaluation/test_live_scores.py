@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Live evaluation without ROS: pairing by stamp, reading the truth, sliding scores."""
+"""Live evaluation without ROS: reading the truth, sliding scores."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import pytest
 from pytest import approx
 
 from carla_unet_ros.evaluation.live_scores import LiveScores
-from carla_unet_ros.evaluation.stamp_pairs import Pair, StampPairs
 from carla_unet_ros.evaluation.truth_reader import TruthReader
 from carla_unet_ros.evaluation.worst_frames import ScoredFrame, WorstFrames
 from carla_unet_ros.labels import IGNORE, LabelClass, LabelSet, Uint8, carla_13, carla_label_set
@@ -31,63 +30,6 @@ def legend(output_tags: str = "") -> Legend:
 
 def row(*ids: int) -> Uint8:
     return np.array([ids], np.uint8)
-
-
-# Pairing
-
-
-def test_only_equal_stamps_make_a_pair_whichever_comes_first() -> None:
-    pairs = StampPairs()
-    assert pairs.add_truth(100, "truth") is None
-    assert pairs.add_labels(100, "labels") == Pair("labels", "truth")
-    assert pairs.add_labels(150, "labels") is None
-    assert pairs.add_truth(150, "truth") == Pair("labels", "truth")
-    assert (pairs.unpaired_labels, pairs.unpaired_truth) == (0, 0)
-
-
-def test_a_stamp_one_nanosecond_off_is_no_pair() -> None:
-    pairs = StampPairs()
-    assert pairs.add_truth(100, "truth") is None
-    assert pairs.add_labels(101, "labels") is None
-    assert pairs.unpaired_truth == 1
-
-
-def test_what_comes_after_its_partner_could_have_is_counted_at_once() -> None:
-    pairs = StampPairs()
-    pairs.add_labels(150, "labels")
-    assert pairs.add_truth(100, "truth") is None
-    assert pairs.unpaired_truth == 1
-    assert pairs.add_truth(150, "truth") == Pair("labels", "truth")
-    pairs.add_truth(250, "truth")
-    assert pairs.add_labels(200, "labels") is None
-    assert pairs.unpaired_labels == 1
-    assert pairs.add_labels(250, "labels") == Pair("labels", "truth")
-    assert (pairs.unpaired_labels, pairs.unpaired_truth) == (1, 1)
-
-
-def test_frames_the_node_dropped_are_counted_as_unpaired_truth() -> None:
-    pairs = StampPairs()
-    for stamp in (100, 150, 200, 250):
-        pairs.add_truth(stamp, stamp)
-    assert pairs.add_labels(250, "labels") == Pair("labels", 250)
-    assert (pairs.unpaired_labels, pairs.unpaired_truth) == (0, 3)
-
-
-def test_what_waits_is_bounded() -> None:
-    pairs = StampPairs(limit=3)
-    for stamp in range(10):
-        pairs.add_truth(stamp, stamp)
-    assert pairs.unpaired_truth == 7
-    assert pairs.add_labels(6, "labels") is None
-
-
-def test_time_that_goes_back_begins_a_new_drive() -> None:
-    pairs = StampPairs()
-    pairs.add_truth(9000, "old")
-    pairs.add_labels(9050, "old")
-    assert pairs.add_truth(50, "new") is None
-    assert pairs.add_labels(50, "new") == Pair("new", "new")
-    assert (pairs.unpaired_labels, pairs.unpaired_truth) == (1, 1)
 
 
 # Truth

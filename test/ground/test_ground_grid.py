@@ -11,11 +11,11 @@ import math
 import numpy as np
 import pytest
 
+from carla_unet_ros.camera_model import Calibration
 from carla_unet_ros.ground.ground_grid import (
     FREE,
     OCCUPIED,
     UNKNOWN,
-    Calibration,
     CameraPose,
     Extent,
     GroundGrid,

@@ -14,7 +14,7 @@ from ros_bench import Camera, Diagnostics, RosBench, pixels, scene, start_segmen
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
-from carla_unet_ros.engines import tensorrt_engine
+from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
 from carla_unet_ros.ros.image_messages import to_image_message
 
 CAMERA = "/carla/ego_vehicle/rgb_front"

@@ -279,7 +279,7 @@ def test_it_ends_cleanly_at_every_moment(
 NODE_THAT_BUILDS = """
 import sys, time
 from carla_unet_ros.segmentation import segmentation_node
-from carla_unet_ros.engines.build_progress import build_with_progress
+from carla_unet_ros.engines.tensorrt_engine.build_progress import build_with_progress
 
 def build(progress):
     while not progress.is_cancelled:
@@ -301,7 +301,7 @@ def test_ctrl_c_breaks_off_an_engine_that_is_being_built(bench: RosBench, tmp_pa
 def test_help_teaches(bench: RosBench) -> None:
     process = bench.start("segmentation.segmentation_node", "--", "--help")
     assert process.popen.wait(30) == 0
-    assert "/diagnostics says" in process.printed
+    assert "/diagnostics reports" in process.printed
     assert all(
         f"  {parameter.name} (default: " in process.printed for parameter in Parameters.rows()
     )

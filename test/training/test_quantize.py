@@ -14,11 +14,11 @@ from small_engine import DEVICE, needs_library
 
 pytest.importorskip("nncf")
 
-from carla_unet_ros.engines import tensorrt_build
-from carla_unet_ros.engines.build_progress import Progress
 from carla_unet_ros.engines.openvino_engine import openvino_core
-from carla_unet_ros.engines.tensorrt_build import Target
-from carla_unet_ros.engines.tensorrt_library import library
+from carla_unet_ros.engines.tensorrt_engine import build as tensorrt_build
+from carla_unet_ros.engines.tensorrt_engine.build import Target
+from carla_unet_ros.engines.tensorrt_engine.build_progress import Progress
+from carla_unet_ros.engines.tensorrt_engine.library import library
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.model_file import SHIPPED_MODEL, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter

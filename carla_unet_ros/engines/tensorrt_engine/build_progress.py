@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from carla_unet_ros.engines.engine import Log
-from carla_unet_ros.engines.tensorrt_library import tensorrt_module
+from carla_unet_ros.engines.tensorrt_engine.library import tensorrt_module
 
 if TYPE_CHECKING:
     import tensorrt
@@ -18,7 +18,7 @@ _Result = TypeVar("_Result")
 
 
 class Progress:
-    """The phases a build is in, outermost first, each with its step and number of steps."""
+    """The current phases of a build, outermost first, each with its step and number of steps."""
 
     def __init__(self) -> None:
         self.is_cancelled = False
@@ -44,10 +44,10 @@ class Progress:
 def build_with_progress(
     build: Callable[[Progress], _Result], log: Log, seconds: float = SECONDS_BETWEEN_LINES
 ) -> _Result:
-    """Runs `build` in a thread of its own and logs from this one, where `log` belongs.
+    """Runs `build` in a thread of its own, and logs its progress from the caller's thread.
 
-    The library reports steps as they end, and one step can take a minute: hence a clock. Where
-    this thread is interrupted (Ctrl-C), the build is cancelled at its next step.
+    Lines come at fixed times, because one step of a build can take a minute. If this thread is
+    interrupted (Ctrl-C), the build is cancelled at its next step.
     """
     progress = Progress()
     with ThreadPoolExecutor(1, "engine build") as pool:

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The TensorRT engine: runs a model file on an NVIDIA GPU.
 
-Each size of frames gets its own engine, out of the cache or built on the first frame, and keeps
-it, so that cameras of several sizes can share this. Importing this module needs neither
-TensorRT nor a GPU; ask `missing` before opening it.
+Each frame size gets an engine of its own, from the cache or built on the first frame, so cameras
+of several sizes can share a TensorRTEngine. Importing this module needs neither TensorRT nor a
+GPU; call `missing` before opening an engine.
 """
 
 from pathlib import Path
 
-from carla_unet_ros.engines import cuda, tensorrt_library
-from carla_unet_ros.engines.build_progress import Progress, build_with_progress
 from carla_unet_ros.engines.engine import EngineError, Log
-from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.size_cache import SizeCache
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
-from carla_unet_ros.engines.tensorrt_run import FrameRun, LoadedEngine, load_engine
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine, cached_engine
+from carla_unet_ros.engines.tensorrt_engine.build_progress import Progress, build_with_progress
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_engine.run import FrameRun, LoadedEngine, load_engine
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model
 
@@ -26,7 +27,7 @@ def missing(device: str = "auto") -> str:
 
     device: "cuda:N"; "auto" is the first
 
-    The device is asked first: the library itself may crash where there is none.
+    The device is checked first: without one, the library itself may crash.
     """
     no_device = cuda.missing_device(cuda.device_number(device))
     no_library = tensorrt_library.missing_library(load=not no_device)
@@ -34,18 +35,18 @@ def missing(device: str = "auto") -> str:
 
 
 def unsupported(device: str = "auto") -> str:
-    """Why the library is not made for this GPU, though it may run; empty where it is.
+    """Why the library is not made for this GPU, though it may run; empty if it is.
 
-    Only to be asked where `missing` is empty.
+    Call it only if `missing` returns nothing.
     """
     found = cuda.device(cuda.device_number(device))
     return tensorrt_library.library().unsupported(found.compute_capability)
 
 
 def opened(target: Target, loaded: LoadedEngine, cache: EngineCache, log: Log) -> FrameRun:
-    """An engine ready for frames. `log` is told where that takes seconds.
+    """An engine ready for frames. A log line is written if that takes seconds.
 
-    TensorRT-RTX compiles the kernels only here, on the GPU; so they are kept in the cache, too.
+    TensorRT-RTX compiles the kernels only here, on the GPU, so the cache keeps them too.
     """
     width, height = target.size
     kernels = cache.read(target.kernels_key) or b""
@@ -69,7 +70,7 @@ class TensorRTEngine:
     ) -> None:
         """device: "cuda:N"; "auto" is the first
 
-        Raises EngineError where the cache's folder is another user's or no cache.
+        Raises EngineError if the cache's folder is another user's or no cache.
         """
         self.reason = reason
         self._model = model

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from small_engine import files, needs_library, put, target_for
 
-from carla_unet_ros.engines import EngineError, private_files
-from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.engine_cache import EngineCache, entries
+from carla_unet_ros.engines import EngineError
+from carla_unet_ros.engines.tensorrt_engine import private_files
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import Key
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache, entries
 
 pytestmark = needs_library
 

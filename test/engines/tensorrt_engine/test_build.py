@@ -15,11 +15,12 @@ import small_net
 from onnx import TensorProto, helper
 from small_engine import DEVICE, needs_library, needs_rtx, target_for
 
-from carla_unet_ros.engines import EngineError, tensorrt_build
-from carla_unet_ros.engines.build_progress import Progress
-from carla_unet_ros.engines.engine_cache import EngineCache, entries
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine, layer_count
-from carla_unet_ros.engines.tensorrt_library import Library, library, tensorrt_module
+from carla_unet_ros.engines import EngineError
+from carla_unet_ros.engines.tensorrt_engine import build as tensorrt_build
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine, layer_count
+from carla_unet_ros.engines.tensorrt_engine.build_progress import Progress
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache, entries
+from carla_unet_ros.engines.tensorrt_engine.library import Library, library, tensorrt_module
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model
 
 pytestmark = needs_library

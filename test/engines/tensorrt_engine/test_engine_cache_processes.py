@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 from small_engine import files, needs_library, put, target_for
 
-from carla_unet_ros.engines import engine_cache, private_files
-from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.engine_cache import EngineCache, entries
-from carla_unet_ros.engines.tensorrt_build import built_engine, cached_engine
+from carla_unet_ros.engines.tensorrt_engine import engine_cache, private_files
+from carla_unet_ros.engines.tensorrt_engine.build import built_engine, cached_engine
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import Key
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache, entries
 
 pytestmark = needs_library
 
@@ -30,8 +30,8 @@ ROOT = Path(private_files.__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import Key
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
 folder, first, second = map(Path, sys.argv[1:])
 cache, key = EngineCache(folder, print), Key("engine", {"part": "value"})
 print("started", flush=True)
@@ -43,10 +43,10 @@ while True:
 BUILDER = """
 import hashlib, sys
 from pathlib import Path
-from carla_unet_ros.engines.cuda import Device
-from carla_unet_ros.engines.engine_cache import EngineCache
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine
-from carla_unet_ros.engines.tensorrt_library import library
+from carla_unet_ros.engines.tensorrt_engine.cuda import Device
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine
+from carla_unet_ros.engines.tensorrt_engine.library import library
 from carla_unet_ros.model_file import read_model
 model, folder = map(Path, sys.argv[1:])
 lines = []

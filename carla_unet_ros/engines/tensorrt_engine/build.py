@@ -1,28 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gets a TensorRT engine for a model file and one frame size: from the cache, or by a build.
 
-The network is strongly typed: what is computed in fp32, fp16 or int8 is what the model file says,
-and no option here changes it. Height and width, dynamic in the file, are fixed by a profile, so
-that the library plans memory and kernels for exactly these frames.
+The network is strongly typed: the model file alone says what is computed in fp32, fp16 or int8.
+Height and width are dynamic in the file. A profile fixes them, so that the library plans memory
+and kernels for frames of exactly this size.
 """
 
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from carla_unet_ros.engines.build_progress import Progress, build_with_progress, monitor
-from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.cuda import Device, use_device
 from carla_unet_ros.engines.engine import EngineError, Log
-from carla_unet_ros.engines.engine_cache import EngineCache
 from carla_unet_ros.engines.model_checks import read_unchanged
-from carla_unet_ros.engines.tensorrt_library import library, tensorrt_module
+from carla_unet_ros.engines.tensorrt_engine.build_progress import (
+    Progress,
+    build_with_progress,
+    monitor,
+)
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import Key
+from carla_unet_ros.engines.tensorrt_engine.cuda import Device, use_device
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
+from carla_unet_ros.engines.tensorrt_engine.library import library, tensorrt_module
 from carla_unet_ros.model_file import Model
 
 if TYPE_CHECKING:
     import tensorrt
 
-# To be raised when a build makes something else of the same model: all engines are built again.
+# Raise it when builds give another result for the same model: all engines are built again.
 _RECIPE = "2"
 
 
@@ -32,7 +36,7 @@ class Target:
 
     size:      width and height of the frames, in pixels
     workspace: most bytes of GPU memory a kernel may use beside its tensors; None leaves it to the
-               library. Not in the key: a node finds what was built ahead under a limit.
+               library. Not in the key, so that a node finds engines built with a limit.
     """
 
     model: Model
@@ -79,23 +83,23 @@ class Target:
 
 
 def cached_engine(target: Target, cache: EngineCache) -> bytes | None:
-    """The engine as it was built earlier, if it was and nothing is wrong with it."""
+    """The engine in the cache, or None if there is none or it is of another library."""
     engine = cache.read(target.key)
     return None if engine is None or library().header_fault(engine) else engine
 
 
 def built_engine(target: Target, cache: EngineCache, log: Log, anew: bool = False) -> bytes:
-    """The engine, out of the cache or else built and put there.
+    """The engine, from the cache, or built and added to it.
 
     anew: build it even if it is in the cache
 
-    Raises EngineError, with the library's own reasons, where it cannot be built.
+    Raises EngineError, with the library's own reasons, if it cannot be built.
     """
     engine = None if anew else cached_engine(target, cache)
     if engine is not None:
         return engine
     with cache.lock():
-        # Whoever held the lock before may have built it.
+        # The process that held the lock before may have built it.
         engine = None if anew else cached_engine(target, cache)
         if engine is None:
             engine = _build_and_keep(target, cache, log)
@@ -121,7 +125,7 @@ def _build_and_keep(target: Target, cache: EngineCache, log: Log) -> bytes:
 
 
 class _Parsed(NamedTuple):
-    """All three, because the parser owns weights of the network."""
+    """A parsed model. All three stay alive, because the parser owns weights of the network."""
 
     builder: "tensorrt.Builder"
     network: "tensorrt.INetworkDefinition"
@@ -134,7 +138,7 @@ class _Built(NamedTuple):
 
 
 def _build(target: Target, timing: bytes, progress: Progress) -> _Built:
-    # In the thread of the build, which is a new one: kernels are timed on this GPU.
+    # Here, because the build runs in a thread of its own; kernels are timed on this GPU.
     use_device(target.device.number)
     parsed = _parse(target.model)
     config = parsed.builder.create_builder_config()
@@ -154,7 +158,7 @@ def _build(target: Target, timing: bytes, progress: Progress) -> _Built:
 
 
 def _parse(model: Model) -> _Parsed:
-    """Raises EngineError where the library refuses the model or reads another contract in it."""
+    """Parses a model. EngineError if the library refuses it or finds another contract in it."""
     trt, lines = tensorrt_module(), library().lines
     lines.clear()
     content = read_unchanged(model)
@@ -210,7 +214,7 @@ def _fix_size(
 
 
 def _use_timing(config: "tensorrt.IBuilderConfig", timing: bytes) -> None:
-    """Has the build use what earlier ones learnt, or where that is refused begin with nothing."""
+    """Lets the build use earlier timings; if the library refuses them, it starts without."""
     for content in (timing, b""):
         cache = config.create_timing_cache(content)
         if cache is not None and config.set_timing_cache(cache, False):

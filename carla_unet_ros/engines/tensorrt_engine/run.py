@@ -3,18 +3,24 @@
 
     frame uint8 [H, W, 4] -> pinned memory -> GPU -> labels, confidence uint8 [H, W]
 
-Launching one graph costs the CPU far less than launching each of a U-Net's kernels and copies
-does. Memory, stream and context are made once, for all frames of the size.
+Launching one graph costs the CPU far less than launching each kernel and copy of a U-Net. Memory,
+stream and context are made once for all frames of the size.
 """
 
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from carla_unet_ros.engines.cuda import DeviceMemory, Graph, PinnedMemory, Stream, use_device
 from carla_unet_ros.engines.engine import EngineError
 from carla_unet_ros.engines.model_checks import check_outputs
-from carla_unet_ros.engines.tensorrt_library import RunContext, library, tensorrt_module
+from carla_unet_ros.engines.tensorrt_engine.cuda import (
+    DeviceMemory,
+    Graph,
+    PinnedMemory,
+    Stream,
+    use_device,
+)
+from carla_unet_ros.engines.tensorrt_engine.library import RunContext, library, tensorrt_module
 from carla_unet_ros.labels import Uint8
 
 if TYPE_CHECKING:
@@ -25,7 +31,7 @@ _ALIGNMENT = 256
 
 
 class LoadedEngine(NamedTuple):
-    """An engine, the runtime that has to outlive it, and the number of the GPU that has it."""
+    """An engine, the runtime that has to outlive it, and the number of its GPU."""
 
     runtime: "tensorrt.Runtime"
     engine: "tensorrt.ICudaEngine"
@@ -35,8 +41,8 @@ class LoadedEngine(NamedTuple):
 def load_engine(content: bytes, device: int = 0) -> LoadedEngine:
     """An engine from its bytes, which must come from `built_engine`: loading them runs code.
 
-    Only to be called where a CUDA device answers: without one the library crashes instead of
-    failing. Raises EngineError where the bytes are no engine of this library or contract.
+    Call it only if a CUDA device answers: without one the library crashes. Raises EngineError if
+    the bytes are no engine of this library or contract.
     """
     trt, lines = tensorrt_module(), library().lines
     fault = library().header_fault(content)
@@ -57,13 +63,13 @@ def load_engine(content: bytes, device: int = 0) -> LoadedEngine:
 
 
 class FrameRun:
-    """See the module's text. `close` waits for a frame that another thread runs.
+    """An engine with its memory for frames of one size. `close` waits for a running frame.
 
-    stream:      what all work is queued on
-    kernels:     what TensorRT-RTX had to compile for this GPU, which takes it seconds; for the
-                 next FrameRun of this engine, also in another process
-    graph_fault: why the work could not be captured as a graph; empty where it was, or where
-                 that was not wanted
+    stream:      the queue of all its work
+    kernels:     what TensorRT-RTX compiled for this GPU, which takes seconds; the next FrameRun
+                 of this engine takes it, also in another process
+    graph_fault: why the work could not be captured as a graph; empty if it was, or if no graph
+                 was asked for
     """
 
     def __init__(
@@ -74,10 +80,10 @@ class FrameRun:
         graph: bool = True,
         kernels: bytes = b"",
     ) -> None:
-        """Runs one black frame, so that the first real one is as fast as the next.
+        """Runs one black frame, so that the first real frame is as fast as the next.
 
         graph:   False queues each operation by itself, for every frame
-        kernels: of an earlier FrameRun of this engine, where there was one
+        kernels: those of an earlier FrameRun of this engine, or empty
 
         Raises EngineError, and then leaves nothing allocated.
         """
@@ -91,7 +97,7 @@ class FrameRun:
         with ExitStack() as stack:
             self.stream = _closed_by(stack, Stream())
             self._frame = _closed_by(stack, PinnedMemory(4 * pixels))
-            # Both outputs stand in one block, so that one copy brings them.
+            # Both outputs are in one block, so that one copy fetches them.
             self._outputs = _closed_by(stack, PinnedMemory(confidence_at + pixels))
             self._gpu_frame = _closed_by(stack, DeviceMemory(self._frame.nbytes))
             self._gpu_outputs = _closed_by(stack, DeviceMemory(self._outputs.nbytes))
@@ -112,7 +118,7 @@ class FrameRun:
             self._frees = stack.pop_all()
 
     def run(self, frame: Uint8) -> tuple[Uint8, Uint8]:
-        """One frame, host to host; the caller owns the two arrays, the only memory allocated."""
+        """Labels and confidence of one frame, host to host. The caller owns the two arrays."""
         use_device(self._device)
         with self._lock:
             if self._context is None:
@@ -126,13 +132,13 @@ class FrameRun:
             return self._labels.copy(), self._confidence.copy()
 
     def execute(self) -> None:
-        """Queues the network alone, on the frame that the GPU has."""
+        """Queues the network alone, without copies: it uses the frame in GPU memory."""
         context = self._context
         if context is None or not context.execute_async_v3(self.stream.address):
             raise library().error(f"{library()} cannot run the engine")
 
     def close(self) -> None:
-        """Frees all of it; calling it twice does no harm."""
+        """Frees everything. A second call does nothing."""
         with self._lock:
             self._frees.close()
 
@@ -162,7 +168,7 @@ class FrameRun:
             self.stream.synchronise()
         except EngineError as error:
             self.graph_fault = str(error)
-            # Raises where the failure left more broken than the graph.
+            # Raises if the failure broke more than the graph.
             self._queue()
             self.stream.synchronise()
         else:
@@ -190,7 +196,7 @@ def _closed_by(stack: ExitStack, resource: _Resource) -> _Resource:
 def _context(
     engine: "tensorrt.ICudaEngine", height: int, width: int, kernels: bytes
 ) -> RunContext:
-    """A context for frames of one size. Raises EngineError where the engine is for another."""
+    """A context for frames of one size. EngineError if the engine is for another size."""
     prepared = library().create_context(engine, kernels)
     context = prepared.context
     if context is None:

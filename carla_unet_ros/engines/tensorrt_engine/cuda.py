@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CUDA calls that an engine needs: one device, pinned and device memory, a stream, a graph.
 
-Every call's error code is read by `checked` and nowhere else. cuda-bindings is imported on use,
-so this module can be imported, and asked what is missing, on any machine.
+Only `checked` reads the error codes of calls. cuda-bindings is imported when it is used, so this
+module can be imported on any machine, and can say what is missing there.
 
 Devices are counted from 0, in the order that CUDA_VISIBLE_DEVICES gives them.
 """
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 _DRIVER = "libcuda.so.1"
 _DRIVER_RELEASE = Path("/sys/module/nvidia/version")
 
-# Which device CUDA uses is each thread's own affair.
+# CUDA keeps the current device for each thread.
 _thread = threading.local()
 
 _Value = TypeVar("_Value")
 
 
 class Device(NamedTuple):
-    """A GPU, as far as an engine depends on it.
+    """The properties of a GPU that an engine depends on.
 
     name:               "NVIDIA GeForce RTX 4090"
     compute_capability: "8.9"
-    driver:             the CUDA version it answers and, where the kernel tells it, its release:
+    driver:             its CUDA version and, if the kernel tells it, its release:
                         "13.0 (580.65.06)"
-    number:             which of several it is; an engine runs on any that is the same otherwise
+    number:             its index; an engine also runs on another GPU that is the same otherwise
     """
 
     name: str
@@ -53,9 +53,9 @@ def device_number(device: str) -> int:
 
 
 def missing_device(number: int = 0) -> str:
-    """Why a CUDA device is not there to run on, as one phrase; empty where it is.
+    """Why a CUDA device cannot be used, as one phrase; empty if it can.
 
-    The driver is asked first: without it, what else is installed does not matter.
+    The driver is checked first: without it, nothing else matters.
     """
     try:
         ctypes.CDLL(_DRIVER)
@@ -82,7 +82,7 @@ def missing_device(number: int = 0) -> str:
 
 
 def device(number: int = 0) -> Device:
-    """A device to run engines on. Raises EngineError where it does not answer."""
+    """The device with this number. Raises EngineError if it does not answer."""
     properties = checked(
         "reading the GPU's properties", _runtime().cudaGetDeviceProperties(number)
     )
@@ -94,8 +94,8 @@ def device(number: int = 0) -> Device:
 
 
 def use_device(number: int) -> None:
-    """Has what this thread does from now on happen on a device. Raises EngineError."""
-    # Every thread begins with device 0, so that a build that needs no GPU asks for none.
+    """Makes a device the current one of this thread. Raises EngineError."""
+    # Every thread begins with device 0, so a build that needs no GPU makes no call.
     if getattr(_thread, "device", 0) != number:
         checked(f"changing to cuda:{number}", _runtime().cudaSetDevice(number))
         _thread.device = number
@@ -115,19 +115,19 @@ def checked(doing: str, result: "tuple[cudaError_t, _Value]") -> _Value: ...
 def checked(doing: str, result: tuple[Any, ...]) -> Any:
     """The value a CUDA call returned beside its error code.
 
-    Raises EngineError, which says what was being done, where the code is not success.
+    Raises EngineError, which says what was being done, if the code is not success.
     """
     runtime = _runtime()
     code, *values = result
     if code != runtime.cudaError_t.cudaSuccess:
-        # Taken off the device, or the next call would be blamed for it.
+        # Reading the error clears it; otherwise the next call would report it.
         runtime.cudaGetLastError()
         raise EngineError(f"CUDA failed at {doing}: {_error_text(code)}")
     return values[0] if values else None
 
 
 class PinnedMemory:
-    """Host memory the GPU reads and writes by itself, at full speed; `array` is uint8 [nbytes]."""
+    """Host memory that the GPU reads and writes directly; `array` is uint8 [nbytes]."""
 
     def __init__(self, nbytes: int) -> None:
         doing = f"allocating {nbytes} bytes of pinned host memory"
@@ -153,7 +153,7 @@ class DeviceMemory:
 
 
 class Stream:
-    """A queue of work on the GPU that waits for no other queue."""
+    """A queue of work on the GPU; it does not wait for other queues."""
 
     def __init__(self) -> None:
         runtime = _runtime()
@@ -200,7 +200,7 @@ class Stream:
         """Records what `queue_work` queues on this stream, instead of running it.
 
         Only this thread's calls are recorded; other threads may go on using CUDA. Raises what
-        `queue_work` raises, and EngineError where the work cannot be recorded.
+        `queue_work` raises, and EngineError if the work cannot be recorded.
         """
         runtime = _runtime()
         mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
@@ -216,17 +216,17 @@ class Stream:
         checked("destroying a stream", _runtime().cudaStreamDestroy(self.handle))
 
     def _abandon_capture(self) -> None:
-        """Ends a capture whose work failed; its own error would only repeat that one's."""
+        """Ends a capture whose work failed. Errors here are ignored: the work's own is raised."""
         runtime = _runtime()
         _code, graph = runtime.cudaStreamEndCapture(self.handle)
         if graph:
             runtime.cudaGraphDestroy(graph)
-        # Last, for there may be nothing to destroy, and that is an error too.
+        # Last, because destroying nothing is an error too.
         runtime.cudaGetLastError()
 
 
 class Graph:
-    """Work recorded by `Stream.capture`, launched as often as wanted with one call."""
+    """Work recorded by `Stream.capture`. One call launches all of it, any number of times."""
 
     def __init__(self, graph: Any) -> None:
         runtime = _runtime()
@@ -246,7 +246,7 @@ class Graph:
 
 
 class Stopwatch:
-    """Time between two points of a stream's queue, taken by the GPU itself (CUDA events)."""
+    """Measures the time between two points of a stream's queue, on the GPU (CUDA events)."""
 
     def __init__(self) -> None:
         runtime = _runtime()
@@ -260,7 +260,7 @@ class Stopwatch:
         checked("recording an event", _runtime().cudaEventRecord(self._stop, stream.handle))
 
     def milliseconds(self) -> float:
-        """To be read after the stream was synchronised."""
+        """The measured time. Call it after the stream was synchronised."""
         elapsed = _runtime().cudaEventElapsedTime(self._start, self._stop)
         return checked("reading the time between two events", elapsed)
 
@@ -269,7 +269,7 @@ class Stopwatch:
             checked("destroying an event", _runtime().cudaEventDestroy(event))
 
 
-# Without a return type: a module has none to write, and pyright infers it from the stubs.
+# No return type: modules have no type to write, and pyright infers it from the stubs.
 def _runtime():
     from cuda.bindings import runtime
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the installed TensorRT, and holds all that differs between its editions.
+"""Finds the installed TensorRT, and hides the differences between its editions.
 
 `tensorrt` 10 and 11 (data-centre and Jetson GPUs too) and `tensorrt_rtx` 1 (from PyPI, for GeForce
-RTX) have nearly the same Python API. What is not the same is decided here, so that no line
-elsewhere knows which one it calls. The library is imported on use, never with this module.
+RTX) have nearly the same Python API. This module handles what differs, so that no other file knows
+which one it calls. The library is imported when it is used, never with this module.
 """
 
 import functools
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import tensorrt
     import tensorrt_rtx
 
-# Each under its own name and under that of its bindings, which can be installed without the rest.
+# Each has its own name and that of its bindings, which can be installed without the rest.
 _MODULES = {
     "tensorrt": "TensorRT",
     "tensorrt_bindings": "TensorRT",
@@ -38,7 +38,7 @@ _INSTALL = "pip install 'carla_unet_ros[tensorrt]', or [tensorrt-rtx] for a GeFo
 
 
 class LogLines:
-    """The last warnings and errors the library logged: the only place it gives its reasons."""
+    """The last warnings and errors the library logged. It gives its reasons nowhere else."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -58,7 +58,7 @@ class LogLines:
 class RunContext:
     """A context, and what has to outlive it: TensorRT-RTX's config and kernels.
 
-    is_compiled: whether the kernels that were given were taken, and none had to be compiled
+    is_compiled: whether the library accepted the given kernels, so it compiled none
     """
 
     context: "tensorrt.IExecutionContext | None"
@@ -72,7 +72,7 @@ class RunContext:
         self.config = self.kernels = None
 
     def compiled(self) -> bytes:
-        """The kernels that had to be compiled for this GPU; TensorRT has none."""
+        """The kernels that were compiled for this GPU; empty for TensorRT."""
         if self.kernels is None or self.is_compiled:
             return b""
         content = self.kernels.serialize()
@@ -85,7 +85,7 @@ class Library:
 
     name:    "TensorRT" or "TensorRT-RTX"
     version: "11.4.0.106"
-    logger:  one for all objects made from it, because the library keeps the first it is given
+    logger:  one for all objects, because the library keeps the first one it gets
     """
 
     name: str
@@ -100,20 +100,19 @@ class Library:
     def times_kernels(self) -> bool:
         """True if a build times kernels on the GPU and can keep the times for the next build.
 
-        TensorRT-RTX compiles on the vehicle instead; its timing cache is an empty shell.
+        TensorRT-RTX compiles on the vehicle instead; its timing cache is always empty.
         """
         return self.name == "TensorRT"
 
     def error(self, sentence: str) -> EngineError:
-        """The sentence, and why, in the library's own words."""
+        """An error of this sentence, with the library's own reasons."""
         return EngineError(f"{sentence}: {self.lines.text()}")
 
     def header_fault(self, engine: bytes) -> str:
         """Returns what is wrong with the first bytes of an engine file; empty if nothing.
 
-        Bytes 0-3 are a magic word, 4-7 number the layout of the rest; in layout 0, bytes 24-27
-        are the version (so `trtexec --getPlanVersionOnly` reads them), the last of them cut off
-        at 256.
+        Bytes 0-3 are a magic word, bytes 4-7 the number of the layout. In layout 0, bytes 24-27
+        are the version, as `trtexec --getPlanVersionOnly` reads it; the last is modulo 256.
         """
         magic, layout = engine[:4], engine[4:8]
         if magic != _MAGIC[self.name] or len(engine) < _HEADER:
@@ -121,15 +120,15 @@ class Library:
         if layout != bytes(4):
             return ""
         built = ".".join(str(byte) for byte in engine[_VERSION_AT : _VERSION_AT + 3])
-        # Numbers alone: a version may end in "b6" or "post1".
+        # Only the numbers: a version may end in "b6" or "post1".
         here = ".".join(re.findall(r"\d+", self.version)[:3])
         return "" if built == here else f"it was built by {self.name} {built}; this is {here}"
 
     def aim_at(self, config: "tensorrt.IBuilderConfig", compute_capability: str) -> None:
-        """Has the engine made for GPUs of this compute capability, where the library lists it.
+        """Sets the compute capability to build for, if the library lists it.
 
-        TensorRT builds for the GPU that is there. TensorRT-RTX builds without one, and unless told
-        otherwise for every GPU from Ampere on: never for Turing (GeForce RTX 20).
+        TensorRT builds for the installed GPU. TensorRT-RTX builds without one, by default for
+        every GPU from Ampere on, and so not for Turing (GeForce RTX 20).
         """
         listed = self._listed(compute_capability)
         if listed is None:
@@ -140,14 +139,14 @@ class Library:
             raise self.error(f"{self} does not build for compute capability {compute_capability}")
 
     def make_capturable(self, config: "tensorrt.IBuilderConfig") -> None:
-        """Has the engine allocate nothing while it runs, so that a CUDA graph can record it."""
+        """Makes the engine allocate nothing while it runs, so that a CUDA graph can record it."""
         if self.name == "TensorRT-RTX":
             config.set_flag(_rtx_module().BuilderFlag.REQUIRE_USER_ALLOCATION)
 
     def create_context(self, engine: "tensorrt.ICudaEngine", kernels: bytes = b"") -> RunContext:
-        """Its `context` is None where the library refuses.
+        """Creates a context to run the engine; `context` is None if the library refuses.
 
-        kernels: what `RunContext.compiled` gave earlier for this engine, or nothing
+        kernels: what `RunContext.compiled` returned earlier for this engine, or empty
         """
         if self.name == "TensorRT":
             return RunContext(engine.create_execution_context())
@@ -155,11 +154,11 @@ class Library:
         config = engine.create_runtime_config()
         if config is None:
             return RunContext(None)
-        # By default better kernels are compiled in the background and exchanged while running;
-        # a CUDA graph would go on launching the ones it recorded.
+        # By default the library compiles better kernels in the background and then uses them. A
+        # CUDA graph would keep launching the kernels it recorded.
         eager = _rtx_module().DynamicShapesKernelSpecializationStrategy.EAGER
         config.dynamic_shapes_kernel_specialization_strategy = eager
-        # Where it refuses the cache or the kernels, it compiles them again.
+        # If the library refuses the cache or the kernels, it compiles them again.
         cache = config.create_runtime_cache()
         is_compiled = bool(kernels) and cache is not None and cache.deserialize(kernels)
         if cache is not None and not config.set_runtime_cache(cache):
@@ -167,7 +166,7 @@ class Library:
         return RunContext(engine.create_execution_context(config), config, cache, is_compiled)
 
     def capture_refusal(self, context: "tensorrt.IExecutionContext", stream: int) -> str:
-        """Why the library says that a CUDA graph cannot record it; empty where it does not."""
+        """Why a CUDA graph cannot record the engine, as the library says; empty if it can."""
         if self.name == "TensorRT":
             return ""
         if cast("tensorrt_rtx.IExecutionContext", context).is_stream_capturable(stream):
@@ -175,7 +174,7 @@ class Library:
         return f"{self.name} says that this engine cannot be captured"
 
     def unsupported(self, compute_capability: str) -> str:
-        """Why the library is not made for a GPU, as one phrase; empty where that is not known."""
+        """Why the library does not support a GPU, as one phrase; empty if no reason is known."""
         if self.name == "TensorRT" or self._listed(compute_capability) is not None:
             return ""
         return f"{self} does not list GPUs of compute capability {compute_capability}"
@@ -190,9 +189,9 @@ class Library:
 
 @functools.cache
 def library() -> Library:
-    """The library engines are built and run with: the first of `_MODULES` that can be imported.
+    """The library that builds and runs engines: the first of `_MODULES` that can be imported.
 
-    Raises EngineError where none can.
+    Raises EngineError if none can.
     """
     found = _find()
     if isinstance(found, str):
@@ -212,9 +211,9 @@ def library() -> Library:
 
 
 def missing_library(load: bool = True) -> str:
-    """Why no library can be used, as one phrase; empty where one can.
+    """Why no library can be used, as one phrase; empty if one can.
 
-    load: False looks only whether one is installed, which is quick
+    load: False only checks that one is installed, which is quick
     """
     if load:
         found = _find()
@@ -222,9 +221,9 @@ def missing_library(load: bool = True) -> str:
     return "" if any(map(_is_installed, _MODULES)) else f"no TensorRT is installed ({_INSTALL})"
 
 
-# Without a return type: a module has none to write, and pyright infers it from the stubs.
+# No return type: modules have no type to write, and pyright infers it from the stubs.
 def tensorrt_module():
-    """The module of `library()`; of its names, those that both have."""
+    """The module of `library()`, with the names that both editions have."""
     if TYPE_CHECKING:
         return tensorrt
     return _module()
@@ -250,7 +249,7 @@ class _Found(NamedTuple):
 
 @functools.cache
 def _find() -> _Found | str:
-    """The library, or why there is none."""
+    """The library, or why none can be used."""
     reasons = []
     for module_name, name in _MODULES.items():
         if not _is_installed(module_name):

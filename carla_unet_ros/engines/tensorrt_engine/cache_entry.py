@@ -2,10 +2,10 @@
 """One entry of the engine cache: an engine and its description, valid only if they agree.
 
     <kind>-<sha256 of the key>.bin    the content
-    <kind>-<sha256 of the key>.json   the parts of the key, in clear; length and sha256 of the .bin
+    <kind>-<sha256 of the key>.json   the parts of the key; length and sha256 of the .bin
 
-Whatever else stands there under these names (half a file, a pipe, a giant) is no entry, and
-reading it neither waits nor fills the memory.
+Anything else under these names (half a file, a pipe, a huge file) is no entry. Reading it neither
+waits nor fills the memory.
 """
 
 import hashlib
@@ -17,10 +17,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from carla_unet_ros.engines.private_files import UntrustedError, read_private, write_private
+from carla_unet_ros.engines.tensorrt_engine.private_files import (
+    UntrustedError,
+    read_private,
+    write_private,
+)
 
 UNFINISHED = ".tmp"
-"""What the name of a file ends with while it is written."""
+"""The suffix of a file while it is written."""
 
 _LARGEST_SIDECAR = 2**16
 _LARGEST_CONTENT = 2**31
@@ -31,9 +35,9 @@ _OURS = re.compile(rf"((?:engine|timing|kernels)-[0-9a-f]{{64}})\.(?:bin|json)({
 class Key:
     """The inputs that an entry was made from: an entry with another key is not used.
 
-    kind:  "engine"; "timing" for what earlier builds learnt of the GPU's kernels; "kernels" for
-           those that an engine was completed with on the GPU
-    parts: name -> value, in clear
+    kind:  "engine"; "timing": what earlier builds measured of the GPU's kernels; "kernels": the
+           kernels that were compiled on the GPU for an engine
+    parts: name -> value, as plain text
     """
 
     kind: str
@@ -47,7 +51,7 @@ class Key:
 
 
 class Entry(NamedTuple):
-    """An entry found in a folder. fault: why it will not be used; empty where it will."""
+    """An entry found in a folder. fault: why it will not be used, or empty."""
 
     stem: str
     parts: Mapping[str, str]
@@ -69,15 +73,15 @@ def find_entries(folder: Path) -> list[Entry]:
 
 
 def read_entry(folder: Path, key: Key) -> bytes:
-    """The content. Raises UntrustedError where anything is wrong with the entry."""
+    """The content of an entry. Raises UntrustedError if anything is wrong with the entry."""
     return _verified(folder, key.stem)[1]
 
 
 def write_entry(folder: Path, key: Key, content: bytes) -> None:
     """Adds or replaces an entry.
 
-    A process killed at any moment of this leaves the old entry, the new one, or one whose files
-    do not agree. Raises OSError.
+    If the process is killed meanwhile, the old entry, the new one, or one whose files do not agree
+    is left. Raises OSError.
     """
     sidecar = {
         "kind": key.kind,
@@ -100,7 +104,7 @@ def _entry(folder: Path, stem: str) -> Entry:
 
 
 def _verified(folder: Path, stem: str) -> tuple[dict, bytes]:
-    """Sidecar and content of an entry. Raises UntrustedError where anything is wrong with it."""
+    """Sidecar and content of an entry. Raises UntrustedError if anything is wrong with it."""
     sidecar = _parsed(read_private(folder / f"{stem}.json", _LARGEST_SIDECAR), stem)
     largest = min(sidecar["nbytes"], _LARGEST_CONTENT)
     content = read_private(folder / f"{stem}.bin", largest)

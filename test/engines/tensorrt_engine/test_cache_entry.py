@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from carla_unet_ros.engines import EngineError
-from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.engine_cache import EngineCache, entries
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import Key
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache, entries
 
 KEY = Key("engine", {"part": "value"})
 CONTENT = b"as good as an engine"

@@ -17,20 +17,15 @@ import pytest
 from gpu_double import FakeCuda, FakeTensorRT, Stream
 from small_engine import needs_rtx
 
-from carla_unet_ros.engines import (
-    SIZES_KEPT,
-    EngineError,
-    cuda,
-    open_engine,
-    size_cache,
-    tensorrt_engine,
-    tensorrt_library,
-    tensorrt_run,
-)
-from carla_unet_ros.engines.engine_cache import entries
+from carla_unet_ros.engines import SIZES_KEPT, EngineError, open_engine, size_cache
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.engines.size_cache import SECONDS_TO_RETRY
-from carla_unet_ros.engines.tensorrt_engine import TensorRTEngine
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine import run as tensorrt_run
+from carla_unet_ros.engines.tensorrt_engine.engine import TensorRTEngine
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import entries
 from carla_unet_ros.model_file import Model, read_model
 
 ROOT = Path(tensorrt_engine.__file__).parents[2]
@@ -122,9 +117,9 @@ def test_the_modules_import_without_tensorrt_and_cuda() -> None:
         "libraries = 'tensorrt', 'tensorrt_bindings', 'tensorrt_rtx', 'tensorrt_rtx_bindings'\n"
         "sys.modules.update(dict.fromkeys((*libraries, 'cuda', 'cuda.bindings.runtime')))\n"
         "import carla_unet_ros.engines.build_engine\n"
-        "from carla_unet_ros.engines import cuda, tensorrt_engine\n"
+        "from carla_unet_ros.engines.tensorrt_engine import cuda, engine\n"
         "cuda._DRIVER = None\n"
-        "print(tensorrt_engine.missing())\n"
+        "print(engine.missing())\n"
     )
     answer = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from small_engine import needs_library, target_for
 
-from carla_unet_ros.engines import EngineError, build_progress, tensorrt_build
-from carla_unet_ros.engines.build_progress import Progress, build_with_progress
+from carla_unet_ros.engines import EngineError
+from carla_unet_ros.engines.tensorrt_engine import build as tensorrt_build
+from carla_unet_ros.engines.tensorrt_engine import build_progress
+from carla_unet_ros.engines.tensorrt_engine.build_progress import Progress, build_with_progress
 
 pytestmark = needs_library
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes files that no other user can change, always as a whole.
+"""Reads and writes whole files that no other user can change.
 
-What is run as code (a built engine) must come from such files in such a folder.
+Files that are run as code, such as built engines, must be such files in such a folder.
 """
 
 import os
@@ -13,14 +13,14 @@ _OTHERS_WRITE = 0o022
 
 
 class UntrustedError(Exception):
-    """A file or folder whose content may not be what was written there; says which and why."""
+    """A file or folder that another user may have changed; the text says which and why."""
 
 
 def make_private(folder: Path) -> str:
-    """Closes a folder to other users (0700); returns what was changed, in words, or nothing.
+    """Closes a folder to other users (0700). Returns a sentence if that changed it, or "".
 
-    Raises UntrustedError where it belongs to another user or can be written by one, and OSError
-    where it is not there.
+    Raises UntrustedError if it belongs to another user or others can write it, and OSError if it
+    is missing.
     """
     status = folder.stat()
     if not stat.S_ISDIR(status.st_mode):
@@ -47,7 +47,7 @@ def make_private(folder: Path) -> str:
 def read_private(path: Path, largest: int) -> bytes:
     """The content of a file of at most `largest` bytes.
 
-    Raises UntrustedError where it cannot be read, is larger, or another user could change it.
+    Raises UntrustedError if it cannot be read, is larger, or another user could change it.
     """
     try:
         with open(path, "rb", opener=_open_without_trust) as file:
@@ -64,9 +64,9 @@ def read_private(path: Path, largest: int) -> bytes:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Writes a file (0600) that is there whole or not at all, also after a loss of power.
+    """Writes a file (0600) as a whole or not at all, also after a loss of power.
 
-    An empty folder in its place gives way. A process killed in the middle leaves `<name>.tmp`.
+    An empty folder of that name is removed. A killed process leaves `<name>.tmp` behind.
     Raises OSError.
     """
     temporary = path.with_name(path.name + ".tmp")
@@ -86,12 +86,12 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _open_without_trust(path: str, flags: int) -> int:
-    """Follows no symbolic link, which may lead to another user's; waits for no pipe's writer."""
+    """Opens without following symbolic links and without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _sync(folder: Path) -> None:
-    """A renamed file is on the disk only when its folder is."""
+    """Writes a folder to disk, because a renamed file is safe only then."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from small_engine import files, needs_library, put, target_for
 
-from carla_unet_ros.engines import engine_cache, tensorrt_build
-from carla_unet_ros.engines.cache_entry import Key
-from carla_unet_ros.engines.engine_cache import EngineCache, entries
-from carla_unet_ros.engines.tensorrt_build import Target, built_engine, cached_engine
-from carla_unet_ros.engines.tensorrt_library import Library, library
+from carla_unet_ros.engines.tensorrt_engine import build as tensorrt_build
+from carla_unet_ros.engines.tensorrt_engine import engine_cache
+from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine, cached_engine
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import Key
+from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache, entries
+from carla_unet_ros.engines.tensorrt_engine.library import Library, library
 
 pytestmark = needs_library
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cache of built engines on disk. It loads only what this user built and nobody changed.
 
-An engine file is code: whoever can change it runs as this process. So the folder is the user's
-alone (0700), and an entry is two files that must agree (cache_entry.py). What is missing,
-truncated, altered or of another key is built again, never loaded.
+An engine file is code: who can change it can run code in this process. So only the user can open
+the folder (0700), and an entry is two files that must agree (cache_entry.py). An entry that is
+missing, truncated, altered or of another key is built again, never loaded.
 
-One lock per folder makes builders wait for each other: two at once would do the work twice, and
-spoil each other's timing of kernels.
+A lock on the folder makes builders wait for each other: two at once would do the work twice, and
+disturb each other's timing of kernels.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from carla_unet_ros.engines.cache_entry import (
+from carla_unet_ros.engines.engine import EngineError, Log
+from carla_unet_ros.engines.tensorrt_engine.cache_entry import (
     UNFINISHED,
     Entry,
     Key,
@@ -26,26 +27,25 @@ from carla_unet_ros.engines.cache_entry import (
     read_entry,
     write_entry,
 )
-from carla_unet_ros.engines.engine import EngineError, Log
-from carla_unet_ros.engines.private_files import UntrustedError, make_private
+from carla_unet_ros.engines.tensorrt_engine.private_files import UntrustedError, make_private
 
 DEFAULT_FOLDER = Path("~/.cache/carla_unet_ros")
 
-# No plainer name: what is in a folder tells whether it is a cache.
+# The name shows that a folder is a cache of this package.
 _LOCK = "carla_unet_ros.lock"
 _WAIT_SECONDS = 0.1
 _WAITS_BETWEEN_LINES = 40
 
 
 class EngineCache:
-    """A folder of entries, made where it is not there. None is `DEFAULT_FOLDER`.
+    """A folder of entries, made if it is missing. None is `DEFAULT_FOLDER`.
 
-    A folder that cannot be written is no error: what is in it is used, and `log` is told that
-    nothing is added.
+    A folder that cannot be written is no error: its entries are used, and a log line says that
+    none is added.
     """
 
     def __init__(self, folder: Path | None, log: Log) -> None:
-        """Raises EngineError where other users can write the folder, or it is no cache."""
+        """Raises EngineError if other users can write the folder, or it is no cache."""
         self.folder = _expanded(folder)
         self._log = log
         self._told: set[str] = set()
@@ -67,8 +67,8 @@ class EngineCache:
                 log(f"engine cache {changed}")
 
     def read(self, key: Key) -> bytes | None:
-        """The content of an entry, or None where there is none that can be trusted."""
-        # Unlike Path.exists, lexists says no where it may not look.
+        """The content of an entry, or None if there is none that can be trusted."""
+        # Unlike Path.exists, lexists returns False without permission to look.
         if not any(os.path.lexists(self.folder / f"{key.stem}{end}") for end in (".bin", ".json")):
             return None
         try:
@@ -79,7 +79,7 @@ class EngineCache:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Held while building; whoever comes second waits, and finds the engine built."""
+        """Held while building. A second builder waits, and then finds the engine built."""
         with contextlib.ExitStack() as stack:
             try:
                 self._take_lock(stack)
@@ -89,7 +89,7 @@ class EngineCache:
             yield
 
     def write(self, key: Key, content: bytes) -> None:
-        """Adds or replaces an entry; nothing happens where the lock could not be had."""
+        """Adds or replaces an entry; does nothing without the lock."""
         if not self._is_locked:
             return
         try:
@@ -101,7 +101,7 @@ class EngineCache:
     def clean(self) -> tuple[int, int]:
         """Removes every entry, and no other file; returns how many files and bytes.
 
-        Raises EngineError where one cannot be removed.
+        Raises EngineError if one cannot be removed.
         """
         with self.lock():
             try:
@@ -112,7 +112,7 @@ class EngineCache:
                 ) from error
 
     def _tell(self, sentence: str) -> None:
-        """The same thing is found out several times on the way to an engine; it is said once."""
+        """Logs a sentence once: several steps may find the same fault."""
         if sentence not in self._told:
             self._told.add(sentence)
             self._log(sentence)
@@ -130,9 +130,9 @@ class EngineCache:
         return descriptor
 
     def _wait_for(self, descriptor: int) -> None:
-        """Polls for the lock: a call that blocks in the kernel could not be interrupted.
+        """Polls for the lock, because a call that blocks could not be interrupted.
 
-        A log line may raise, where the node is to end.
+        A log call may raise to end the wait.
         """
         waits = 0
         while True:
@@ -150,13 +150,13 @@ class EngineCache:
         """Removes unfinished files even if every engine is cached and nothing takes the lock."""
         if not _unfinished(self.folder):
             return
-        # A builder at work holds the lock, and what it has not finished is no rubbish.
+        # A running builder holds the lock, and its unfinished files must stay.
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             fcntl.flock(self._open_lock(stack), fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._remove_unfinished()
 
     def _remove_unfinished(self) -> None:
-        """Removes what killed builders left; the caller holds the lock."""
+        """Removes the files that killed builders left. The caller holds the lock."""
         with contextlib.suppress(OSError):
             _remove(_unfinished(self.folder))
 
@@ -164,7 +164,7 @@ class EngineCache:
 def entries(folder: Path | None) -> list[Entry]:
     """The entries of a folder, checked as `EngineCache.read` checks them, newest first.
 
-    Raises EngineError where the folder is there and cannot be read.
+    Raises EngineError if the folder exists and cannot be read.
     """
     folder = _expanded(folder)
     try:
@@ -184,7 +184,7 @@ def _expanded(folder: Path | None) -> Path:
 
 
 def _check_is_cache(folder: Path) -> None:
-    """A folder that serves others, /tmp for one, must not be closed to them by mistake."""
+    """Raises EngineError for a folder in other use, such as /tmp: it must stay open to others."""
     names = {path.name for path in folder.iterdir()}
     if names and _LOCK not in names and not find_files(folder):
         raise EngineError(

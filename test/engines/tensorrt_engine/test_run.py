@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How frames go through the GPU, on a double of CUDA and of TensorRT's run time.
 
-What only a GPU can show is in test_tensorrt_engine.py, marked `gpu`.
+What only a GPU can show is in ../test_gpu.py, marked `gpu`.
 """
 
 import dataclasses
@@ -12,8 +12,11 @@ import pytest
 from gpu_double import FakeCuda, FakeTensorRT
 from small_engine import needs_library, needs_rtx
 
-from carla_unet_ros.engines import EngineError, cuda, tensorrt_library, tensorrt_run
-from carla_unet_ros.engines.tensorrt_run import FrameRun, load_engine
+from carla_unet_ros.engines import EngineError
+from carla_unet_ros.engines.tensorrt_engine import cuda
+from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
+from carla_unet_ros.engines.tensorrt_engine import run as tensorrt_run
+from carla_unet_ros.engines.tensorrt_engine.run import FrameRun, load_engine
 
 pytestmark = needs_library
 
