@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can run beside the segmentation node: evaluate:=true, grid:=true, rviz:=true.
+"""What can run beside the segmentation node: evaluate:=true, grid:=true, cloud:=true, rviz:=true.
 
 carla.launch.py and demo.launch.py include this file; all its nodes count in simulation time.
 """
@@ -10,12 +10,14 @@ carla.launch.py and demo.launch.py include this file; all its nodes count in sim
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, TimerAction
 from launch_ros.actions import Node
 
+from carla_unet_ros.cloud import semantic_cloud_node
 from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.ros.camera_topics import CameraTopics
@@ -25,7 +27,7 @@ from carla_unet_ros.ros.launch_arguments import (
     parse_arguments,
     parse_boolean,
 )
-from carla_unet_ros.ros.parameters import Value
+from carla_unet_ros.ros.parameters import NodeParameter, Value
 from carla_unet_ros.segmentation import segmentation_node
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -33,12 +35,14 @@ CONFIG = Path(__file__).parents[1] / "config"
 SWITCHES = {
     "evaluate": "score the labels against the semantic camera (evaluation_node)",
     "grid": "publish the drivable ground as an occupancy grid (ground_grid_node)",
+    "cloud": "publish labelled points, from a depth camera (semantic_cloud_node)",
     "rviz": "show frames, overlay, truth and grid in RViz",
 }
 
 NODES = {
     "evaluate": ("evaluation", evaluation_node.Parameters),
     "grid": ("ground_grid", ground_grid_node.Parameters),
+    "cloud": ("semantic_cloud", semantic_cloud_node.Parameters),
 }
 
 
@@ -97,6 +101,22 @@ def rviz(config: str) -> Node:
     )
 
 
+def declare_parameters() -> list[DeclareLaunchArgument]:
+    """An argument for each parameter, also for one that several nodes share."""
+    users: dict[NodeParameter[Any], list[str]] = {}
+    for name, table in NODES.values():
+        for parameter in table.rows():
+            users.setdefault(parameter, []).append(f"{name}_node")
+    return [
+        DeclareLaunchArgument(
+            parameter.name,
+            default_value="",
+            description=f"{', '.join(nodes)}: {describe_parameter(parameter)}",
+        )
+        for parameter, nodes in users.items()
+    ]
+
+
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
@@ -110,15 +130,7 @@ def generate_launch_description() -> LaunchDescription:
                 description="what RViz shows. Left empty: config/segmentation.rviz, with the "
                 "topics and the frame of the nodes",
             ),
-            *(
-                DeclareLaunchArgument(
-                    parameter.name,
-                    default_value="",
-                    description=f"{name}_node: {describe_parameter(parameter)}",
-                )
-                for name, table in NODES.values()
-                for parameter in table.rows()
-            ),
+            *declare_parameters(),
             OpaqueFunction(function=start),
         ]
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from carla_unet_ros.cloud import semantic_cloud_node
 from carla_unet_ros.command_line import Configured, parse
 from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
@@ -25,7 +26,13 @@ CARD = ROOT / "carla_unet_ros" / "models" / "carla_unet.md"
 # CHANGELOG.md is not among them: it may name what is no longer there.
 DOCUMENTS = [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 FOLDERS = r"carla_unet_ros|training|launch|config|docs|benchmarks|typings|test|\.github|\.ci"
-NODES = (segmentation_node, camera_node, evaluation_node, ground_grid_node)
+NODES = (
+    segmentation_node,
+    camera_node,
+    evaluation_node,
+    ground_grid_node,
+    semantic_cloud_node,
+)
 CAMERA = CameraTopics("/carla/ego_vehicle/rgb_front/image")
 
 
@@ -56,7 +63,7 @@ def commands(start: str, *more: Path) -> list[list[str]]:
 def options_of(name: str) -> type[Configured]:
     if name in ("train", "export"):
         pytest.importorskip("torch")
-    rooms = {"demo": "demo.demo", "build_engine": "engines.build_engine"}
+    rooms = {"demo": "demo.demo", "build_engine": "engines.build_engine", "check": "check.check"}
     rooms["train"] = "training.options"
     module = rooms.get(name, f"training.{name}")
     return importlib.import_module(f"carla_unet_ros.{module}").Options

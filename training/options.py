@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from carla_unet_ros.command_line import EMPTY, Configured, Size, SizeOption, values_of
+from carla_unet_ros.camera_model import Size
+from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, values_of
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import label_set
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses

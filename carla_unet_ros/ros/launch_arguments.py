@@ -79,6 +79,7 @@ def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
         "image_topic": f"{camera}/image",
         "labels_topic": f"{camera}/segmentation/labels",
         "truth_topic": f"/carla/{role}/semantic_segmentation_front/image",
+        "depth_topic": f"/carla/{role}/depth_front/image",
         "camera": camera,
         "vehicle_frame": role,
     }

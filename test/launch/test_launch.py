@@ -9,6 +9,7 @@ from ros2_launch import Start, installed, missing
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
+from carla_unet_ros.cloud import semantic_cloud_node
 from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.segmentation import segmentation_node
@@ -18,7 +19,8 @@ SEGMENTATION = {parameter.name for parameter in segmentation_node.Parameters.row
 SEGMENTATION |= {"params_file", "namespace", "use_sim_time", "respawn"}
 EXTRAS = {parameter.name for parameter in evaluation_node.Parameters.rows()}
 EXTRAS |= {parameter.name for parameter in ground_grid_node.Parameters.rows()}
-EXTRAS |= {"evaluate", "grid", "rviz", "rviz_config"}
+EXTRAS |= {parameter.name for parameter in semantic_cloud_node.Parameters.rows()}
+EXTRAS |= {"evaluate", "grid", "cloud", "rviz", "rviz_config"}
 CAMERA = {parameter.name for parameter in camera_node.Parameters.rows()}
 BRIDGE = {"native", "host", "port", "timeout", "town", "passive", "fixed_delta_seconds"}
 BRIDGE |= {"objects_definition_file", "spawn_point_ego_vehicle", "role_name"}
@@ -50,6 +52,7 @@ def test_every_parameter_is_an_argument_with_a_description(
         ("segmentation", ["params_file:=/none.yaml"], "params_file /none.yaml is no file"),
         ("demo", ["rate:=0"], "rate is 0; expected 0.1 to 1000"),
         ("demo", ["grid:=true", "left:=far"], "left is 'far'; expected a number"),
+        ("demo", ["cloud:=true", "stride:=0"], "stride is 0; expected 1 to 64"),
         ("carla", ["native:=true", "evaluate:=1", "tags:=0.7"], "no tag table for CARLA '0.7'"),
         ("carla", ["native:=maybe"], "native is 'maybe'; expected true or false"),
     ],

@@ -31,6 +31,7 @@ MODULES = {
     "camera": "stand_in.camera_node",
     "evaluation": "evaluation.evaluation_node",
     "ground_grid": "ground.ground_grid_node",
+    "semantic_cloud": "cloud.semantic_cloud_node",
 }
 NODES = tuple(MODULES)
 # What every node of rclpy declares by itself.
@@ -69,10 +70,13 @@ def test_each_table_of_arguments_holds_exactly_the_parameters_its_node_declares(
 
 
 def test_nodes_that_run_together_share_only_arguments_that_mean_the_same() -> None:
-    names = [parameter.name for node in NODES for parameter in table(node)]
-    shared = {name for name in names if names.count(name) > 1}
+    by_name: dict[str, set[NodeParameter[Any]]] = {}
+    for node in NODES:
+        for parameter in table(node):
+            by_name.setdefault(parameter.name, set()).add(parameter)
+    differ = {name for name, parameters in by_name.items() if len(parameters) > 1}
     # What the stand-in's semantic camera sends is what the evaluation is to read.
-    assert shared == {"tags", "truth"}
+    assert differ == {"tags", "truth"}
     assert default("camera", "tags") == default("evaluation", "tags")
 
 
@@ -95,13 +99,16 @@ def sensors(path: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_truth_and_frames_have_one_size_field_of_view_and_pose() -> None:
+def test_frames_truth_and_depth_have_one_size_field_of_view_and_pose() -> None:
     cameras = sensors(CONFIG / "carla_objects.json")
-    assert set(cameras) == {"rgb_front", "semantic_segmentation_front"}
-    assert cameras["rgb_front"].pop("type") == "sensor.camera.rgb"
-    semantic = cameras["semantic_segmentation_front"]
-    assert semantic.pop("type") == "sensor.camera.semantic_segmentation"
-    assert cameras["rgb_front"] == semantic
+    kinds = {name: camera.pop("type") for name, camera in cameras.items()}
+    assert kinds == {
+        "rgb_front": "sensor.camera.rgb",
+        "semantic_segmentation_front": "sensor.camera.semantic_segmentation",
+        "depth_front": "sensor.camera.depth",
+    }
+    assert cameras["rgb_front"] == cameras["semantic_segmentation_front"]
+    assert cameras["rgb_front"] == cameras["depth_front"]
 
 
 def test_cameras_are_the_same_with_and_without_the_bridge() -> None:
@@ -109,7 +116,7 @@ def test_cameras_are_the_same_with_and_without_the_bridge() -> None:
 
 
 def test_the_nodes_listen_where_the_spawned_cameras_publish() -> None:
-    frames, truth = (
+    frames, truth, depth = (
         f"/carla/ego_vehicle/{name}" for name in sensors(CONFIG / "carla_objects.json")
     )
     assert default("segmentation", "image_topics") == [f"{frames}/image"]
@@ -118,7 +125,8 @@ def test_the_nodes_listen_where_the_spawned_cameras_publish() -> None:
     assert default("evaluation", "labels_topic") == CameraTopics(f"{frames}/image").output(
         "labels"
     )
-    assert default("ground_grid", "camera") == frames
+    assert default("ground_grid", "camera") == default("semantic_cloud", "camera") == frames
+    assert default("semantic_cloud", "depth_topic") == f"{depth}/image"
 
 
 def test_the_grid_knows_where_the_spawned_camera_sits_without_tf() -> None:
@@ -146,6 +154,15 @@ def test_shared_memory_takes_several_large_frames_and_the_network_stays() -> Non
     participant = profiles.find("participant", space)
     assert participant is not None
     assert participant.get("is_default_profile") == "true"
+
+
+def test_the_profile_for_the_network_alone_has_no_shared_memory() -> None:
+    space = {"": "http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"}
+    profiles = ElementTree.parse(CONFIG / "fastdds_udp.xml").getroot()
+    kinds = [entry.text for entry in profiles.iterfind(".//transport_descriptor/type", space)]
+    used = [entry.text for entry in profiles.iterfind(".//userTransports/transport_id", space)]
+    assert (kinds, used) == (["UDPv4"], ["network"])
+    assert profiles.findtext(".//useBuiltinTransports", "", space) == "false"
 
 
 @dataclass(frozen=True)
