@@ -2,10 +2,11 @@
 """The pinhole camera that CARLA simulates: no distortion, square pixels, centred principal point.
 
 The stand-in camera draws with it and publishes it as camera_info, and the nodes compute places
-from pixels with it, so all agree.
+from pixels with it, so all agree. Also what a size in pixels is, and how large it may be.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,25 @@ LARGEST_SIDE = 8192
 
 LARGEST_FRAME = 9_000_000
 """Pixels of the largest frame that is read unless another limit is set; 4K has 8.3 million."""
+
+
+class Size(NamedTuple):
+    """A size in pixels; written WIDTHxHEIGHT."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+def parse_size(text: str) -> Size:
+    """Parses WIDTHxHEIGHT. ValueError unless each side has 1 to LARGEST_SIDE pixels."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    size = Size(*map(int, match.groups())) if match else Size(0, 0)
+    if not all(0 < side <= LARGEST_SIDE for side in size):
+        raise ValueError(f"{text!r} is no size; expected WIDTHxHEIGHT, such as 800x600")
+    return size
 
 
 BODY_OF_OPTICAL = ((0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0))

@@ -2,14 +2,14 @@
 """Makes an int8 model file of an fp32 one: `carla_unet_quantize --data DIR --tags V --out FILE`.
 
 Weights and activations become 8-bit integers with a scale each, written into the same ONNX graph
-as pairs of QuantizeLinear and DequantizeLinear: one file that OpenVINO runs as int8 and TensorRT
-builds as int8 (what that takes: `quantised_graph`). Every convolution is quantised: stem and head
-in float, alone or together, changed mean IoU by less than 0.1 point.
+as pairs of QuantizeLinear and DequantizeLinear: one file that OpenVINO and TensorRT run as int8
+(see `quantised_graph`). Every convolution is quantised: with stem or head in float, mean IoU
+changed by less than 0.1 point.
 
-The scales are read off frames that are run through the net (post-training quantisation, NNCF); no
-torch is needed. Frames of the training list calibrate, and frames without labels where they are
-named: what is brighter or darker than all of them is cut off. The last fifth of the training list
-is held back and decides whether the file may be kept.
+NNCF finds the scales by running frames through the net (post-training quantisation); no torch is
+needed. It uses frames of the training list, and pictures without labels where they are named:
+values beyond those of all these frames are cut off. The last fifth of the training list is held
+back: its scores decide whether the file is kept.
 """
 
 import datetime
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import onnx
 
 LARGEST_LOSS = 0.01
-"""Mean IoU that may be lost: one point."""
+"""The largest loss of mean IoU that is accepted: one point."""
 
 _HELD_BACK = 0.2
 
@@ -70,7 +70,7 @@ class Options(Configured):
 
 
 class QuantisationError(InputError):
-    """A file that cannot be quantised, or only badly; the text says why."""
+    """A file that cannot be quantised, or loses too much; the text says why."""
 
 
 def quantise(
@@ -83,9 +83,11 @@ def quantise(
 ) -> tuple[Evaluation, Evaluation]:
     """Writes `out`, and returns the scores of the model and of its int8 form.
 
-    calibration: where the scales are read from, `frames` of it, evenly spread
-    held_back:   what both are scored on; QuantisationError where int8 loses over LARGEST_LOSS
-    unlabelled:  where they are read from, too, `frames` of each
+    calibration: frames to calibrate on; `frames` of them are used, evenly spread
+    held_back:   frames to score both on
+    unlabelled:  more to calibrate on, `frames` of each
+
+    Raises QuantisationError if int8 loses more than LARGEST_LOSS.
     """
     proto = to_int8(model, calibration, frames, unlabelled)
     metadata = replace(
@@ -132,7 +134,7 @@ def to_int8(
     quantised = nncf.quantize(
         proto,
         dataset,
-        # Symmetric, as TensorRT wants it.
+        # Symmetric, as TensorRT needs it.
         preset=nncf.QuantizationPreset.PERFORMANCE,
         target_device=nncf.TargetDevice.CPU,
         subset_size=len(readers),
@@ -175,7 +177,7 @@ def _picture(folder: FrameFolder, name: str) -> Uint8:
 
 
 def calibration_split(names: list[str]) -> tuple[list[str], list[str]]:
-    """Names to calibrate on, and the last fifth, to judge by."""
+    """Splits names: those to calibrate on, and the last fifth, to score on."""
     first = len(names) - max(1, round(_HELD_BACK * len(names)))
     if not first:
         raise DataError("one frame is too few to calibrate on and hold one back")
@@ -198,7 +200,7 @@ def _scored(path: Path, source: PairSource, precision: str) -> Evaluation:
 
 
 def _sources(data: Path | None, tags: str, labels: LabelSet) -> tuple[PairSource, ...]:
-    """Frames to calibrate on and frames to judge by: of a folder, or of the procedural drive."""
+    """Frames to calibrate on and frames to score on: of a folder, or of the procedural drive."""
     if data is None:
         return DriveFrames(200, labels), DriveFrames(40, labels, first_seed=0)
     parts = calibration_split(split_names(data)[0])

@@ -13,7 +13,6 @@ from typing import Any
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
@@ -86,8 +85,6 @@ class ManagedNode(LifecycleNode):
         except RefusedError as refusal:
             self.get_logger().error(str(refusal))
             return TransitionCallbackReturn.FAILURE
-        except ExternalShutdownException:  # interrupted by Ctrl-C, which is no error
-            return TransitionCallbackReturn.ERROR
         except Exception as error:
             # rclpy discards unexpected errors, so the traceback is logged here.
             trace = "".join(traceback.format_exception(error))

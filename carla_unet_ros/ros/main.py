@@ -12,8 +12,10 @@ A callback that never returns from C++ never reads the flag: only SIGKILL ends t
 import argparse
 import contextlib
 import faulthandler
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -54,6 +56,7 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
     try:
         parser.parse_args(remove_ros_args(["", *arguments])[1:])
         _run(make_node, arguments)
+        _leave_threads_behind()
     except UnknownROSArgsError as error:
         print(f"{parser.prog}: ROS knows no arguments {error}; see --help", file=sys.stderr)
         return 1
@@ -63,9 +66,21 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
     return 0
 
 
-def must_end() -> bool:
-    """Whether a signal has arrived or the context is closed; long-running work asks this."""
+def _must_end() -> bool:
+    """Whether a signal has arrived or the context is closed."""
     return _signal_came or not rclpy.ok()
+
+
+def _leave_threads_behind() -> None:
+    """Ends the process with status 0 where a thread is still at work: one that builds an engine.
+
+    It cannot be interrupted, nobody needs its result, and libraries crash whose code runs while
+    Python ends.
+    """
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _run(make_node: Callable[[], Node], arguments: list[str]) -> None:
@@ -101,7 +116,7 @@ def _spin(node: Node) -> None:
         with SingleThreadedExecutor() as executor:
             executor.add_node(node)
             with contextlib.suppress(ExternalShutdownException):
-                while not must_end():
+                while not _must_end():
                     executor.spin_once(_SECONDS_TO_NOTICE)
         failed = False
     finally:

@@ -3,7 +3,6 @@
 and how it ends."""
 
 import signal
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
-from ros_bench import Camera, Diagnostics, Process, RosBench, pixels, refusal, scene
+from ros_bench import Camera, Diagnostics, RosBench, pixels, refusal, scene
 from sensor_msgs.msg import Image
 
 from carla_unet_ros.segmentation.segmentation_node import Parameters, SegmentationNode
@@ -274,28 +273,6 @@ def test_it_ends_cleanly_at_every_moment(
     process.popen.send_signal(number)
     assert process.interrupt(number) == 0
     assert "Traceback" not in process.printed
-
-
-NODE_THAT_BUILDS = """
-import sys, time
-from carla_unet_ros.segmentation import segmentation_node
-from carla_unet_ros.engines.tensorrt_engine.build_progress import build_with_progress
-
-def build(progress):
-    while not progress.is_cancelled:
-        time.sleep(0.01)
-
-segmentation_node.Segmenter = lambda log, **_: build_with_progress(build, log, seconds=0.05)
-sys.exit(segmentation_node.main([]))
-"""
-
-
-def test_ctrl_c_breaks_off_an_engine_that_is_being_built(bench: RosBench, tmp_path: Path) -> None:
-    """Minutes it may take; this one takes for ever."""
-    process = Process([sys.executable, "-c", NODE_THAT_BUILDS], tmp_path / "node.txt")
-    bench.processes.append(process)
-    bench.until(lambda: "building the engine for" in process.printed)
-    process.end_cleanly()
 
 
 def test_help_teaches(bench: RosBench) -> None:

@@ -4,10 +4,10 @@
     python -m carla_unet_ros.training.recipes.shipped_model --data FOLDER --out runs/shipped
 
 FOLDER holds town01, course, town07 and town02_roads, with labels, and many_towns, with boxes.csv
-and without labels (the model card says where they come from). The recipe starts from the shipped
-fp32 file, whose own steps stand in the card. In two rounds it labels many_towns with the best net
-there is, and trains that net on labels and pseudo-labels, under weather that is drawn into the
-frames. Killed at any moment, the same command goes on.
+and without labels (the model card names their sources). The recipe starts from the shipped fp32
+file; the card describes its history. In two rounds it labels many_towns with the newest net, and
+trains that net on labels and pseudo-labels, with weather drawn into the frames. After a kill, the
+same command continues.
 """
 
 import math
@@ -39,11 +39,11 @@ _EXPORTING = "--network-size 448x320 --flips"
 class Options(Configured):
     """Train the shipped model, from the data folders to its three files.
 
-    The same command goes on after any end.
+    The same command continues after any end.
     """
 
     data: Path  # folder of the data folders
-    out: Path  # folder of all that is made
+    out: Path  # folder for all files of the recipe
     start: Path = SHIPPED_MODEL  # fp32 file to start from
     epochs: int = 12  # epochs of each round
     frames: int = 2000  # frames of an epoch
@@ -53,7 +53,7 @@ class Options(Configured):
 
 
 def shipped_stages(options: Options) -> list[Stage]:
-    """The stages, in order. InputError where a data folder is missing."""
+    """The stages, in order. InputError if a data folder is missing."""
     data, out = options.data, options.out
     for name in (*_LABELLED, _UNLABELLED):
         if not (data / name).is_dir():

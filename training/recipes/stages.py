@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs stages one after the other, each once, and continues after any interruption.
 
-A stage is a command of `training` in a process of its own. When it ends well, OUT/NAME.done is
-written; the next run of the recipe begins at the first stage without it. What was half done is
-the stage's own to go on with, which all commands here are able to: training from its last epoch,
-labelling from the frames that are missing, files written whole or not at all.
+A stage is a command of `training` in a process of its own. When it succeeds, OUT/NAME.done is
+written, and the next run of the recipe begins at the first stage without such a file. Each command
+continues its own work: training at its last epoch, labelling at the missing frames. Files are
+written whole or not at all.
 
 A recipe that is killed leaves its stage running. So a stage holds OUT/lock as long as it lives,
 and a second recipe in the same folder is refused: two trainings would write the same checkpoint.
@@ -29,7 +29,11 @@ class StageError(InputError):
 
 @dataclass(frozen=True)
 class Stage:
-    """name: unique in its recipe, a file name; arguments: what follows `python -m`."""
+    """One command of a recipe.
+
+    name:      a file name, unique in its recipe
+    arguments: the words after `python -m`
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -42,8 +46,8 @@ class Stage:
 def run_stages(stages: Sequence[Stage], out: Path) -> None:
     """Runs the stages that are not done. Raises StageError at the first that fails.
 
-    A stage whose arguments have changed since it was done is refused: what follows would be built
-    on another one than the recipe says. So is a folder that another recipe or its stage works in.
+    A stage whose arguments have changed since it was done is refused, because later stages would
+    not be built on what the recipe says. So is a folder that another recipe or its stage works in.
     """
     out.mkdir(parents=True, exist_ok=True)
     with (out / "lock").open("w") as lock:
