@@ -68,8 +68,9 @@ def shipped_stages(options: Options) -> list[Stage]:
             _stage(f"train_{number}", "train", _training(options, pairs, run, net, number)),
         ]
         net = out / f"round_{number}.onnx"
-        stages.append(_stage(f"export_{number}", "export", _exporting(data, run, net)))
-    return stages + _files(data, out, out / f"net_{_ROUNDS}")
+        stages.append(_stage(f"export_{number}", "export", _exporting(data, [run], net)))
+    runs = [out / f"net_{number}" for number in range(1, _ROUNDS + 1)]
+    return stages + _files(data, out, runs)
 
 
 def _stage(name: str, command: str, arguments: list[str | Path]) -> Stage:
@@ -96,19 +97,22 @@ def _training(
     ]
 
 
-def _exporting(data: Path, run: Path, file: Path, *more: str) -> list[str | Path]:
+def _exporting(data: Path, runs: list[Path], file: Path, *more: str) -> list[str | Path]:
+    """The export of the mean of the runs' last weights."""
     scored = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
-    return ["--checkpoint", run / "last.pt", "--out", file, *scored, *_EXPORTING.split(), *more]
+    checkpoints = [run / "last.pt" for run in runs]
+    return ["--checkpoint", *checkpoints, "--out", file, *scored, *_EXPORTING.split(), *more]
 
 
-def _files(data: Path, out: Path, run: Path) -> list[Stage]:
+def _files(data: Path, out: Path, runs: list[Path]) -> list[Stage]:
     """fp32 for training, int8 for a CPU, fp16 for TensorRT."""
     full = out / "carla_unet.onnx"
     calibration = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
+    calibration += ["--unlabelled", data / _UNLABELLED]
     eight = ["--model", full, *calibration, "--out", out / "carla_unet_int8.onnx"]
     return [
-        _stage("fp32", "export", _exporting(data, run, full)),
-        _stage("fp16", "export", _exporting(data, run, out / "carla_unet_fp16.onnx", "--half")),
+        _stage("fp32", "export", _exporting(data, runs, full)),
+        _stage("fp16", "export", _exporting(data, runs, out / "carla_unet_fp16.onnx", "--half")),
         _stage("int8", "quantize", eight),
     ]
 
