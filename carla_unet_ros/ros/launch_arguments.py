@@ -81,6 +81,7 @@ def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
         "truth_topic": f"/carla/{role}/semantic_segmentation_front/image",
         "depth_topic": f"/carla/{role}/depth_front/image",
         "camera": camera,
+        "odometry_topic": f"/carla/{role}/odometry",
         "vehicle_frame": role,
     }
     for name, value in of_this_car.items():
