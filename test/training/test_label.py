@@ -171,3 +171,11 @@ def _empty(folder: Path) -> Path:
 def _text(folder: Path) -> Path:
     (folder / "text.mcap").write_text("no bag")
     return folder / "text.mcap"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"Roads": 300}', "[" * 100_000])
+def test_thresholds_that_are_damaged_are_refused(text, frames, model, tmp_path, capsys) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thresholds.json").write_text(text)
+    assert run(frames, tmp_path / "out", model) == 1
+    assert "thresholds.json does not hold a threshold" in capsys.readouterr().err
