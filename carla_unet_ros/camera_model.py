@@ -16,6 +16,9 @@ LARGEST_FRAME = 9_000_000
 """Pixels of the largest frame that is read unless another limit is set; 4K has 8.3 million."""
 
 
+FARTHEST_DEPTH = 1000.0
+"""Metres that CARLA's depth cameras give for what is this far away or farther, such as the sky."""
+
 BODY_OF_OPTICAL = ((0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
 """Rows of the matrix that turns optical axes (x right, y down, z ahead) into those of a body that
 looks along x (x ahead, y left, z up; REP 103)."""
