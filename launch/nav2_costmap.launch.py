@@ -115,7 +115,7 @@ def generate_launch_description() -> LaunchDescription:
     arguments = (
         ("source", "cloud", "what the costmap is made from: cloud (semantic_cloud_node) or grid "
          "(ground_grid_node)"),
-        ("native", "false", "CARLA speaks ROS 2 itself, and sends no transform from a fixed frame"),
+        ("native", "false", "CARLA speaks ROS 2 itself: no transform from a fixed frame comes"),
         ("global_frame", "", "frame in which the costmap stands still. Left empty: map; with "
          "native:=true the car's frame"),
         ("role_name", "", "the car's name in its topics and frames. Left empty: ego_vehicle"),

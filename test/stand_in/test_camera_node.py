@@ -154,13 +154,14 @@ def test_depth_is_the_drives_as_the_bridge_or_as_carla_itself_sends_it(
     images = bench.collect(Image, f"{DEPTH}/image")
     infos = bench.collect(CameraInfo, f"{DEPTH}/camera_info")
     bench.start("stand_in.camera_node", seed=4, depth=sent, **SIZE)
-    message = bench.until(lambda: images)[0]
+    message, info = bench.until(
+        lambda: [(image, one) for image in images for one in infos if one.header == image.header]
+    )[0]
     assert (message.encoding, message.step) == (encoding, 4 * WIDTH)
     assert message.header.frame_id == "ego_vehicle/depth_front"
     expected = Drive(WIDTH, HEIGHT, seed=4).at(nanoseconds(message) / 1e9, depth=True).depth
     assert expected is not None
     np.testing.assert_allclose(to_depth(message), expected, atol=1e-4)
-    info = bench.until(lambda: [info for info in infos if info.header == message.header])[0]
     assert info.k.tolist() == pytest.approx([80, 0, 80, 0, 80, 60, 0, 0, 1])
 
 

@@ -17,13 +17,14 @@ from carla_unet_ros.stand_in.town.light import Floats
 
 _SKY = ((0, 0, FARTHEST_DEPTH), (1, 0, FARTHEST_DEPTH), (0, 1, FARTHEST_DEPTH))
 _NEAREST = 0.1
+_MARGIN = 1.2
 
 
 class DepthBuffer:
     """The faces of one picture, in the order in which they were painted; the first is the sky.
 
     Corners of faces are float32 [N, 3] in camera coordinates, three or more. No pixel of a face is
-    nearer or farther than its corners.
+    much nearer or farther than its corners, though its middle may lie outside of the face.
     """
 
     def __init__(self, camera: Intrinsics, eye: float) -> None:
@@ -82,4 +83,5 @@ class DepthBuffer:
         edge_on = np.abs(distances) < 1e-9
         factors = normals / np.where(edge_on, 1.0, distances)
         factors = np.where(edge_on, (0.0, 0.0, 1.0) / near[:, np.newaxis], factors)
-        return np.column_stack((factors, near, far)).astype(np.float32)
+        bounds = near / _MARGIN, np.minimum(far * _MARGIN, FARTHEST_DEPTH)
+        return np.column_stack((factors, *bounds)).astype(np.float32)
