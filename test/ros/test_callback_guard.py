@@ -91,7 +91,8 @@ def test_long_texts_are_cut_in_diagnostics() -> None:
     found = status("n" * 10**6, OK, "m" * 10**6, {"key": "v" * 10**6})
     assert len(found.name) < 1100
     assert found.message.endswith("m... (1000000 characters)")
-    assert len(found.values[0].value) < 1100
+    (entry,) = found.values
+    assert len(entry.value) < 1100
 
 
 def test_a_clock_before_time_began_does_not_end_a_node(
