@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads camera frames and their labels from a rosbag2 recording, paired by stamp; no ROS.
 
-A bag is read twice: first for the stamps alone, which says what pairs there are, then for the
-frames wanted. So a bag may be larger than the memory, and which frames are kept is decided with
-the whole drive in view.
+A bag is read twice: first its stamps, which tell the pairs; then the chosen frames. So a bag may
+be larger than the memory, and frames are chosen from the whole drive.
 """
 
 import sqlite3
@@ -50,7 +49,7 @@ class BagIndex:
 
     @property
     def paired(self) -> list[int]:
-        """Stamps that occur once in each topic, rising; one that repeats would be a guess."""
+        """Stamps that occur once in each topic, rising. Others cannot be paired safely."""
         both = self.frames.keys() & self.labels.keys()
         return sorted(stamp for stamp in both if self.frames[stamp] == self.labels[stamp] == 1)
 
@@ -67,10 +66,10 @@ class PairedBag:
     """A bag (folder, .mcap or .db3 file) opened for its camera and its semantic camera."""
 
     def __init__(self, path: Path, frame_topic: str, label_topic: str) -> None:
-        """Raises BagError where it is no bag, is damaged, or lacks a topic, or where the
-        camera_info messages in it say that the two cameras do not see the same."""
-        # The messages' layout is the same in every ROS 2, so definitions in the bag, which other
-        # topics may have got wrong, are not needed.
+        """Raises BagError if it is no bag, is damaged or lacks a topic, or if its camera_info
+        messages say that the two cameras do not see the same."""
+        # These messages have the same layout in every ROS 2, so the definitions in the bag, which
+        # may be wrong for other topics, are not needed.
         self._types = get_typestore(Stores.ROS2_JAZZY)
         try:
             self._reader = Reader(path)
@@ -100,7 +99,7 @@ class PairedBag:
         self._reader.close()
 
     def index(self) -> BagIndex:
-        """Reads every stamp; BagError where the bag is damaged."""
+        """Reads every stamp. BagError if the bag is damaged."""
         index = BagIndex()
         labels = sum(connection.msgcount for connection in self._labels)
         stride = max(1, labels // _LABELS_LOOKED_AT)
@@ -112,7 +111,7 @@ class PairedBag:
         return index
 
     def pairs(self, stamps: list[int]) -> Iterator[Pairing]:
-        """The pairs of these stamps, which must be of `BagIndex.paired`, as they are complete."""
+        """Yields the pairs of these stamps, all of `BagIndex.paired`, as they become complete."""
         wanted = set(stamps)
         waiting: dict[int, Any] = {}
         for is_labels, message in self._messages("pairs"):
@@ -138,7 +137,7 @@ class PairedBag:
         return found
 
     def _check_calibrations(self, frame_topic: str, label_topic: str) -> None:
-        """Frames and labels of another field of view would be pairs that teach nonsense."""
+        """Refuses two cameras of different fields of view: their pairs would be wrong."""
         topics = [CameraTopics(topic).camera_info for topic in (frame_topic, label_topic)]
         frame, labels = (self._calibration(topic) for topic in topics)
         if frame and labels and not np.allclose(frame, labels, rtol=1e-6):
@@ -149,7 +148,7 @@ class PairedBag:
             )
 
     def _calibration(self, topic: str) -> list[float] | None:
-        """k of the first camera_info on a topic; None where there is none."""
+        """k of the first camera_info on a topic; None if there is none."""
         kind = "sensor_msgs/msg/CameraInfo"
         connections = [
             entry
@@ -162,7 +161,7 @@ class PairedBag:
         return None
 
     def _messages(self, what: str) -> Iterator[tuple[bool, Any]]:
-        """(is it of the label topic, message) in the bag's order."""
+        """Yields (whether it is of the label topic, message) in the bag's order."""
         connections = [*self._frames, *self._labels]
         labels = {connection.id for connection in self._labels}
         total = sum(connection.msgcount for connection in connections)
@@ -177,7 +176,7 @@ class PairedBag:
 
 
 def label_image(message: Any) -> Uint8:
-    """A semantic image as uint8 [H, W, 4] in B, G, R, A; raw tags stand in the red channel alone.
+    """A semantic image as uint8 [H, W, 4] in B, G, R, A; raw tags are only in the red channel.
 
     Raises BadFrame.
     """
@@ -188,7 +187,7 @@ def _colours_if_readable(message: Any) -> set[tuple[int, int, int]]:
     try:
         return colours_in(label_image(message))
     except BadFrame:
-        # Counted and told where the pair is read; it says nothing about the others' colours.
+        # It is counted and reported when the pair is read.
         return set()
 
 

@@ -19,9 +19,9 @@ _IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
 class FrameBag:
-    """Frames of one topic, named by their place in the bag and their stamp, both nine digits up.
+    """Frames of one topic, named by their place in the bag.
 
-    Raises BagError where it is no bag, is damaged, or has no images on the topic.
+    Raises BagError if it is no bag, is damaged, or has no images on the topic.
     """
 
     def __init__(self, path: Path, topic: str) -> None:
@@ -43,7 +43,7 @@ class FrameBag:
                 yield NamedFrame(name, None, f"frame {name}: {error}")
 
     def _messages(self) -> Iterator[Any]:
-        """For each message of the topic, what decodes it."""
+        """Yields a function for each message of the topic; it decodes the message."""
         try:
             with Reader(self._path) as reader:
                 images = [entry for entry in reader.connections if entry.msgtype in _IMAGES]

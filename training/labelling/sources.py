@@ -13,7 +13,7 @@ def open_frames(path: Path, topic: str) -> FrameSource:
 
     topic: the bag's camera topic
 
-    Raises DataError where it is neither, BagError for a bag that cannot be used.
+    Raises DataError if it is neither, BagError for a bag that cannot be used.
     """
     if (path / "metadata.yaml").is_file() or path.suffix in (".mcap", ".db3"):
         from carla_unet_ros.training.labelling.bag_frames import FrameBag
