@@ -25,15 +25,19 @@ class NamedFrame(NamedTuple):
 
 
 class FrameSource(Protocol):
-    """names: all of it, in order; read: those asked for, in order."""
+    """names: all of it, in order; read: those asked for, in order; problem: why there are not as
+    many as there should be, or ""."""
 
     names: list[str]
+    problem: str
 
     def read(self, names: Sequence[str]) -> Iterator[NamedFrame]: ...
 
 
 class FrameFolder:
     """The pictures of a folder. DataError where there are none."""
+
+    problem = ""
 
     def __init__(self, folder: Path) -> None:
         places = [folder / frames for frames in dict.fromkeys(layout[0] for layout in LAYOUTS)]
