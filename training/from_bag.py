@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes a folder to train on from a recorded drive: `carla_unet_from_bag`.
 
-From a rosbag2 recording of CARLA's bridge, or of CARLA's own ROS 2 interface, to rgb/NAME.png and
-label/NAME.png (the raw CARLA tag, single channel). A frame is kept only with the label image of
-exactly its stamp. report.json says what was kept, and why the rest was not.
+It reads a rosbag2 recording of CARLA's bridge, or of CARLA's own ROS 2 interface, and writes
+rgb/NAME.png and label/NAME.png (the raw CARLA tag, single channel). A frame is kept only with a
+label image of exactly its stamp. report.json says what was kept, and why the rest was not.
 """
 
 import json
@@ -40,18 +40,18 @@ class Options(Configured):
     rgb_topic: str = "/carla/ego_vehicle/rgb_front/image"
     # the semantic camera's images
     label_topic: str = "/carla/ego_vehicle/semantic_segmentation_front/image"
-    # CARLA version whose tags the labels are (0.9.13, 0.9.16, ...); only needed where the colours
-    # leave it open
+    # CARLA version of the labels' tags (0.9.13, 0.9.16, ...); only needed if the colours do not
+    # tell it
     tags: str | None = None
     every: int = 1  # keep each N-th pair
-    # and at least this time between pairs; neighbouring frames teach little: 0.5 is a good value
+    # least time between pairs; neighbouring frames teach little: 0.5 is a good value
     min_seconds: float = 0.0
     # write frames as JPEG of this quality (1..100) instead of PNG: smaller, but not exact
     jpeg: int | None = None
     # write train.txt and val.txt, with this share (0..1) of the pairs in val.txt; 0 writes no
     # lists
     val_share: float = 0.0
-    val_blocks: int = 3  # runs of frames the validation consists of
+    val_blocks: int = 3  # number of runs of frames in val.txt
     gap: float = 5.0  # seconds left out on both sides of each run
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Report:
     left_out: how many frames or label images by reason; `first` has one text of each
     drives:   how many there are: in each after the first, time starts again
     damage:   why only a part of the bag could be read, or ""
-    lost:     a sentence where other numbers of messages came than the bag promises, or ""
+    lost:     a sentence if other numbers of messages came than the bag promises, or ""
     """
 
     bag: str
@@ -111,7 +111,7 @@ class Report:
 def convert(options: Options) -> Report:
     """Writes the pairs, lists and report.json.
 
-    Raises BagError, TagError, ValueError or OSError where nothing sensible can be written.
+    Raises BagError, TagError, ValueError or OSError if the bag or the folder cannot be used.
     """
     for folder in (options.out / "rgb", options.out / "label"):
         if folder.is_dir() and any(folder.iterdir()):
@@ -126,7 +126,7 @@ def convert(options: Options) -> Report:
         report.labels_held = "palette colours" if kind.palette else "raw tags"
         chosen = _choose(index, options)
         report.leave_out("decimation", count=len(index.paired) - len(chosen))
-        # Tried before the long part: a split that cannot be had is told at once.
+        # Checked before the long part, so that an impossible split is reported at once.
         _split(chosen, options)
         kept = sorted(
             pairing.moment
@@ -145,7 +145,7 @@ def convert(options: Options) -> Report:
 
 
 def decimate(stamps: list[int], every: int, min_seconds: float) -> list[int]:
-    """Each `every`-th of the rising stamps (ns), then those `min_seconds` after the one before."""
+    """Keeps each `every`-th of the rising stamps (ns), at least `min_seconds` apart."""
     kept: list[int] = []
     for stamp in stamps[::every]:
         if not kept or stamp - kept[-1] >= min_seconds * 1e9:
@@ -154,7 +154,7 @@ def decimate(stamps: list[int], every: int, min_seconds: float) -> list[int]:
 
 
 def _check_labels(index: BagIndex, topic: str) -> None:
-    """Raises BagError where no label image of the bag can be read, with the first reason."""
+    """Raises BagError, with the first reason, if no label image of the bag can be read."""
     if index.labels and (index.colours or not index.unreadable):
         return
     reasons = index.unreadable, index.first_damaged, index.damage, index.lost
@@ -189,7 +189,7 @@ def _count(index: BagIndex, report: Report) -> None:
 
 
 def _write(pairing: Pairing, kind: TagFormat, out: Path, jpeg: int | None, report: Report) -> bool:
-    """Writes one pair; False and a line in the report where it cannot be used."""
+    """Writes one pair. Returns False, and reports why, if it cannot be used."""
     name = _name(pairing.moment)
     try:
         frame, labels = to_bgra(pairing.frame), label_image(pairing.labels)
@@ -213,7 +213,7 @@ def _write(pairing: Pairing, kind: TagFormat, out: Path, jpeg: int | None, repor
 
 
 def _split(moments: list[Moment], options: Options) -> tuple[list[Moment], list[Moment]]:
-    """Moments for training and for validation; both empty where no lists are wanted."""
+    """Moments for training and for validation; both empty if no lists are asked for."""
     if not moments or not options.val_share:
         return [], []
     pause = round(options.gap * 1e9) + 1  # the gap of one drive takes no frame of the next

@@ -32,7 +32,7 @@ def is_recording(path: Path) -> bool:
 
 
 def check_path(path: Path) -> None:
-    """Raises BagError where there cannot be a recording; reads no file."""
+    """Raises BagError if there cannot be a recording; reads no file."""
     problem = _problem_of_folder(path) if path.is_dir() else _problem_of_file(path)
     if problem:
         raise BagError(f"{shown(path)} cannot be read as a rosbag2 recording: {problem}")

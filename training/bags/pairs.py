@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads camera frames and their labels from a rosbag2 recording, paired by stamp; no ROS.
 
-A bag is read twice: first for the stamps alone, which says what pairs there are, then for the
-frames wanted. So a bag may be larger than the memory, and which frames are kept is decided with
-the whole drive in view.
+A bag is read twice: first its stamps, which tell the pairs; then the chosen frames. So a bag may
+be larger than the memory, and frames are chosen from the whole drive.
 """
 
 from bisect import bisect_right
@@ -39,7 +38,7 @@ class BagIndex:
     damaged:        messages by topic that cannot be read, and why the first one cannot
     unreadable:     why the first unreadable label image of the sample cannot be read, or ""
     damage:         why the bag could be read only in part, or ""
-    lost:           a sentence where other numbers of messages came than promised, or ""
+    lost:           a sentence if other numbers of messages came than promised, or ""
     """
 
     frames: Counter[Moment] = field(default_factory=Counter)
@@ -54,7 +53,7 @@ class BagIndex:
 
     @property
     def paired(self) -> list[Moment]:
-        """Moments that occur once in each topic, rising; one that repeats would be a guess."""
+        """Moments that occur once in each topic, rising. Others cannot be paired safely."""
         both = self.frames.keys() & self.labels.keys()
         return sorted(moment for moment in both if self.frames[moment] == self.labels[moment] == 1)
 
@@ -71,8 +70,8 @@ class PairedBag:
     """A bag (folder, .mcap or .db3 file) opened for its camera and its semantic camera."""
 
     def __init__(self, path: Path, frame_topic: str, label_topic: str) -> None:
-        """Raises BagError where it is no bag, is damaged, or lacks a topic, or where the
-        camera_info messages in it say that the two cameras do not see the same."""
+        """Raises BagError if it is no bag, is damaged or lacks a topic, or if its camera_info
+        messages say that the two cameras do not see the same."""
         self._topics = frame_topic, label_topic
         self._starts: list[int] = []
         self._damage = ""
@@ -97,7 +96,7 @@ class PairedBag:
         self._bag.close()
 
     def index(self) -> BagIndex:
-        """Reads every stamp, up to the damage where the bag is damaged."""
+        """Reads every stamp, in a damaged bag those before the damage."""
         index = BagIndex()
         _, labels = self._topics
         messages: list[tuple[bool, int]] = []
@@ -122,7 +121,7 @@ class PairedBag:
         return index
 
     def pairs(self, moments: list[Moment]) -> Iterator[Pairing]:
-        """The pairs of these moments, which must be of `BagIndex.paired`, as they complete."""
+        """Yields the pairs of these moments, all of `BagIndex.paired`, as they become complete."""
         wanted = set(moments)
         waiting: dict[Moment, Any] = {}
         try:
@@ -145,7 +144,7 @@ class PairedBag:
         return Moment(bisect_right(self._starts, place), stamp)
 
     def _decoded(self, progress: str, index: BagIndex) -> Iterator[tuple[str, Any]]:
-        """Topic and message in the bag's order; damaged messages are counted in the index."""
+        """Yields topic and message in the bag's order; counts damaged messages in the index."""
         for message in self._bag.messages(self._topics, progress=progress):
             decoded = self._decode(message, index)
             if decoded is not None:
@@ -160,7 +159,7 @@ class PairedBag:
             return None
 
     def _check_calibrations(self) -> None:
-        """Frames and labels of another field of view would be pairs that teach nonsense."""
+        """Refuses two cameras of different fields of view: their pairs would be wrong."""
         topics = [CameraTopics(topic).camera_info for topic in self._topics]
         frame, labels = (self._calibration(topic) for topic in topics)
         if frame and labels and not np.allclose(frame, labels, rtol=1e-6):
@@ -171,7 +170,7 @@ class PairedBag:
             )
 
     def _calibration(self, topic: str) -> list[float] | None:
-        """k of the first camera_info on a topic; None where there is none, or it is damaged.
+        """k of the first camera_info on a topic; None if there is none, or it is damaged.
 
         Damage is reported when the images are read.
         """
@@ -184,7 +183,7 @@ class PairedBag:
 
 
 def label_image(message: Any) -> Uint8:
-    """A semantic image as uint8 [H, W, 4] in B, G, R, A; raw tags stand in the red channel alone.
+    """A semantic image as uint8 [H, W, 4] in B, G, R, A; raw tags are only in the red channel.
 
     Raises BadFrame.
     """

@@ -43,11 +43,11 @@ class Bag:
     """A recording (folder, .mcap or .db3 file), open until `close`."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BagError where it is no recording, or is damaged."""
+        """Raises BagError if it is no recording, or is damaged."""
         check_path(path)
         self._path = path
-        # The messages' layout is the same in every ROS 2, so definitions in the bag, which other
-        # topics may have got wrong, are not needed.
+        # These messages have the same layout in every ROS 2, so the definitions in the bag, which
+        # may be wrong for other topics, are not needed.
         self._types = get_typestore(Stores.ROS2_JAZZY)
         try:
             self._reader = Reader(path)
@@ -72,7 +72,7 @@ class Bag:
         self._reader.close()
 
     def check_images(self, topic: str, advice: str) -> None:
-        """Raises BagError where a topic has no images; `advice` says how to name another one."""
+        """Raises BagError if a topic has no images; `advice` says how to name another one."""
         if self._promised[topic] or self._held[topic]:
             return
         topics = ", ".join(f"{name} ({count})" for name, count in sorted(self._promised.items()))
@@ -124,7 +124,7 @@ class Bag:
                 yield BagMessage(connection.topic, connection.msgtype, raw)
 
     def decode(self, message: BagMessage) -> Any:
-        """Returns the message with its fields. BadFrame where its bytes are damaged."""
+        """Returns the message with its fields. BadFrame if its bytes are damaged."""
         try:
             return self._types.deserialize_cdr(message.raw, message.kind)
         except Exception as error:

@@ -18,7 +18,7 @@ class FrameBag:
 
     problem: why not all frames that the bag promises could be read, or ""
 
-    Raises BagError where it is no bag, or has no images on the topic, or damage comes before them.
+    Raises BagError if it is no bag, has no images on the topic, or is damaged before the first.
     """
 
     def __init__(self, path: Path, topic: str) -> None:

@@ -16,8 +16,12 @@ from carla_unet_ros.training.data.frame_names import DataError, files_by_name, w
 
 
 class NamedFrame(NamedTuple):
-    """name: without suffix, unique in its source; frame: uint8 [H, W, 3], B, G, R, or None where
-    the file or message cannot be read, and `problem` then says why."""
+    """A frame of a source.
+
+    name:    without suffix, unique in its source
+    frame:   uint8 [H, W, 3], B, G, R; None if the file or message cannot be read
+    problem: why it cannot be read, or ""
+    """
 
     name: str
     frame: Uint8 | None
@@ -25,8 +29,10 @@ class NamedFrame(NamedTuple):
 
 
 class FrameSource(Protocol):
-    """names: all of it, in order; read: those asked for, in order; problem: why there are not as
-    many as there should be, or ""."""
+    """A source of frames. `names` lists all in order; `read` yields those named, in order.
+
+    problem: why there are fewer frames than there should be, or ""
+    """
 
     names: list[str]
     problem: str
@@ -35,7 +41,7 @@ class FrameSource(Protocol):
 
 
 class FrameFolder:
-    """The pictures of a folder. DataError where there are none."""
+    """The pictures of a folder. Raises DataError if there are none."""
 
     problem = ""
 

@@ -15,9 +15,9 @@ _CARLA_13_TAGS = "0.8.x"
 class Report:
     """Counts pixels frame by frame.
 
-    source, models: what was labelled, by what
+    source, models: the frames, and the models that labelled them
     labels:         the models' label set
-    thresholds:     uint8 [classes], the lowest confidence that was kept
+    thresholds:     uint8 [classes], the lowest confidence that is kept
     problems:       one sentence for each frame that could not be read
     source_problem: why the source has fewer frames than it should have, or ""
     """
@@ -35,7 +35,7 @@ class Report:
         self._kept = np.zeros(256, np.int64)
 
     def count(self, voted: Uint8, kept: Uint8) -> None:
-        """Adds a frame: labels [H, W] that models voted for, and those that were written."""
+        """Adds a frame: the labels [H, W] of the vote, and those that were written."""
         self._voted += np.bincount(voted.ravel(), minlength=256)
         self._kept += np.bincount(kept.ravel(), minlength=256)
         self.frames += 1

@@ -15,7 +15,7 @@ def open_frames(path: Path, topic: str) -> FrameSource:
 
     topic: the bag's camera topic
 
-    Raises DataError where it is neither, BagError for a bag that cannot be used.
+    Raises DataError if it is neither, BagError for a bag that cannot be used.
     """
     if is_recording(path):
         return FrameBag(path, topic)

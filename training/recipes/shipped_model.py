@@ -4,10 +4,10 @@
     python -m carla_unet_ros.training.recipes.shipped_model --data FOLDER --out runs/shipped
 
 FOLDER holds town01, course, town07 and town02_roads, with labels, and many_towns, with boxes.csv
-and without labels (the model card says where they come from). The recipe starts from the shipped
-fp32 file, whose own steps stand in the card. In two rounds it labels many_towns with the best net
-there is, and trains that net on labels and pseudo-labels, under weather that is drawn into the
-frames. Killed at any moment, the same command goes on.
+and without labels (the model card names their sources). The recipe starts from the shipped fp32
+file; the card describes its history. In two rounds it labels many_towns with the newest net, and
+trains that net on labels and pseudo-labels, with weather drawn into the frames. After a kill, the
+same command continues.
 """
 
 import math
@@ -39,11 +39,11 @@ _EXPORTING = "--network-size 448x320 --flips"
 class Options(Configured):
     """Train the shipped model, from the data folders to its three files.
 
-    The same command goes on after any end.
+    The same command continues after any end.
     """
 
     data: Path  # folder of the data folders
-    out: Path  # folder of all that is made
+    out: Path  # folder for all files of the recipe
     start: Path = SHIPPED_MODEL  # fp32 file to start from
     epochs: int = 12  # epochs of each round
     frames: int = 2000  # frames of an epoch
@@ -53,7 +53,7 @@ class Options(Configured):
 
 
 def shipped_stages(options: Options) -> list[Stage]:
-    """The stages, in order. InputError where a data folder is missing."""
+    """The stages, in order. InputError if a data folder is missing."""
     data, out = options.data, options.out
     for name in (*_LABELLED, _UNLABELLED):
         if not (data / name).is_dir():
@@ -68,8 +68,9 @@ def shipped_stages(options: Options) -> list[Stage]:
             _stage(f"train_{number}", "train", _training(options, pairs, run, net, number)),
         ]
         net = out / f"round_{number}.onnx"
-        stages.append(_stage(f"export_{number}", "export", _exporting(data, run, net)))
-    return stages + _files(data, out, out / f"net_{_ROUNDS}")
+        stages.append(_stage(f"export_{number}", "export", _exporting(data, [run], net)))
+    runs = [out / f"net_{number}" for number in range(1, _ROUNDS + 1)]
+    return stages + _files(data, out, runs)
 
 
 def _stage(name: str, command: str, arguments: list[str | Path]) -> Stage:
@@ -96,19 +97,22 @@ def _training(
     ]
 
 
-def _exporting(data: Path, run: Path, file: Path, *more: str) -> list[str | Path]:
+def _exporting(data: Path, runs: list[Path], file: Path, *more: str) -> list[str | Path]:
+    """The export of the mean of the runs' last weights."""
     scored = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
-    return ["--checkpoint", run / "last.pt", "--out", file, *scored, *_EXPORTING.split(), *more]
+    checkpoints = [run / "last.pt" for run in runs]
+    return ["--checkpoint", *checkpoints, "--out", file, *scored, *_EXPORTING.split(), *more]
 
 
-def _files(data: Path, out: Path, run: Path) -> list[Stage]:
+def _files(data: Path, out: Path, runs: list[Path]) -> list[Stage]:
     """fp32 for training, int8 for a CPU, fp16 for TensorRT."""
     full = out / "carla_unet.onnx"
     calibration = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
+    calibration += ["--unlabelled", data / _UNLABELLED]
     eight = ["--model", full, *calibration, "--out", out / "carla_unet_int8.onnx"]
     return [
-        _stage("fp32", "export", _exporting(data, run, full)),
-        _stage("fp16", "export", _exporting(data, run, out / "carla_unet_fp16.onnx", "--half")),
+        _stage("fp32", "export", _exporting(data, runs, full)),
+        _stage("fp16", "export", _exporting(data, runs, out / "carla_unet_fp16.onnx", "--half")),
         _stage("int8", "quantize", eight),
     ]
 

@@ -52,6 +52,17 @@ def test_the_second_round_goes_on_from_the_first(data: Path, tmp_path: Path) -> 
     assert first in stages["train_2"]
 
 
+def test_the_files_are_the_mean_of_all_rounds_calibrated_on_other_towns(
+    data: Path, tmp_path: Path
+) -> None:
+    stages = {stage.name: stage.arguments for stage in shipped_stages(options(data, tmp_path))}
+    last = [str(tmp_path / "out" / f"net_{number}" / "last.pt") for number in (1, 2)]
+    for name in ("fp32", "fp16"):
+        place = stages[name].index("--checkpoint")
+        assert list(stages[name][place + 1 : place + 4]) == [*last, "--out"]
+    assert str(data / "many_towns") in stages["int8"]
+
+
 def test_commands_know_all_options_they_are_given(data: Path, tmp_path: Path, capsys) -> None:
     """Each ends with a sentence about the empty folders; an unknown option would exit with 2."""
     for stage in shipped_stages(options(data, tmp_path)):
