@@ -16,7 +16,7 @@ def node_status(
     """ERROR where the node could not be configured, or its engine not be prepared; WARN meanwhile.
 
     preparation: None while there is none
-    refusal:     why configuring failed, or ""
+    refusal:     why the last transition failed, or ""
     """
     if preparation is None:
         return status(node, ERROR if refusal else OK, refusal or state, {"state": state})
@@ -35,7 +35,7 @@ def node_status(
         "engine time p95 (ms)": number(p95),
         "cameras": str(cameras),
     }
-    if failure := preparation.failure():
+    if failure := refusal or preparation.failure():
         return status(node, ERROR, failure, values)
     running = f"{state}: {model.name} on {engine.name}"
     if progress := preparation.progress():

@@ -98,7 +98,6 @@ class SegmentationNode(ManagedNode):
         self._preparation: EnginePreparation | None = None
         self._engine_changed = self.create_guard_condition(self._on_engine_change)
         self._frame_clock = FrameClock(self)
-        self._refusal = ""
         self._values = declare(self, Parameters, frozen=self._why_frozen)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
@@ -106,13 +105,11 @@ class SegmentationNode(ManagedNode):
             self.start_soon()
 
     def configure(self) -> None:
-        self._refusal = ""
         try:
             self._open()
         except (ModelError, EngineError, ValueError) as error:
             self.clean_up()
-            self._refusal = f"cannot be configured: {error}"
-            raise RefusedError(self._refusal) from error
+            raise RefusedError(f"cannot be configured: {error}") from error
 
     def activate(self) -> None:
         for camera in self._cameras:
@@ -144,7 +141,7 @@ class SegmentationNode(ManagedNode):
             lambda log: Segmenter(
                 model=self._values.model or None,
                 engine=self._values.engine,
-                engine_cache=Path(cache).expanduser() if cache else None,
+                engine_cache=Path(cache) if cache else None,
                 log=log,
             ),
             self._log,
@@ -176,7 +173,7 @@ class SegmentationNode(ManagedNode):
 
     def _publish_diagnostics(self) -> None:
         node = self.get_fully_qualified_name()
-        own = node_status(node, self.state, self._preparation, len(self._cameras), self._refusal)
+        own = node_status(node, self.state, self._preparation, len(self._cameras), self.refusal)
         cameras = [camera.status(node) for camera in self._cameras]
         message = DiagnosticArray(status=[own, *cameras])
         message.header.stamp = self.get_clock().now().to_msg()

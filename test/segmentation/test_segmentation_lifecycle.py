@@ -3,18 +3,20 @@
 and how it ends."""
 
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import yaml
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
-from ros_bench import Camera, Diagnostics, RosBench, pixels, refusal, scene
+from ros_bench import Camera, Diagnostics, Process, RosBench, pixels, refusal, scene
 from sensor_msgs.msg import Image
 
 from carla_unet_ros.segmentation.segmentation_node import Parameters, SegmentationNode
@@ -147,7 +149,8 @@ def test_a_model_that_cannot_be_used_is_told_and_can_be_corrected(
     bench.until(lambda: sentence in process.printed)
     assert state(bench) == "unconfigured"
     assert not change(bench, Transition.TRANSITION_CONFIGURE)
-    bench.until(lambda: sentence in diagnostics.message("/segmentation"))
+    found = bench.until(lambda: diagnostics.find("/segmentation", sentence))
+    assert found.level == DiagnosticStatus.ERROR
 
     assert set_parameter(bench, "model", str(tiny_model_path)) == ""
     assert change(bench, Transition.TRANSITION_CONFIGURE)
@@ -156,6 +159,33 @@ def test_a_model_that_cannot_be_used_is_told_and_can_be_corrected(
     bench.until(lambda: camera.listened_to)
     camera.send(scene()[0])
     bench.until(lambda: labels)
+    status = bench.until(lambda: diagnostics.find("/segmentation", "active: "))
+    assert status.level == DiagnosticStatus.OK
+
+
+NODE_WITH_A_MISTAKE = """
+import sys
+from carla_unet_ros.segmentation import segmentation_node
+
+def segmenter(**_):
+    raise ZeroDivisionError("by nil")
+
+segmentation_node.Segmenter = segmenter
+sys.exit(segmentation_node.main([]))
+"""
+
+
+def test_an_unexpected_error_while_it_is_configured_is_told(
+    bench: RosBench, tmp_path: Path
+) -> None:
+    diagnostics = Diagnostics(bench)
+    process = Process([sys.executable, "-c", NODE_WITH_A_MISTAKE], tmp_path / "node.txt")
+    sentence = "unexpected error on the way from unconfigured: ZeroDivisionError('by nil')"
+    found = bench.until(lambda: diagnostics.find("/segmentation", sentence))
+    assert found.level == DiagnosticStatus.ERROR
+    assert state(bench) == "unconfigured"
+    assert "in segmenter" in process.printed
+    assert process.interrupt() == 0
 
 
 @pytest.mark.usefixtures("ros_domain")
