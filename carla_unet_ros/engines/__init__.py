@@ -20,12 +20,13 @@ from carla_unet_ros.engines.engine_kinds import (
     choose_engine,
     open_engine,
 )
-from carla_unet_ros.engines.size_cache import SIZES_KEPT
+from carla_unet_ros.engines.size_cache import SECONDS_TO_RETRY, SIZES_KEPT
 
 __all__ = [
     "DEVICES",
     "ENGINE_KINDS",
     "KINDS",
+    "SECONDS_TO_RETRY",
     "SIZES_KEPT",
     "Engine",
     "EngineError",

@@ -36,6 +36,10 @@ class Engine(Protocol):
         """
         ...
 
+    def is_prepared(self, height: int, width: int) -> bool:
+        """True if `infer` runs frames of this size at once; asking counts as using the size."""
+        ...
+
     def infer(self, frame: Uint8) -> tuple[Uint8, Uint8]:
         """BGRA frame uint8 [H, W, 4], C-contiguous -> labels and confidence, uint8 [H, W].
 

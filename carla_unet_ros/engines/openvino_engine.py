@@ -127,6 +127,9 @@ class OpenVINOEngine:
     def prepare(self, height: int, width: int) -> None:
         self._compiled.get(height, width, self._compile)
 
+    def is_prepared(self, height: int, width: int) -> bool:
+        return self._compiled.has(height, width)
+
     def infer(self, frame: Uint8) -> tuple[Uint8, Uint8]:
         height, width, _ = frame.shape
         graph = self._compiled.get(height, width, self._compile)

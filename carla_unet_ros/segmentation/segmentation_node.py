@@ -3,8 +3,9 @@
 
 For every image topic in `image_topics`, outputs appear beside the camera, under
 <camera>/segmentation/: labels, confidence, overlay, camera_info, legend and label_info (see
-camera_outputs.py). All cameras share one engine and take turns. /diagnostics reports the state of
-each camera once a second.
+camera_outputs.py). All cameras share one engine and take turns. The engine is prepared for each
+size of frames in a thread of its own; frames of that size are dropped until it is ready.
+/diagnostics reports the state of each camera once a second, and what the engine is prepared for.
 
 A lifecycle node: `configure` reads the model and opens the engine, `activate` begins to listen.
 With `autostart`, the default, it does both by itself. If configuring fails (a missing model file,
@@ -16,8 +17,8 @@ import sys
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException
 
+from carla_unet_ros.camera_model import parse_size
 from carla_unet_ros.engines import ENGINE_KINDS, EngineError
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
@@ -25,10 +26,11 @@ from carla_unet_ros.model_file import ModelError
 from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics, check_outputs
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
-from carla_unet_ros.ros.main import must_end, run
+from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
 from carla_unet_ros.segmentation.camera_input import RELIABILITIES
 from carla_unet_ros.segmentation.camera_stream import CameraStream
+from carla_unet_ros.segmentation.engine_preparation import EnginePreparation
 from carla_unet_ros.segmentation.frame_dispatcher import FrameDispatcher
 from carla_unet_ros.segmentation.node_status import node_status
 from carla_unet_ros.segmenter import Segmenter
@@ -54,6 +56,12 @@ class Parameters(ParameterTable):
         "image topics of 1 to 8 cameras; sensor_msgs/CompressedImage where a name ends in "
         "/compressed, else sensor_msgs/Image",
         check=check_image_topics,
+    )
+    frame_size = NodeParameter(
+        "",
+        "WIDTHxHEIGHT of the cameras' frames, such as 800x600: the engine is prepared for them "
+        "when the node is configured; '' waits for camera_info or the first frame",
+        check=lambda size: size and parse_size(size),
     )
     reliability = NodeParameter(
         "reliable",
@@ -87,9 +95,9 @@ class SegmentationNode(ManagedNode):
         super().__init__("segmentation")
         self._cameras: list[CameraStream] = []
         self._dispatcher = FrameDispatcher(self)
-        self._segmenter: Segmenter | None = None
+        self._preparation: EnginePreparation | None = None
+        self._engine_changed = self.create_guard_condition(self._on_engine_change)
         self._frame_clock = FrameClock(self)
-        self._refusal = ""
         self._values = declare(self, Parameters, frozen=self._why_frozen)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
@@ -97,13 +105,11 @@ class SegmentationNode(ManagedNode):
             self.start_soon()
 
     def configure(self) -> None:
-        self._refusal = ""
         try:
             self._open()
         except (ModelError, EngineError, ValueError) as error:
             self.clean_up()
-            self._refusal = f"cannot be configured: {error}"
-            raise RefusedError(self._refusal) from error
+            raise RefusedError(f"cannot be configured: {error}") from error
 
     def activate(self) -> None:
         for camera in self._cameras:
@@ -118,21 +124,32 @@ class SegmentationNode(ManagedNode):
         for camera in self._cameras:
             camera.close()
         self._cameras = []
-        if self._segmenter is not None:
-            self._segmenter.close()
-            self._segmenter = None
+        if self._preparation is not None:
+            self._preparation.close()
+            self._preparation = None
+
+    def destroy_node(self) -> None:
+        if self._preparation is not None:
+            self._preparation.close()  # its thread must not call a node that is gone
+        super().destroy_node()
 
     def _open(self) -> None:
         topics = self._values.image_topics
         check_outputs(topics, self.resolve_topic_name)
         cache = self._values.engine_cache
-        segmenter = Segmenter(
-            model=self._values.model or None,
-            engine=self._values.engine,
-            engine_cache=Path(cache).expanduser() if cache else None,
-            log=self._log,
+        preparation = self._preparation = EnginePreparation(
+            lambda log: Segmenter(
+                model=self._values.model or None,
+                engine=self._values.engine,
+                engine_cache=Path(cache) if cache else None,
+                log=log,
+            ),
+            self._log,
+            self._engine_changed.trigger,
         )
-        self._segmenter = segmenter
+        if self._values.frame_size:
+            preparation.is_ready(parse_size(self._values.frame_size))
+        segmenter = preparation.segmenter
         model = segmenter.model
         legend = Legend(
             labels=labels_to_publish(model.label_set, self._values.output_tags),
@@ -145,7 +162,7 @@ class SegmentationNode(ManagedNode):
                 node=self,
                 topics=CameraTopics(topic),
                 reliability=self._values.reliability,
-                segmenter=segmenter,
+                preparation=preparation,
                 legend=legend,
                 clock=self._frame_clock,
                 dispatcher=self._dispatcher,
@@ -156,25 +173,26 @@ class SegmentationNode(ManagedNode):
 
     def _publish_diagnostics(self) -> None:
         node = self.get_fully_qualified_name()
-        own = node_status(node, self.state, self._segmenter, len(self._cameras), self._refusal)
+        own = node_status(node, self.state, self._preparation, len(self._cameras), self.refusal)
         cameras = [camera.status(node) for camera in self._cameras]
         message = DiagnosticArray(status=[own, *cameras])
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 
     def _why_frozen(self) -> str:
-        if self._segmenter is None:
+        if self._preparation is None:
             return ""
         return (
             "it is read when the node is configured; take it back first "
             f"(ros2 lifecycle set {self.get_fully_qualified_name()} deactivate, then cleanup)"
         )
 
-    def _log(self, text: str) -> None:
-        """Logs a line of an engine. After Ctrl-C it raises, which cancels a build."""
-        self.get_logger().info(text)
-        if must_end():
-            raise ExternalShutdownException
+    def _log(self, line: str) -> None:
+        self.get_logger().info(line)
+
+    def _on_engine_change(self) -> None:
+        for camera in self._cameras:
+            camera.resume()
 
 
 def main(argv: list[str] | None = None) -> int:

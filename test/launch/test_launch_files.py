@@ -157,6 +157,15 @@ def test_shared_memory_takes_several_large_frames_and_the_network_stays() -> Non
     assert participant.get("is_default_profile") == "true"
 
 
+def test_the_profile_for_the_network_alone_has_no_shared_memory() -> None:
+    space = {"": "http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"}
+    profiles = ElementTree.parse(CONFIG / "fastdds_udp.xml").getroot()
+    kinds = [entry.text for entry in profiles.iterfind(".//transport_descriptor/type", space)]
+    used = [entry.text for entry in profiles.iterfind(".//userTransports/transport_id", space)]
+    assert (kinds, used) == (["UDPv4"], ["network"])
+    assert profiles.findtext(".//useBuiltinTransports", "", space) == "false"
+
+
 @dataclass(frozen=True)
 class Shown:
     """What a display of RViz subscribes to."""

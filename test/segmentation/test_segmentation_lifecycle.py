@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import ParameterType
@@ -148,7 +149,8 @@ def test_a_model_that_cannot_be_used_is_told_and_can_be_corrected(
     bench.until(lambda: sentence in process.printed)
     assert state(bench) == "unconfigured"
     assert not change(bench, Transition.TRANSITION_CONFIGURE)
-    bench.until(lambda: sentence in diagnostics.message("/segmentation"))
+    found = bench.until(lambda: diagnostics.find("/segmentation", sentence))
+    assert found.level == DiagnosticStatus.ERROR
 
     assert set_parameter(bench, "model", str(tiny_model_path)) == ""
     assert change(bench, Transition.TRANSITION_CONFIGURE)
@@ -157,6 +159,33 @@ def test_a_model_that_cannot_be_used_is_told_and_can_be_corrected(
     bench.until(lambda: camera.listened_to)
     camera.send(scene()[0])
     bench.until(lambda: labels)
+    status = bench.until(lambda: diagnostics.find("/segmentation", "active: "))
+    assert status.level == DiagnosticStatus.OK
+
+
+NODE_WITH_A_MISTAKE = """
+import sys
+from carla_unet_ros.segmentation import segmentation_node
+
+def segmenter(**_):
+    raise ZeroDivisionError("by nil")
+
+segmentation_node.Segmenter = segmenter
+sys.exit(segmentation_node.main([]))
+"""
+
+
+def test_an_unexpected_error_while_it_is_configured_is_told(
+    bench: RosBench, tmp_path: Path
+) -> None:
+    diagnostics = Diagnostics(bench)
+    process = Process([sys.executable, "-c", NODE_WITH_A_MISTAKE], tmp_path / "node.txt")
+    sentence = "unexpected error on the way from unconfigured: ZeroDivisionError('by nil')"
+    found = bench.until(lambda: diagnostics.find("/segmentation", sentence))
+    assert found.level == DiagnosticStatus.ERROR
+    assert state(bench) == "unconfigured"
+    assert "in segmenter" in process.printed
+    assert process.interrupt() == 0
 
 
 @pytest.mark.usefixtures("ros_domain")
@@ -274,28 +303,6 @@ def test_it_ends_cleanly_at_every_moment(
     process.popen.send_signal(number)
     assert process.interrupt(number) == 0
     assert "Traceback" not in process.printed
-
-
-NODE_THAT_BUILDS = """
-import sys, time
-from carla_unet_ros.segmentation import segmentation_node
-from carla_unet_ros.engines.tensorrt_engine.build_progress import build_with_progress
-
-def build(progress):
-    while not progress.is_cancelled:
-        time.sleep(0.01)
-
-segmentation_node.Segmenter = lambda log, **_: build_with_progress(build, log, seconds=0.05)
-sys.exit(segmentation_node.main([]))
-"""
-
-
-def test_ctrl_c_breaks_off_an_engine_that_is_being_built(bench: RosBench, tmp_path: Path) -> None:
-    """Minutes it may take; this one takes for ever."""
-    process = Process([sys.executable, "-c", NODE_THAT_BUILDS], tmp_path / "node.txt")
-    bench.processes.append(process)
-    bench.until(lambda: "building the engine for" in process.printed)
-    process.end_cleanly()
 
 
 def test_help_teaches(bench: RosBench) -> None:

@@ -85,6 +85,9 @@ class TensorRTEngine:
     def prepare(self, height: int, width: int) -> None:
         self._runs.get(height, width, self._open)
 
+    def is_prepared(self, height: int, width: int) -> bool:
+        return self._runs.has(height, width)
+
     def infer(self, frame: Uint8) -> tuple[Uint8, Uint8]:
         height, width, _ = frame.shape
         return self._runs.get(height, width, self._open).run(frame)
