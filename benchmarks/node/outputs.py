@@ -97,9 +97,9 @@ def measured(output: str, seconds: float) -> dict[str, object]:
             100 * (usage(pid)[0] - was) / seconds for pid, was in zip(pids, before, strict=True)
         ]
     rclpy.shutdown()
-    figures = [f"{share:.0f}" for share in used]
-    return {"output": output, "hz": len(ages) / seconds, **spread(ages or [math.nan]), "mb": size / 1e6,
-            "segmentation": figures[0], "own": figures[1] if own else None}  # fmt: skip
+    segmentation, own_node = (f"{share:.0f}" for share in (*used, math.nan)[:2])
+    return {"output": output, "hz": len(ages) / seconds, **spread(ages or [math.nan]),
+            "mb": size / 1e6, "segmentation": segmentation, "own": own_node}  # fmt: skip
 
 
 def stamp_of(message: Any) -> int:
