@@ -29,6 +29,8 @@ def node_status(
         "model file": str(model.path),
         "label set": model.label_set.name,
         "engine": engine.name,
+        "device": engine.device,
+        "precision": engine.precision,
         "why this engine": engine.reason,
         "engine is prepared for": preparation.progress() or "nothing more",
         "engine time median (ms)": number(median),
