@@ -27,6 +27,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from carla_unet_ros.camera_model import Size
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.rclpy_private import is_overridden
+from carla_unet_ros.ros.topic_types import count_publishers, find_wrong_type
 from carla_unet_ros.segmentation.camera_status import CameraState
 
 _RELIABILITY = {
@@ -123,14 +124,19 @@ class CameraInput:
         self.calibration = None
 
     def state(self) -> CameraState:
-        topic = self._node.resolve_topic_name(self._topics.image)
+        wrong_type = find_wrong_type(self._node, self._subscriptions[-1:])
         return CameraState(
-            topic=topic,
+            topic=self._node.resolve_topic_name(self._topics.image),
             listening=self.listens,
-            publishers=self._node.count_publishers(topic),
-            incompatible=self._incompatible,
+            publishers=self._count_publishers(),
+            incompatible=wrong_type or self._incompatible,
             reliability=self._reliability,
         )
+
+    def _count_publishers(self) -> int:
+        if self._subscriptions:
+            return count_publishers(self._node, self._subscriptions[-1])
+        return self._node.count_publishers(self._topics.image)
 
     def _on_image(self, message: Frame, info: dict[str, Any]) -> None:
         # Each publisher numbers its own frames, so the gaps between two publishers' say nothing.
