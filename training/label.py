@@ -95,6 +95,7 @@ def label(options: Options) -> Report:
     labeller = Labeller(voters, thresholds, boxes, options.night_sky, options.own_lane)
     models = [str(model) for model in options.models] or ["the shipped model"]
     report = Report(str(options.frames), models, voters.labels, thresholds)
+    report.source_problem = source.problem
     _write_all(source, wanted, labeller, options.out, report)
     _close(report, options.out)
     return report

@@ -15,6 +15,7 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 from ros2_launch import Start, ament_package, missing
 from ros_bench import RosBench
+from sensor_msgs.msg import PointCloud2
 
 from carla_unet_ros.ground.ground_grid import CameraPose
 from carla_unet_ros.stand_in.drive import Drive
@@ -23,6 +24,7 @@ if missing():
     pytest.skip(missing(), allow_module_level=True)
 
 GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
+CLOUD = "/carla/ego_vehicle/rgb_front/segmentation/semantic_cloud"
 
 
 def parameters(bench: RosBench, node: str, *names: str) -> list[Any]:
@@ -57,12 +59,13 @@ def test_arguments_rule_over_the_params_file_and_namespaces_hold(
 def test_control_c_ends_everything_cleanly(
     launch: Start, bench: RosBench, tiny_model_path: Path
 ) -> None:
-    arguments = "evaluate:=true", "grid:=true", "width:=64", "height:=48"
+    arguments = "evaluate:=true", "grid:=true", "cloud:=true", "width:=64", "height:=48"
+    clouds = bench.collect(PointCloud2, CLOUD)
     demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
-    bench.until(lambda: "mean IoU" in demo.printed)
+    bench.until(lambda: "mean IoU" in demo.printed and clouds)
     bench.until(lambda: bench.node.count_publishers(GRID) == 1)
     assert demo.control_c() == 0
-    assert demo.printed.count("process has finished cleanly") == 4
+    assert demo.printed.count("process has finished cleanly") == 5
 
 
 def test_the_demos_nodes_follow_a_car_of_another_name(
@@ -192,13 +195,15 @@ def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
 def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
     launch: Start, bench: RosBench, tiny_model_path: Path
 ) -> None:
-    arguments = "native:=true", "evaluate:=true", "grid:=true", f"model:={tiny_model_path}"
+    switches = "evaluate:=true", "grid:=true", "cloud:=true"
+    arguments = "native:=true", *switches, f"model:={tiny_model_path}"
     carla = launch("carla.launch.py", *arguments)
     assert parameters(bench, "/evaluation", "tags", "use_sim_time") == ["0.9.16", True]
     assert parameters(bench, "/ground_grid", "camera_axes", "use_sim_time") == ["body", True]
+    assert parameters(bench, "/semantic_cloud", "camera_axes", "use_sim_time") == ["body", True]
     assert parameters(bench, "/segmentation", "use_sim_time") == [True]
     assert carla.control_c() == 0
-    assert carla.printed.count("process started with pid") == 3
+    assert carla.printed.count("process started with pid") == 4
 
 
 @pytest.mark.parametrize(
@@ -239,3 +244,51 @@ def test_rviz_shows_the_topics_that_the_nodes_were_given(
     }
     assert manager["Global Options"]["Fixed Frame"] == frame
     assert carla.control_c() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "node", "frames"),
+    [
+        (["source:=cloud"], "cloud_costmap", ("map", "ego_vehicle")),
+        (["source:=grid", "native:=true"], "grid_costmap", ("ego_vehicle", "ego_vehicle")),
+        (["native:=1", "global_frame:=odom"], "cloud_costmap", ("odom", "ego_vehicle")),
+        (["source:=grid", "role_name:=hero"], "grid_costmap", ("map", "hero")),
+    ],
+)
+def test_nav2_gets_its_costmaps_parameters_and_a_manager_without_a_bond(
+    launch: Start,
+    bench: RosBench,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    node: str,
+    frames: tuple[str, str],
+) -> None:
+    """Stand-ins of Nav2's executables print their arguments; the files of these are read."""
+    stand_in("nav2_costmap_2d", "nav2_costmap_2d", tmp_path, monkeypatch)
+    stand_in("nav2_lifecycle_manager", "lifecycle_manager", tmp_path, monkeypatch)
+    ament_package(tmp_path, "semantic_segmentation_layer")
+    costmap = launch("nav2_costmap.launch.py", *arguments)
+    bench.until(lambda: costmap.printed.count("--ros-args") == 2)
+    given: dict[str, Any] = {}
+    for line in costmap.printed.splitlines():
+        for file in re.findall(r"--params-file (\S+)", line):
+            # launch writes a list as a Python tuple, which safe_load refuses.
+            for section in yaml.full_load(Path(file).read_text()).values():
+                given |= flat(section["ros__parameters"])
+    assert f"__node:={node}" in costmap.printed
+    assert (given["global_frame"], given["robot_base_frame"]) == frames
+    grid = f"/carla/{frames[1]}/rgb_front/segmentation/ground_grid"
+    assert given["static_layer.map_topic"] == grid
+    assert list(given["node_names"]) == [node]
+    assert (given["autostart"], given["bond_timeout"]) == (True, 0.0)
+    assert costmap.control_c() == 0
+
+
+def flat(parameters: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters by their full names, as a node declares them."""
+    found: dict[str, Any] = {}
+    for name, value in parameters.items():
+        full = f"{prefix}{name}"
+        found |= flat(value, f"{full}.") if isinstance(value, dict) else {full: value}
+    return found
