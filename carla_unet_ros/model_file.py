@@ -95,7 +95,7 @@ def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
     Raises ModelError if it is missing, no regular file, truncated, not ONNX, not of the contract,
     without metadata, or if a part of it is in another file.
     """
-    path = find_model(path)
+    path = _find(path)
     content = read_content(path)
     proto = _parse(path, content)
     _check_contract(path, proto)
@@ -151,7 +151,7 @@ def write_metadata(proto: "onnx.ModelProto", metadata: ModelMetadata) -> None:
         proto.metadata_props.add(key=key, value=value)
 
 
-def find_model(path: Path | str) -> Path:
+def _find(path: Path | str) -> Path:
     """The path of the file: as given, or of the shipped file of that name."""
     try:
         path = Path(path).expanduser()
