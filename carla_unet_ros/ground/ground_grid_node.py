@@ -20,8 +20,10 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import OccupancyGrid
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
@@ -90,6 +92,7 @@ class GroundGridNode(Node):
         """ValueError where the parameters do not fit each other."""
         super().__init__("ground_grid")
         values = self._values = declare(self, Parameters)
+        self.add_on_set_parameters_callback(self._check_classes)
         self._extent = Extent(
             values.cell_size, values.ahead, values.behind, values.left, values.right
         )
@@ -113,6 +116,19 @@ class GroundGridNode(Node):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
         self._follow_subscribers()
+
+    def _check_classes(self, changes: list[Parameter]) -> SetParametersResult:
+        """Refuses names of classes that the labels do not have, as far as these are known."""
+        name = Parameters.drivable_classes.name
+        named = [
+            entry for change in changes if change.name == name for entry in change.value or []
+        ]
+        try:
+            if isinstance(self._legend, LabelSet):
+                self._legend.ids(named)
+        except ValueError as problem:
+            return SetParametersResult(successful=False, reason=f"{name}: {problem}")
+        return SetParametersResult(successful=True)
 
     def _follow_subscribers(self) -> None:
         """Subscribes while somebody wants the grid, and only then."""
