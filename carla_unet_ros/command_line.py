@@ -6,38 +6,17 @@ A nested dataclass is a group of options. `--config FILE` reads options from YAM
 """
 
 import math
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 import yaml
 from tyro.constructors import PrimitiveConstructorSpec
 
-from carla_unet_ros.camera_model import LARGEST_SIDE
-
-
-class Size(NamedTuple):
-    """A size in pixels; written WIDTHxHEIGHT."""
-
-    width: int
-    height: int
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
-
-
-def parse_size(text: str) -> Size:
-    """Parses WIDTHxHEIGHT. ValueError unless each side has 1 to LARGEST_SIDE pixels."""
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    size = Size(*map(int, match.groups())) if match else Size(0, 0)
-    if not all(0 < side <= LARGEST_SIDE for side in size):
-        raise ValueError(f"{text!r} is no size; expected WIDTHxHEIGHT, such as 800x600")
-    return size
-
+from carla_unet_ros.camera_model import Size, parse_size
 
 SizeOption = Annotated[
     Size,

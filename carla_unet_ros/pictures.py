@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from carla_unet_ros.camera_model import Size
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.whole_files import write_whole
@@ -135,6 +136,28 @@ def declared_size(content: bytes) -> tuple[int, int] | None:
     return width, height
 
 
+def check_header(content: bytes, name: str, most_pixels: int = LARGEST_PICTURE) -> Size:
+    """The size of a picture whose header is in order; nothing is decoded.
+
+    Raises PictureError, also for a picture that is larger than `most_pixels` or is cut short.
+    """
+    if not content:
+        raise PictureError(f"{name} is empty: it has no data")
+    size = declared_size(content)
+    if size is None:
+        raise PictureError(f"{name} is no picture that can be read: expected {_names(SUFFIXES)}")
+    width, height = size
+    if not 0 < width * height <= most_pixels:
+        raise PictureError(
+            f"{name} declares {width}x{height} pixels; expected 1 to {most_pixels / 1e6:g} million"
+        )
+    # Search after the frame header: a thumbnail in EXIF has an end of its own. Padding may follow.
+    place = _jpeg_frame(content)
+    if place is not None and content.find(_JPEG_END, place) < 0:
+        raise PictureError(f"{name} is cut short: the end of its JPEG is missing")
+    return Size(width, height)
+
+
 def _jpeg_frame(content: bytes) -> int | None:
     """Returns the offset of a JPEG's frame header, after EXIF and tables (ITU-T T.81, annex B)."""
     place = 2 if content.startswith(_JPEG) else len(content)
@@ -162,7 +185,7 @@ def _content(path: Path) -> bytes:
 
 
 def _decoded(content: bytes, name: str, mode: int, most_pixels: int) -> np.ndarray:
-    _check_header(content, name, most_pixels)
+    check_header(content, name, most_pixels)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
     except cv2.error as error:
@@ -170,23 +193,6 @@ def _decoded(content: bytes, name: str, mode: int, most_pixels: int) -> np.ndarr
     if image is None:
         raise PictureError(f"{name} is damaged or cut short: it cannot be decoded")
     return image
-
-
-def _check_header(content: bytes, name: str, most_pixels: int) -> None:
-    if not content:
-        raise PictureError(f"{name} is empty: it has no data")
-    size = declared_size(content)
-    if size is None:
-        raise PictureError(f"{name} is no picture that can be read: expected {_names(SUFFIXES)}")
-    width, height = size
-    if not 0 < width * height <= most_pixels:
-        raise PictureError(
-            f"{name} declares {width}x{height} pixels; expected 1 to {most_pixels / 1e6:g} million"
-        )
-    # Search after the frame header: a thumbnail in EXIF has an end of its own. Padding may follow.
-    place = _jpeg_frame(content)
-    if place is not None and content.find(_JPEG_END, place) < 0:
-        raise PictureError(f"{name} is cut short: the end of its JPEG is missing")
 
 
 def _names(suffixes: Sequence[str]) -> str:

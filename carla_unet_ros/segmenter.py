@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from carla_unet_ros.camera_model import Size
 from carla_unet_ros.engines import Log, choose_engine, open_engine
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import Model, read_model
@@ -60,6 +61,17 @@ class Segmenter:
         self.model: Model = read_model(chosen)
         self.engine = open_engine(self.model, engine, engine_cache, log, device, threads)
         self._seconds: deque[float] = deque(maxlen=_TIMINGS_KEPT)
+
+    def prepare(self, size: Size) -> None:
+        """Builds what frames of this size need, which `segment` would do on the first of them.
+
+        May be called from another thread than `segment`. Raises EngineError.
+        """
+        self.engine.prepare(size.height, size.width)
+
+    def is_prepared(self, size: Size) -> bool:
+        """True if `segment` runs frames of this size at once."""
+        return self.engine.is_prepared(size.height, size.width)
 
     def segment(self, frame: Uint8) -> Segmentation:
         """Segments one BGRA frame uint8 [height, width, 4].

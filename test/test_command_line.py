@@ -8,14 +8,13 @@ from typing import Annotated
 import pytest
 import yaml
 
+from carla_unet_ros.camera_model import Size, parse_size
 from carla_unet_ros.command_line import (
     EMPTY,
     Configured,
-    Size,
     SizeOption,
     check_ranges,
     parse,
-    parse_size,
     values_of,
 )
 

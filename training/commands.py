@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The entry points of `training`; each says in a sentence which packages are not installed.
+"""The entry points of the training commands. They name packages that are not installed.
 
-They are installed in the vehicle, too, where nothing of this folder but evaluation is used: torch
-and the readers of bags come with an extra.
+The commands are also installed in the vehicle, where torch and the readers of bags may be missing:
+these come with an extra.
 """
 
 import os
@@ -38,8 +38,8 @@ def _command(tool: str) -> Callable[[], int]:
 
 
 def train() -> int:
-    # OpenMP's threads spin while they wait, on the cores that the loader's workers need. It reads
-    # this once, when torch is imported.
+    # OpenMP's threads would spin while they wait, and the loader's workers need the cores. OpenMP
+    # reads this variable once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return _command("train")()
 

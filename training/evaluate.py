@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores a model file on labelled frames: `carla_unet_evaluate --data DIR --tags VERSION`.
 
-The model runs through the same Segmenter that drives, at full camera resolution, so what is
-scored is what the car would have seen. No torch is needed.
+The model runs in the Segmenter that the node uses, at full camera resolution. No torch is needed.
 """
 
 import json
@@ -33,23 +32,23 @@ from carla_unet_ros.training.data.frame_names import read_list
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Score a model file on frames with per-pixel labels, as it would drive.
+    """Score a model file on frames with per-pixel labels.
 
-    IoU of a class is the pixels that are it and were called it, over the pixels that are it or
-    were called it. Mean IoU is over the classes that occur in the truth.
+    IoU of a class: the pixels that have the class in truth and prediction, divided by the pixels
+    that have it in either. Mean IoU is the mean over the classes that occur in the truth.
     """
 
     model: Path | None = None  # ONNX file; without, the shipped one
     data: Path  # folder of pairs, as carla_unet_train takes it
     tags: str  # CARLA version whose tags the masks hold, such as 0.9.13
     list: str | None = None  # file of frame names; a bare name is looked for in --data (val.txt)
-    ignore_bottom: int = 0  # rows at the bottom that do not count
+    ignore_bottom: int = 0  # rows at the bottom that are not scored
     engine: EngineName = "auto"  # what runs the model
     json: Path | None = None  # write the figures to this file
     # folder for frame | truth | prediction | errors, and for the confusion matrix, as PNG; needs
     # matplotlib
     pictures: Path | None = None
-    picture_count: int = 12  # how many, evenly spread
+    picture_count: int = 12  # number of pictures, evenly spread
 
     def __post_init__(self) -> None:
         check_ranges(self, ignore_bottom=(0, math.inf), picture_count=(0, math.inf))
@@ -64,9 +63,9 @@ class Evaluation:
     seconds: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
-        """Plain numbers for JSON; null stands for a class that never occurred.
+        """Plain numbers for JSON; null for a class that never occurred.
 
-        ValueError where no pixel counted: there is no score to give.
+        Raises ValueError if no pixel was scored.
         """
         if not self.matrix.counts.any():
             raise ValueError("no pixel was scored: the truth holds none of the model's classes")
@@ -98,7 +97,7 @@ def evaluate(
 ) -> Evaluation:
     """Segments and scores every frame of a source whose labels are in the model's label set.
 
-    ignore_bottom: rows at the bottom that do not count (the ego car's own bonnet)
+    ignore_bottom: rows at the bottom that are not scored (the ego car's own bonnet)
     """
     labels = segmenter.model.label_set
     result = Evaluation(labels, ConfusionMatrix(len(labels)))
@@ -120,7 +119,7 @@ def without_bottom(truth: Uint8, rows: int) -> Uint8:
 def panel(frame: Uint8, truth: Uint8, prediction: Uint8, labels: LabelSet) -> Uint8:
     """frame | truth | prediction | errors, side by side, B, G, R.
 
-    In the last one right pixels are dark, wrong ones red, unlabelled ones grey.
+    In errors, right pixels are dark, wrong ones red, unlabelled ones grey.
     """
     palette = labels.palette_bgr
     errors = (frame * 0.3).astype(np.uint8)
@@ -137,7 +136,7 @@ def _segmented(
     for index in tqdm(range(len(source)), "frames", disable=not progress):
         frame, truth = source.read(index)
         camera = camera_frame(frame)
-        if camera.shape not in prepared:  # building for a new size is no frame's time
+        if camera.shape not in prepared:  # not part of any frame's time
             segmenter.engine.prepare(*camera.shape[:2])
             prepared.add(camera.shape)
         start = time.perf_counter()

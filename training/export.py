@@ -2,8 +2,8 @@
 """Turns a checkpoint into a model file: `carla_unet_export --checkpoint RUN/best.pt --out FILE`.
 
 The file keeps the contract of `carla_unet_ros.model_file`: camera bytes in, class ids and
-confidence out, metadata inside. It is checked before it is kept: run by OpenVINO, it must give
-torch's own labels on real frames, and its scores are measured through the Segmenter that drives.
+confidence out, metadata inside. It is checked before it is kept: OpenVINO must give the same
+labels as torch on real frames. Its scores are measured with the node's Segmenter.
 """
 
 import copy
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-4
-"""Share of the pixels whose label may differ from torch's: ties, decided by rounding."""
+"""Largest share of pixels whose label may differ from torch's: rounding decides ties."""
 
 _FRAMES_COMPARED = 8
 _DRIVE_FRAMES = 40
@@ -54,19 +54,20 @@ _DRIVE_FRAMES = 40
 class Options(Configured):
     """Write a checkpoint as one self-contained ONNX file, checked against torch."""
 
-    # RUN/best.pt; of several, trained one from the other, the mean of their weights is taken
+    # RUN/best.pt; several checkpoints of one training give the mean of their weights
     checkpoint: tuple[Path, ...]
     out: Path  # the ONNX file
     half: bool = False  # fp16, for TensorRT
-    # look at the mirrored frame, too, and take the mean: a little more accurate, twice the
-    # milliseconds
+    # also run on the mirrored frame and take the mean: a little more accurate, takes twice as
+    # long
     flips: bool = False
-    # look at the frame in these smaller sizes, too, and take the mean
+    # also run on the frame in these smaller sizes, and take the mean
     also: Annotated[tuple[SizeOption, ...], EMPTY] = ()
-    # what frames are resized to; a larger one finds thinner things, slower; without, as trained
+    # frames are resized to this; a larger size finds thinner things, but is slower; default: as
+    # trained
     network_size: SizeOption | None = None
-    # pairs whose held-back part (val.txt) the file is checked and scored on; without, the
-    # procedural drive
+    # folder of pairs; the file is checked and scored on its val.txt; default: the procedural
+    # drive
     data: Path | None = None
     tags: str | None = None  # CARLA version whose tags the masks of --data hold
 
@@ -88,18 +89,18 @@ def export(
     half: bool = False,
     views: Views = ONE_VIEW,
 ) -> ModelMetadata:
-    """Writes `out` and returns its metadata; ExportError if it does not do what torch does.
+    """Writes `out` and returns its metadata. ExportError if its labels differ from torch's.
 
-    source: frames with labels that the file is compared with torch and scored on
-    half:   weights and arithmetic in fp16, which GPUs run faster
-    views:  more looks at a frame, for as many times the milliseconds
+    source: frames with labels, to compare the file with torch and to score it
+    half:   use weights and arithmetic in fp16, which GPUs run faster
+    views:  the views of a frame; n views take n times as long
     """
     metadata = described(trained, views, half)
     reference = FrameGraph.of(trained.net, metadata)
     exported = FrameGraph.of(fold(trained.net), metadata, folded=True)
     if half:
         exported.half()
-        # What is compared is the conversion, not fp16's own rounding of the weights.
+        # With weights rounded to fp16, so that only the conversion is compared.
         reference = copy.deepcopy(exported).float()
     proto = to_onnx(exported)
     with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
@@ -118,7 +119,7 @@ def export(
 
 
 def described(trained: TrainedNet, views: Views = ONE_VIEW, half: bool = False) -> ModelMetadata:
-    """Returns the metadata of this net's model file before it is scored."""
+    """The metadata of this net's model file, without scores."""
     return ModelMetadata(
         label_set=trained.label_set,
         network_size=trained.network_size,
@@ -132,7 +133,7 @@ def described(trained: TrainedNet, views: Views = ONE_VIEW, half: bool = False) 
 
 
 def to_onnx(graph: FrameGraph) -> "onnx.ModelProto":
-    """The graph as ONNX, height and width of the frame left open."""
+    """The graph as ONNX, with dynamic height and width of the frame."""
     sizes = {
         0: torch.export.Dim("height", min=16, max=16384),
         1: torch.export.Dim("width", min=16, max=16384),
@@ -161,13 +162,13 @@ def to_onnx(graph: FrameGraph) -> "onnx.ModelProto":
 
 
 def _forget_the_exporter(graph: "onnx.GraphProto") -> None:
-    """Takes off each node the lines of source it came from: paths of this machine."""
+    """Removes the exporter's notes from each node, which hold paths of this machine."""
     for part in (*graph.node, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
 
 
 def save(proto: "onnx.ModelProto", metadata: ModelMetadata, path: Path) -> None:
-    """Writes the model with its metadata in one step: a reader sees the old file or the new."""
+    """Writes the model with its metadata. A reader sees the old file or the new one."""
     import onnx
 
     write_metadata(proto, metadata)
@@ -178,7 +179,7 @@ def save(proto: "onnx.ModelProto", metadata: ModelMetadata, path: Path) -> None:
 
 
 def check_labels(graph: FrameGraph, path: Path, source: PairSource, out: Path) -> None:
-    """ExportError, which names `out`, where the file labels frames otherwise than torch does."""
+    """Raises ExportError, which names `out`, if the file's labels differ from torch's."""
     difference = label_difference(graph, path, source)
     if difference > LARGEST_DIFFERENCE:
         raise ExportError(
@@ -189,7 +190,7 @@ def check_labels(graph: FrameGraph, path: Path, source: PairSource, out: Path) -
 
 @torch.no_grad()
 def label_difference(graph: FrameGraph, path: Path, source: PairSource) -> float:
-    """Share of the pixels that torch and the file, run in full precision, label differently."""
+    """Share of pixels that torch and the file label differently, both in full precision."""
     engine = OpenVINOEngine(read_model(path), precision="f32")
     different = pixels = 0
     for index in np.linspace(0, len(source) - 1, min(_FRAMES_COMPARED, len(source))).astype(int):
@@ -203,7 +204,7 @@ def label_difference(graph: FrameGraph, path: Path, source: PairSource) -> float
 
 
 def held_back_frames(data: Path | None, tags: str, labels: LabelSet) -> PairSource:
-    """The validation part of a folder, or of the procedural drive where none is named."""
+    """The validation part of a folder, or of the procedural drive without a folder."""
     if data is None:
         return DriveFrames(_DRIVE_FRAMES, labels, first_seed=0)
     return PairFolder(data, tags, labels, split_names(data)[1])

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes a folder to train on from frames without labels: `carla_unet_label`.
 
-A folder of pictures, or a bag, in; rgb/NAME.jpg and label/NAME.png out: an id where models that
-vote are sure, 255 where they are not. report.json says what was kept by class, pictures/ shows it.
-Killed at any moment, the same command goes on with the frames that are still to do.
+It reads a folder of pictures or a bag, and writes rgb/NAME.jpg and label/NAME.png. Labels are ids
+where the voting models are sure, and 255 where they are not. report.json says how much of each
+class was kept, pictures/ shows it. After a kill, the same command continues with the missing
+frames.
 """
 
 import json
@@ -42,11 +43,11 @@ _SHOWN_PER_SHEET = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Configured):
-    """Label frames that nobody labelled, where models are sure.
+    """Label frames that have no labels, where models are sure.
 
-    A hundred labelled frames and an hour of driving without labels: train on the hundred, label
-    the hour with what came out, train on both, label again. Look at OUT/pictures first: white is
-    unsure, and a class that is wrong there is learned wrong.
+    With a hundred labelled frames and an hour of driving without labels: train on the hundred,
+    label the hour with the new net, train on both, label again. Look at OUT/pictures first: white
+    is unsure, and a net learns the errors that you see there.
 
     carla_unet_label --frames drive --out drive_labelled; then carla_unet_train --data mine
     drive_labelled --tags 0.9.16 0.8.x --unsplit drive_labelled
@@ -58,17 +59,17 @@ class Options(Configured):
     models: Annotated[tuple[Path, ...], arg(help_behavior_hint="(default: the shipped one)")] = ()
     topic: str = "/carla/ego_vehicle/rgb_front/image"  # the bag's camera
     list: Path | None = None  # file of frame names: only these
-    every: int = 1  # only every N-th frame: neighbours in a video teach the same
-    keep: float = 0.7  # share of each class's pixels that is kept, the surest
-    least: float = 0.45  # less confidence is never enough
-    enough: float = 0.9  # more confidence is never asked for
-    # boxes.csv of name,what,x,y,width,height, centre and size as shares of the picture; what they
-    # hold is cut out
+    every: int = 1  # only every N-th frame: neighbours in a video teach nearly the same
+    keep: float = 0.7  # share of each class's pixels to keep, the surest ones
+    least: float = 0.45  # lowest threshold of a class
+    enough: float = 0.9  # highest threshold of a class
+    # boxes.csv of name,what,x,y,width,height, centre and size as shares of the picture; their
+    # things are cut out
     boxes: Path | None = None
-    night_sky: bool = False  # what is black above the horizon of a dark frame is sky
+    night_sky: bool = False  # black pixels above the horizon of a dark frame become sky
     own_lane: bool = False  # sidewalk straight ahead of the car becomes road
-    mirror: bool = True  # a second look, at the mirrored frame; the shipped model takes it itself
-    brighten: bool = True  # a look at a brightened form of dark frames
+    mirror: bool = True  # vote on the mirrored frame, too; the shipped model does it by itself
+    brighten: bool = True  # vote on a brightened form of dark frames, too
     engine: EngineName = "auto"  # what runs the models
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class Options(Configured):
 def label(options: Options) -> Report:
     """Writes pairs, report.json, train.txt and pictures; see `Options`.
 
-    Raises EngineError, ModelError, InputError or OSError where nothing can be written.
+    Raises EngineError, ModelError, InputError or OSError if nothing can be written.
     """
     source = open_frames(options.frames, options.topic)
     wanted = _wanted(source, options)
@@ -92,6 +93,7 @@ def label(options: Options) -> Report:
     labeller = Labeller(voters, thresholds, boxes, options.night_sky, options.own_lane)
     models = [str(model) for model in options.models] or ["the shipped model"]
     report = Report(str(options.frames), models, voters.labels, thresholds)
+    report.source_problem = source.problem
     _write_all(source, wanted, labeller, options.out, report)
     _close(report, options.out)
     return report
@@ -138,7 +140,7 @@ def _write_all(
     out: Path,
     report: Report,
 ) -> None:
-    """Labels what is not labelled yet, and a contact sheet of every now and then a frame."""
+    """Labels the missing frames, and writes contact sheets of some of them."""
     missing = [name for name in wanted if not (out / "rgb" / f"{name}.jpg").is_file()]
     stride = max(1, len(missing) // (4 * _SHOWN_PER_SHEET))
     shown: list[tuple[Uint8, Uint8]] = []
@@ -163,7 +165,7 @@ def _progress(source: FrameSource, names: list[str]) -> Iterator[NamedFrame]:
 
 
 def _close(report: Report, out: Path) -> None:
-    """train.txt and no val.txt: labels that models gave are for training only."""
+    """Writes the report and train.txt. No val.txt: pseudo-labels are only for training."""
     write_whole(out / "report.json", json.dumps(report.as_dict(), indent=1) + "\n")
     write_whole(out / "train.txt", "".join(f"{name}\n" for name in files_by_name(out / "rgb")))
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from carla_unet_ros.command_line import EMPTY, Configured, Size, SizeOption, values_of
+from carla_unet_ros.camera_model import Size
+from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, values_of
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import label_set
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
@@ -20,28 +21,28 @@ from carla_unet_ros.training.run.learner import Optimisation
 
 _FREE = {"out", "resume", "workers", "accelerator", "devices", "init"}
 _FREE |= {"data", "validate", "unsplit"}
-"""What may differ between a run and its continuation: it changes no result."""
+"""Options that may differ between a run and its continuation: they change no result."""
 
 
 class OptionError(InputError):
-    """Options that do not fit each other, or not the run they continue; the text says why."""
+    """Options that do not fit each other or the run that they continue; the text says why."""
 
 
 @dataclass
 class SourceOptions:
     """The data set: which classes are learned, and from which frames."""
 
-    # folders of pairs; train.txt and val.txt in a folder name its frames, else the last 15 % are
-    # held back
+    # folders of pairs; train.txt and val.txt in a folder name its frames; without them the last
+    # 15 % are held back
     data: tuple[Path, ...]
-    # CARLA version whose tags the masks hold, one for all folders or one each (0.8.x, 0.9.13)
+    # CARLA version of the masks' tags, one for all folders or one for each (0.8.x, 0.9.13)
     tags: tuple[str, ...]
-    # those of --data whose held-back frames are scored after every epoch
+    # folders of --data whose held-back frames are scored after every epoch
     validate: Annotated[tuple[Path, ...], arg(help_behavior_hint="(default: the first)")] = ()
-    # those of --data that are for training only: all that train.txt names, or all frames; for
-    # labels that are no truth to be scored by
+    # folders of --data that are only for training, with the frames of train.txt or all frames;
+    # for labels that are not exact enough for scores
     unsplit: Annotated[tuple[Path, ...], EMPTY] = ()
-    # how much of an epoch each folder fills, and last the drive
+    # share of an epoch for each folder, and a last one for the drive
     shares: Annotated[tuple[float, ...], arg(help_behavior_hint="(default: equal parts)")] = ()
     drive: int = 0  # frames of the procedural drive to train on, too
     labels: str = "carla-13"  # label set to learn: carla-13 or a CARLA version
@@ -71,7 +72,7 @@ class SourceOptions:
             raise OptionError("--unsplit names all of --data: nothing is left to validate on")
 
     def folders(self, out: Path) -> Iterator[SourceFolder]:
-        """Each as it is asked for: the drive, drawn into `out`, takes minutes and comes last."""
+        """Yields the folders. The drive comes last, because drawing it takes minutes."""
         for path, tags, share in zip(self.data, self.tags, self.shares, strict=False):
             yield SourceFolder(path, tags, share, path not in self.unsplit, path in self.validate)
         if self.drive:
@@ -81,16 +82,16 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class AugmentationOptions:
-    """Augmentation: one street under one sky is made to look like many."""
+    """Augmentation: random changes that make one street in one light look like many."""
 
     crop: SizeOption = Size(512, 384)  # size of the crops trained on
     # names of classes to show more of, such as Pedestrians Poles TrafficSigns
     rare: Annotated[tuple[str, ...], EMPTY] = ()
-    rare_crops: float = 0.5  # share of the crops that look for them
-    rare_paste: float = 0.3  # share of the frames they are pasted into
-    # share of the frames that take surfaces or half of the classes of another frame
+    rare_crops: float = 0.5  # share of the crops that search for them
+    rare_paste: float = 0.3  # share of the frames that they are pasted into
+    # share of the frames that get surfaces or half of the classes of another frame
     mix: float = 0.3
-    relight: float = 0.3  # share of the frames where each class stands in a light of its own
+    relight: float = 0.3  # share of the frames where each class gets a light of its own
     # share of the frames that get a night, fog, a low sun or wet ground drawn into them
     weather: float = 0.0
     bonnet: float = 0.0  # share of the frames that get a bonnet over their lower part
@@ -104,20 +105,20 @@ class AugmentationOptions:
 class NetOptions:
     """The U-Net."""
 
-    channels: int = 24  # of the first level; the paper has 64
+    channels: int = 24  # channels of the first level; the paper has 64
     depth: int = 5  # how often the picture is halved
-    stem: int = 2  # 2: fold 2x2 pixels into channels first; 1: do not
-    max_channels: int = 128  # where the doubling with depth ends
+    stem: int = 2  # 2: move 2x2 pixels into channels first; 1: do not
+    max_channels: int = 128  # most channels of a level
     # the skip connections; without, it is the plain encoder-decoder, for comparison
     skips: bool = True
-    dropout: float = 0.0  # share of the bottleneck silenced in training
+    dropout: float = 0.0  # share of the bottleneck set to 0 in training
     network_size: SizeOption = Size(576, 448)  # frames are resized to this
     # start from the weights of this checkpoint or model file, such as the shipped
     # carla_unet.onnx; it may have fewer channels
     init: Path | None = None
 
     def unet(self, classes: int) -> UNetConfig:
-        """Raises ValueError where there is no such net."""
+        """The net's hyperparameters. ValueError if they are out of range."""
         names = {field.name for field in fields(UNetConfig)} - {"classes"}
         return UNetConfig(classes, **{name: getattr(self, name) for name in names})
 
@@ -126,7 +127,7 @@ class NetOptions:
 class LossOptions:
     """Cross-entropy plus Dice."""
 
-    class_weight: float = 0.5  # 0: all pixels alike, 1: all classes alike
+    class_weight: float = 0.5  # 0: all pixels have one weight, 1: all classes have one weight
     dice: float = 1.0  # weight of the soft Dice loss
     smoothing: float = 0.0  # label smoothing
 
@@ -142,7 +143,7 @@ class Options(Configured):
     """
 
     out: Path  # folder of this run
-    resume: bool = False  # go on from OUT/last.pt where there is one
+    resume: bool = False  # continue from OUT/last.pt if it exists
     sources: SourceOptions
     augmentation: AugmentationOptions = field(default_factory=AugmentationOptions)
     net: NetOptions = field(default_factory=NetOptions)
@@ -151,7 +152,7 @@ class Options(Configured):
     machine: Machine = field(default_factory=Machine)
 
     def __post_init__(self) -> None:
-        """ValueError for classes there are not, and sizes the net cannot halve as often."""
+        """Raises ValueError for unknown classes, and for sizes that the net cannot halve."""
         labels = label_set(self.sources.labels)
         labels.ids(self.augmentation.rare)
         if self.augmentation.weather_drawn != CLEAR and self.sources.labels != "carla-13":
@@ -177,8 +178,8 @@ class Options(Configured):
         return RareClasses(tuple(ids), asked.rare_crops, asked.rare_paste) if ids else NOTHING_RARE
 
     def check_same_run(self, saved: dict[str, Any]) -> None:
-        """OptionError that names what differs from the options a run was started with."""
-        # What it did not know yet had no effect, as the defaults have none.
+        """Raises OptionError, which names the differences, for another run's options."""
+        # Options that it did not know had no effect; neither have their defaults.
         sources = SourceOptions(self.sources.data, self.sources.tags)
         before = values_of(Options(out=self.out, sources=sources)) | _in_todays_words(saved)
         now = values_of(self)
@@ -195,7 +196,7 @@ class Options(Configured):
 
 
 def _in_todays_words(saved: dict[str, Any]) -> dict[str, Any]:
-    """Options of a checkpoint, also of one from before there was config.yaml."""
+    """Options of a checkpoint, also of an old one without config.yaml."""
     if "no_skips" not in saved:
         return saved
     sizes = {name: str(Size(*saved[name])) for name in ("crop", "network_size")}

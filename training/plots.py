@@ -14,7 +14,7 @@ from matplotlib import pyplot
 
 
 def learning_curves(history: Sequence[dict[str, float]], path: Path) -> None:
-    """Loss on the left axis, every mean IoU on the right one, by epoch."""
+    """Plots by epoch: the loss on the left axis, each mean IoU on the right one."""
     figure, left = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
     epochs = range(1, len(history) + 1)
     left.plot(epochs, [entry["loss"] for entry in history], color="0.6", label="training loss")
@@ -30,7 +30,7 @@ def learning_curves(history: Sequence[dict[str, float]], path: Path) -> None:
 
 
 def confusion_matrix(matrix: ConfusionMatrix, names: Sequence[str], path: Path) -> None:
-    """Rows are true classes, columns predicted ones; each row is its pixels' shares in %."""
+    """Plots true classes by row and predicted ones by column, in % of each row's pixels."""
     rows = matrix.counts.sum(axis=1, keepdims=True)
     shares = np.divide(
         100 * matrix.counts, rows, out=np.zeros(matrix.counts.shape), where=rows > 0

@@ -2,13 +2,14 @@
 """Makes an int8 model file of an fp32 one: `carla_unet_quantize --data DIR --tags V --out FILE`.
 
 Weights and activations become 8-bit integers with a scale each, written into the same ONNX graph
-as pairs of QuantizeLinear and DequantizeLinear: one file that OpenVINO runs as int8 and TensorRT
-builds as int8 (what that takes: `quantised_graph`). Every convolution is quantised: stem and head
-in float, alone or together, changed mean IoU by less than 0.1 point.
+as pairs of QuantizeLinear and DequantizeLinear: one file that OpenVINO and TensorRT run as int8
+(see `quantised_graph`). Every convolution is quantised: with stem or head in float, mean IoU
+changed by less than 0.1 point.
 
-The scales are read off frames that are run through the net (post-training quantisation, NNCF); no
-torch is needed. Frames of the training list calibrate, its last fifth is held back and decides
-whether the file may be kept.
+NNCF finds the scales by running frames through the net (post-training quantisation); no torch is
+needed. It uses frames of the training list, and pictures without labels where they are named:
+values beyond those of all these frames are cut off. The last fifth of the training list is held
+back: its scores decide whether the file is kept.
 """
 
 import datetime
@@ -16,15 +17,17 @@ import logging
 import math
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.command_line import EMPTY, Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
-from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.labels import LabelSet, Uint8
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.drive_frames import DriveFrames
@@ -36,13 +39,14 @@ from carla_unet_ros.training.data.folders import (
     split_names,
 )
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
+from carla_unet_ros.training.labelling.frames import FrameFolder
 from carla_unet_ros.training.net.quantised_graph import concatenate_integers, make_signed
 
 if TYPE_CHECKING:
     import onnx
 
 LARGEST_LOSS = 0.01
-"""Mean IoU that may be lost: one point."""
+"""The largest loss of mean IoU that is accepted: one point."""
 
 _HELD_BACK = 0.2
 
@@ -55,7 +59,9 @@ class Options(Configured):
     data: Path | None = None  # folder of pairs; without, the procedural drive
     tags: str | None = None  # CARLA version whose tags the masks of --data hold
     out: Path  # the int8 ONNX file
-    frames: int = 200  # frames to calibrate on
+    # folders of pictures to calibrate on, too, such as other towns, fog and night
+    unlabelled: Annotated[tuple[Path, ...], EMPTY] = ()
+    frames: int = 200  # frames to calibrate on, of each folder as many
 
     def __post_init__(self) -> None:
         if self.data and not self.tags:
@@ -64,18 +70,26 @@ class Options(Configured):
 
 
 class QuantisationError(InputError):
-    """A file that cannot be quantised, or only badly; the text says why."""
+    """A file that cannot be quantised, or loses too much; the text says why."""
 
 
 def quantise(
-    model: Model, calibration: PairSource, held_back: PairSource, out: Path, frames: int
+    model: Model,
+    calibration: PairSource,
+    held_back: PairSource,
+    out: Path,
+    frames: int,
+    unlabelled: Sequence[FrameFolder] = (),
 ) -> tuple[Evaluation, Evaluation]:
     """Writes `out`, and returns the scores of the model and of its int8 form.
 
-    calibration: where the scales are read from, `frames` of it, evenly spread
-    held_back:   what both are scored on; QuantisationError where int8 loses over LARGEST_LOSS
+    calibration: frames to calibrate on; `frames` of them are used, evenly spread
+    held_back:   frames to score both on
+    unlabelled:  more to calibrate on, `frames` of each
+
+    Raises QuantisationError if int8 loses more than LARGEST_LOSS.
     """
-    proto = to_int8(model, calibration, frames)
+    proto = to_int8(model, calibration, frames, unlabelled)
     metadata = replace(
         model.metadata,
         precision="int8",
@@ -103,25 +117,27 @@ def quantise(
     return before, after
 
 
-def to_int8(model: Model, calibration: PairSource, frames: int) -> "onnx.ModelProto":
-    """The model's graph with its convolutions in int8, symmetric, weights scaled per channel."""
+def to_int8(
+    model: Model, calibration: PairSource, frames: int, unlabelled: Sequence[FrameFolder] = ()
+) -> "onnx.ModelProto":
+    """The model's graph with its convolutions in int8, symmetric, weights scaled per channel.
+
+    The scales are read from `frames` frames of each source, evenly spread.
+    """
     import nncf
     import onnx
 
     nncf.set_log_level(logging.ERROR)
     proto = onnx.load(model.path)
-    indices = np.linspace(0, len(calibration) - 1, min(frames, len(calibration))).astype(int)
-    dataset = nncf.Dataset(
-        [int(index) for index in indices],
-        lambda index: {"frame": camera_frame(calibration.read(index).frame)},
-    )
+    readers = calibration_frames(calibration, frames, unlabelled)
+    dataset = nncf.Dataset(readers, lambda read: {"frame": camera_frame(read())})
     quantised = nncf.quantize(
         proto,
         dataset,
-        # Symmetric, as TensorRT wants it.
+        # Symmetric, as TensorRT needs it.
         preset=nncf.QuantizationPreset.PERFORMANCE,
         target_device=nncf.TargetDevice.CPU,
-        subset_size=len(indices),
+        subset_size=len(readers),
         ignored_scope=nncf.IgnoredScope(names=_not_convolutions(proto)),
     )
     make_signed(quantised)
@@ -130,8 +146,38 @@ def to_int8(model: Model, calibration: PairSource, frames: int) -> "onnx.ModelPr
     return quantised
 
 
+def calibration_frames(
+    calibration: PairSource, frames: int, unlabelled: Sequence[FrameFolder]
+) -> list[Callable[[], Uint8]]:
+    """What reads the frames to calibrate on, [H, W, 3], B, G, R; one at a time is in memory."""
+    readers: list[Callable[[], Uint8]] = [
+        partial(_labelled, calibration, index) for index in _spread(len(calibration), frames)
+    ]
+    for folder in unlabelled:
+        names = [folder.names[index] for index in _spread(len(folder.names), frames)]
+        readers += [partial(_picture, folder, name) for name in names]
+    return readers
+
+
+def _labelled(pairs: PairSource, index: int) -> Uint8:
+    return pairs.read(index).frame
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Indices of at most `wanted` of `count` things, evenly spread."""
+    return np.linspace(0, count - 1, min(wanted, count)).astype(int).tolist()
+
+
+def _picture(folder: FrameFolder, name: str) -> Uint8:
+    """Raises DataError where the picture cannot be read."""
+    (found,) = folder.read([name])
+    if found.frame is None:
+        raise DataError(found.problem)
+    return found.frame
+
+
 def calibration_split(names: list[str]) -> tuple[list[str], list[str]]:
-    """Names to calibrate on, and the last fifth, to judge by."""
+    """Splits names: those to calibrate on, and the last fifth, to score on."""
     first = len(names) - max(1, round(_HELD_BACK * len(names)))
     if not first:
         raise DataError("one frame is too few to calibrate on and hold one back")
@@ -154,7 +200,7 @@ def _scored(path: Path, source: PairSource, precision: str) -> Evaluation:
 
 
 def _sources(data: Path | None, tags: str, labels: LabelSet) -> tuple[PairSource, ...]:
-    """Frames to calibrate on and frames to judge by: of a folder, or of the procedural drive."""
+    """Frames to calibrate on and frames to score on: of a folder, or of the procedural drive."""
     if data is None:
         return DriveFrames(200, labels), DriveFrames(40, labels, first_seed=0)
     parts = calibration_split(split_names(data)[0])
@@ -166,7 +212,10 @@ def _quantise(options: Options) -> None:
     if model.metadata.precision != "fp32":
         raise QuantisationError(f"{model.path} is {model.metadata.precision}; expected fp32")
     calibration, held_back = _sources(options.data, options.tags or "", model.label_set)
-    before, after = quantise(model, calibration, held_back, options.out, options.frames)
+    unlabelled = [FrameFolder(folder) for folder in options.unlabelled]
+    before, after = quantise(
+        model, calibration, held_back, options.out, options.frames, unlabelled
+    )
     print(
         f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, mean IoU "
         f"{after.matrix.mean_iou():.4f}, was {before.matrix.mean_iou():.4f}, on the held-back "

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drives through a running CARLA simulator and writes labelled frames: `carla_unet_record`.
 
-For each town and weather an ego vehicle drives itself through traffic, and every so many metres
-and ticks its camera's frame and the raw tags of the same tick are written to OUT/rgb/NAME.png and
-OUT/label/NAME.png, as they come. The same command goes on where an earlier one was stopped.
-recording.json says how it was recorded.
+For each town and weather an ego vehicle drives through traffic on autopilot. At fixed distances,
+its camera's frame and the raw tags of the same tick are written to OUT/rgb/NAME.png and
+OUT/label/NAME.png. The same command continues a recording that was stopped. recording.json holds
+its settings.
 """
 
 import itertools
@@ -40,44 +40,44 @@ _FRUITLESS_DRIVES = 3
 class Options(Configured):
     """Record frames with labels from a running CARLA simulator.
 
-    Needs the simulator's Python module, of the simulator's version: pip install carla==0.9.16. No
-    other client may tick meanwhile. Then: carla_unet_train --data OUT
+    Needs the simulator's Python module of the same version: pip install carla==0.9.16. No other
+    client may tick at the same time. Then: carla_unet_train --data OUT
     """
 
-    out: Path  # folder for the pairs; may hold a part of them
+    out: Path  # folder for the pairs; may hold some of them already
     # keep whole towns for validation: record those into another --out
     towns: tuple[str, ...] = ("Town01",)
     # names of carla.WeatherParameters
     weathers: tuple[str, ...] = ("ClearNoon", "CloudyNoon", "WetSunset")
     frames: int = 300  # pairs for each town and weather
-    every: int = 10  # ticks between pairs, at least
+    every: int = 10  # fewest ticks between pairs
     # the ego vehicle moves at least this far between pairs: waiting at a light teaches nothing
     min_metres: float = 1.0
     ticks_per_second: float = 20.0  # of simulated time
     # write frames as JPEG of this quality (1..100), not as PNG
     jpeg: int | None = None
-    # CARLA version of the tags, where the simulator's own name tells none
+    # CARLA version of the tags, if the simulator's version has no known table
     tags: str | None = None
-    seed: int = 0  # of streets and traffic
-    host: str = "127.0.0.1"  # of the simulator
-    port: int = 2000  # of the simulator
-    traffic_port: int = 8000  # of the traffic manager
+    seed: int = 0  # seed of streets and traffic
+    host: str = "127.0.0.1"  # host of the simulator
+    port: int = 2000  # port of the simulator
+    traffic_port: int = 8000  # port of the traffic manager
     timeout: float = 60.0  # seconds to wait for the simulator
     camera: CameraPlan = field(default_factory=CameraPlan)
     traffic: TrafficPlan = field(default_factory=TrafficPlan)
 
     def __post_init__(self) -> None:
         check_ranges(self, frames=(1, math.inf), every=(1, math.inf), jpeg=(1, 100))
-        # Below, the simulator's physics goes wrong.
+        # The simulator's physics goes wrong below this.
         check_ranges(self, ticks_per_second=(10, math.inf))
         check_ranges(self.camera, width=(1, math.inf), height=(1, math.inf))
 
 
 class Recorder:
-    """A simulator, and the folder its pairs are written to.
+    """A simulator, and the folder for its pairs.
 
-    Raises ValueError for options the simulator cannot follow or a folder recorded in another
-    way, RuntimeError where the simulator does not answer.
+    Raises ValueError for options that the simulator does not offer or a folder recorded in another
+    way, RuntimeError if the simulator does not answer.
     """
 
     def __init__(self, options: Options, carla: Any) -> None:
@@ -90,9 +90,9 @@ class Recorder:
         _describe(options.out, self._labels, options.camera)
 
     def run(self) -> int:
-        """Records what is missing of what is wanted; gives how many pairs were written.
+        """Records the missing pairs. Returns how many pairs were written.
 
-        Raises DriveError where a drive cannot go on.
+        Raises DriveError if a drive cannot continue.
         """
         options = self._options
         plan = list(itertools.product(options.towns, options.weathers))
@@ -112,12 +112,12 @@ class Recorder:
     def _record_weather(
         self, worlds: SynchronousWorlds, town: str, weather: str, bar: "tqdm[Any]"
     ) -> None:
-        """Drives until there are enough pairs; DriveError where the vehicle gets nowhere."""
+        """Drives until there are enough pairs. DriveError if the vehicle does not move."""
         fruitless = 0
         while self._missing(town, weather):
             world, traffic_manager = worlds.open(town)
             world.set_weather(getattr(self._carla.WeatherParameters, weather))
-            # The same seed again would be the same streets again.
+            # A new seed, because the same one would give the same streets.
             start = f"{self._options.seed} {town} {weather} {self._next(town, weather)}"
             with Drive(
                 self._carla,
@@ -138,7 +138,7 @@ class Recorder:
                 )
 
     def _record_drive(self, drive: Drive, town: str, weather: str, bar: "tqdm[Any]") -> int:
-        """Writes pairs until there are enough or the vehicle stands still; gives how many."""
+        """Writes pairs until there are enough or the vehicle stands still. Returns how many."""
         options = self._options
         first, missing = self._next(town, weather), self._missing(town, weather)
         patience = max(options.every, _SECONDS_STANDING_STILL * options.ticks_per_second)
@@ -168,7 +168,7 @@ class Recorder:
         return max(self._numbers(town, weather), default=-1) + 1
 
     def _numbers(self, town: str, weather: str) -> list[int]:
-        """Numbers of the frames there are; each has its labels, for those are written first."""
+        """Numbers of the recorded frames. Each has labels, because these are written first."""
         name = re.compile(rf"{re.escape(town)}-{re.escape(weather)}-(\d+)\.(png|jpg)")
         folder = self._options.out / "rgb"
         files = folder.iterdir() if folder.is_dir() else ()
@@ -176,9 +176,9 @@ class Recorder:
 
 
 def tags_of_server(version: str, named: str | None) -> LabelSet:
-    """The tags of a simulator by the version it tells, or by the one named.
+    """The tags of a simulator, by its version or by the version that the user named.
 
-    ValueError that says what to do where its version has no known table.
+    Raises ValueError, which says what to do, if the version has no known table.
     """
     if named:
         return carla_label_set(named)
@@ -192,7 +192,7 @@ def tags_of_server(version: str, named: str | None) -> LabelSet:
 
 
 def _check_known(carla: Any, client: Any, options: Options) -> None:
-    """ValueError that lists what there is for a town or weather there is not."""
+    """Raises ValueError, which lists the known ones, for an unknown town or weather."""
     towns = sorted(name.rpartition("/")[2] for name in client.get_available_maps())
     weathers = sorted(
         name
@@ -209,7 +209,7 @@ def _check_known(carla: Any, client: Any, options: Options) -> None:
 
 
 def _describe(out: Path, labels: LabelSet, camera: CameraPlan) -> None:
-    """Writes recording.json; ValueError where `out` was recorded in another way."""
+    """Writes recording.json. ValueError if `out` was recorded in another way."""
     path = out / "recording.json"
     description = {"tags": labels.carla_tags, "camera": asdict(camera)}
     if path.exists() and (found := json.loads(path.read_text())) != description:
@@ -223,7 +223,7 @@ def _describe(out: Path, labels: LabelSet, camera: CameraPlan) -> None:
 
 def _record(options: Options) -> None:
     try:
-        # By its name: only the machine beside the simulator has it.
+        # Imported by name, because only the machine with the simulator has it.
         carla = import_module("carla")
     except ImportError as error:
         raise DriveError(

@@ -6,8 +6,8 @@ RUN/best.pt         the epoch with the highest validation score, for carla_unet_
 RUN/last.pt         the last whole epoch, for --resume
 RUN/curves.png      loss and mean IoU by epoch; the same goes to TensorBoard in RUN/tensorboard
 
-The same command runs on a CPU, on one GPU, or under torchrun on many, and so many processes learn
-what one would from a batch so many times as large.
+The same command runs on a CPU, on one GPU, or under torchrun on many. n processes learn the same
+as one process with batches n times as large.
 """
 
 import sys
@@ -37,7 +37,7 @@ from carla_unet_ros.training.run.validation import mean_score, validate
 
 
 class Run:
-    """One training: its data, the net that learns, and the history so far, epoch by epoch."""
+    """One training: its data, its net, and its history, epoch by epoch."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -76,7 +76,7 @@ class Run:
         return cast(Any, self.fabric.setup_dataloaders(batches, use_distributed_sampler=False))
 
     def run_epoch(self) -> None:
-        """One epoch of optimisation and its validation, which history then holds."""
+        """Runs one epoch of optimisation and its validation, and adds it to the history."""
         loss = self._train_epoch()
         size = self.options.net.network_size
         scores = validate(self.learner.average.net, self.data.validation, size, self.fabric)
@@ -86,7 +86,7 @@ class Run:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` and the tools after training need."""
+        """The state for `restore`, export and the other tools."""
         return {
             "net_config": self.learner.average.net.config.as_dict(),
             "label_set": self.labels.to_json(),
@@ -98,13 +98,13 @@ class Run:
         } | self.learner.state_dict()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on where `state` was taken. InputError where it is another run's state."""
+        """Restores a state of `state`. InputError if it is another run's."""
         self.options.check_same_run(state["options"])
         self.learner.load_state_dict(state)
         self.history = state["history"]
 
     def save(self) -> None:
-        """Checkpoints and the report of an epoch; best.pt first, so last.pt implies it."""
+        """Writes checkpoints and the report of an epoch. best.pt is written first."""
         out = self.options.out
         if self.history[-1]["score"] >= max(entry["score"] for entry in self.history):
             write_checkpoint(out / "best.pt", self.state())
@@ -121,7 +121,7 @@ class Run:
         return net
 
     def _some_frames(self) -> Tensor:
-        """A batch as trained on: (N, 3, H, W), normalised, on the CPU."""
+        """A training batch: (N, 3, H, W), normalised, on the CPU."""
         return normalise(next(iter(self.batches()))[0]).cpu()
 
     def _loss(self) -> losses.SegmentationLoss:
@@ -133,7 +133,7 @@ class Run:
     def _train_epoch(self) -> float:
         """Returns the mean loss."""
         asked = self.options.optimisation
-        # Random numbers depend on the epoch alone: a resumed run draws what an unbroken one draws.
+        # Seeded by epoch, so a resumed run draws the same numbers as an uninterrupted one.
         torch.manual_seed(asked.seed + 1000 * self.epoch + self.fabric.global_rank)
         self.learner.net.train()
         mean = MeanLoss(self.fabric.device)
@@ -144,7 +144,7 @@ class Run:
             mininterval=1.0,
             disable=not self.fabric.is_global_zero,
         )
-        bar.postfix = mean  # read only when the bar is drawn
+        bar.postfix = mean  # it is read only when the bar is drawn
         for colours, labels in bar:
             mean.add(self.learner.step(colours, labels))
         return float(mean)
@@ -160,7 +160,7 @@ class Run:
 
 
 def train(options: Options) -> None:
-    """Trains to the last epoch. Raises OptionError where OUT holds another run."""
+    """Trains to the last epoch. OptionError if OUT holds a run and --resume is not given."""
     last = options.out / "last.pt"
     if last.exists() and not options.resume:
         raise OptionError(

@@ -24,6 +24,7 @@ from rclpy.subscription import Subscription
 from tqdm import tqdm
 
 from benchmarks import reporting
+from carla_unet_ros.camera_model import LARGEST_FRAME
 from carla_unet_ros.demo.node_processes import free_domain
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.labels.legend import Legend
@@ -32,8 +33,9 @@ from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
 from carla_unet_ros.ros.rclpy_private import take
 from carla_unet_ros.segmentation.camera_stream import CameraStream
+from carla_unet_ros.segmentation.engine_preparation import EnginePreparation
 from carla_unet_ros.segmentation.frame_dispatcher import FrameDispatcher
-from carla_unet_ros.segmenter import Segmentation, Segmenter
+from carla_unet_ros.segmenter import Segmentation
 
 CAMERA = CameraTopics("/overhead/image")
 OUTPUTS = ("labels", "confidence", "overlay")
@@ -82,7 +84,7 @@ def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
     node = Node("overhead")
     legend = Legend(carla_13(), carla_13(), "none", "none")
     stream = CameraStream(
-        node, CAMERA, "reliable", instant_segmenter(), legend, FrameClock(node),
+        node, CAMERA, "reliable", instant_engine(), LARGEST_FRAME, legend, FrameClock(node),
         FrameDispatcher(node), opacity=lambda: 0.5,
     )  # fmt: skip
     stream.activate()
@@ -123,9 +125,11 @@ def timed(subscription: Subscription, frames: int) -> tuple[float, float]:
     return 1000 * median(takes), 1000 * median(works)
 
 
-def instant_segmenter() -> Segmenter:
+def instant_engine() -> EnginePreparation:
     ids = np.random.default_rng(0).integers(0, len(carla_13()), (600, 800), np.uint8)
-    return cast(Segmenter, SimpleNamespace(segment=lambda _: Segmentation(ids, ids)))
+    segmenter = SimpleNamespace(segment=lambda _: Segmentation(ids, ids))
+    preparation = SimpleNamespace(segmenter=segmenter, is_ready=lambda _: True)
+    return cast(EnginePreparation, preparation)
 
 
 def _parser() -> argparse.ArgumentParser:

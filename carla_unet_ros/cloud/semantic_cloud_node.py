@@ -164,7 +164,7 @@ class SemanticCloudNode(Node):
                 "pose, as in config/carla_objects.json"
             )
         table = self._table()
-        cloud = self._cloud_of(self._calibration(), values.camera_axes, values.stride)
+        cloud = self._cloud_of(self._calibration(metres.shape), values.camera_axes, values.stride)
         cloud.fill(ids, label_ids(confidence), metres, table, values.largest_range)
         return to_message(cloud, labels.header)
 
@@ -176,7 +176,7 @@ class SemanticCloudNode(Node):
             raise ValueError(self._legend)
         return class_table(self._legend, self._values.classes)
 
-    def _calibration(self) -> Calibration:
+    def _calibration(self, shape: tuple[int, ...]) -> Calibration:
         """The depth camera's. ValueError where it sees otherwise than the camera."""
         topics = {
             "camera": self._topics.camera_info,
@@ -191,7 +191,7 @@ class SemanticCloudNode(Node):
                 f"the depth camera sees with fx = {depth[0]:.1f}, the camera with fx = "
                 f"{camera[0]:.1f} pixels; give both one size and field of view"
             )
-        return read_calibration(self._infos["depth camera"], self._values.camera_fov)
+        return read_calibration(self._infos["depth camera"], self._values.camera_fov, shape)
 
     def _cloud_of(self, calibration: Calibration, axes: str, stride: int) -> SemanticCloud:
         """The cloud for this geometry; its rays are computed again when it changes."""

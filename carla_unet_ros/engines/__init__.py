@@ -15,23 +15,28 @@ from carla_unet_ros.engines.engine_kinds import (
     DEVICES,
     ENGINE_KINDS,
     KINDS,
+    MOST_THREADS,
     EngineKind,
     EngineName,
+    check_device,
     choose_engine,
     open_engine,
 )
-from carla_unet_ros.engines.size_cache import SIZES_KEPT
+from carla_unet_ros.engines.size_cache import SECONDS_TO_RETRY, SIZES_KEPT
 
 __all__ = [
     "DEVICES",
     "ENGINE_KINDS",
     "KINDS",
+    "MOST_THREADS",
+    "SECONDS_TO_RETRY",
     "SIZES_KEPT",
     "Engine",
     "EngineError",
     "EngineKind",
     "EngineName",
     "Log",
+    "check_device",
     "choose_engine",
     "open_engine",
 ]

@@ -11,7 +11,8 @@ from typing import Annotated
 from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg, create_mutex_group
 from tyro.constructors import PrimitiveConstructorSpec
 
-from carla_unet_ros.command_line import Configured, Size, check_ranges, parse_size, run_command
+from carla_unet_ros.camera_model import Size, parse_size
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.engines import KINDS, EngineError
 from carla_unet_ros.engines.tensorrt_engine import cuda
 from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine

@@ -60,6 +60,10 @@ class SizeCache(Generic[_Prepared]):
     def __len__(self) -> int:
         return len(self._prepared)
 
+    def has(self, height: int, width: int) -> bool:
+        """True if `get` returns at once; the size counts as used."""
+        return self._find((height, width)) is not None
+
     def get(self, height: int, width: int, prepare: Callable[[int, int], _Prepared]) -> _Prepared:
         """Returns what `prepare(height, width)` made, now or earlier.
 

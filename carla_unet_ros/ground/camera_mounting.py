@@ -6,6 +6,7 @@ is needed. CARLA's bridge sends the camera's transform with optical axes (z ahea
 ROS 2 interface sends it with the vehicle's axes (x ahead). The parameter `camera_axes` says which.
 """
 
+import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -15,11 +16,13 @@ from rclpy.time import Time
 
 from carla_unet_ros.ground.ground_grid import CameraPose
 from carla_unet_ros.ros.camera_geometry import CameraParameters
+from carla_unet_ros.ros.lazy_output import NotYetError
 from carla_unet_ros.ros.parameters import NodeParameter
 
 _ANGLE = (-180.0, 180.0)
 _METRES = (-100.0, 100.0)
-_ON_ITS_SIDE = 0.8
+_UPRIGHT = 0.8
+_SECONDS_FOR_TF = 1.0
 
 
 class MountingParameters(CameraParameters):
@@ -61,6 +64,7 @@ class CameraMounting:
         self._tf: Any = None
         self._buffer: Any = None
         self._listener: Any = None
+        self._patient_until = 0.0
         self._why_not_tf = ""
         self.source = ""
         if self._choice == "parameters":
@@ -82,6 +86,16 @@ class CameraMounting:
         if self._tf is not None and self._listener is None:
             self._buffer = self._tf.Buffer()
             self._listener = self._tf.TransformListener(self._buffer, self._node)
+            self._wait_for_tf()
+
+    def forget(self) -> None:
+        """Drops all transforms: simulation time starts again, and TF refuses what is older."""
+        if self._buffer is not None:
+            self._buffer.clear()
+            self._wait_for_tf()
+
+    def _wait_for_tf(self) -> None:
+        self._patient_until = time.monotonic() + _SECONDS_FOR_TF
 
     def stop(self) -> None:
         if self._listener is not None:
@@ -89,7 +103,10 @@ class CameraMounting:
             self._listener = self._buffer = None
 
     def pose(self, camera_frame: str) -> CameraPose:
-        """The camera's pose now. NoPoseError where TF must have it and has not, or is wrong."""
+        """The camera's pose now. NoPoseError where TF must have it and has not, or is wrong.
+
+        NotYetError while TF may still come.
+        """
         if self._buffer is None:
             return self._from_parameters(self._why_not_tf)
         try:
@@ -99,6 +116,8 @@ class CameraMounting:
             reason = f"TF has no {camera_frame} in {self._vehicle_frame} ({error})"
             if self._choice == "tf":
                 raise NoPoseError(f"{reason}; see vehicle_frame, or set pose_source") from error
+            if time.monotonic() < self._patient_until:
+                raise NotYetError(f"waiting for TF: it has no {camera_frame} yet") from error
             return self._from_parameters(reason)
         place, turn = transform.transform.translation, transform.transform.rotation
         axes = self._parameters.camera_axes
@@ -107,12 +126,7 @@ class CameraMounting:
             (turn.x, turn.y, turn.z, turn.w),
             optical=axes == "optical",
         )
-        # The right side of the picture points up or down in the vehicle.
-        if abs(pose.rotation[2][0]) > _ON_ITS_SIDE:
-            raise NoPoseError(
-                f"with {axes} axes the camera of {camera_frame} lies on its side: set camera_axes "
-                "to the other of optical (CARLA's bridge) and body (CARLA's own ROS 2 interface)"
-            )
+        _check_axes(pose, axes, camera_frame)
         self._tell("TF", lambda: f"{camera_frame} in {self._vehicle_frame}, {axes} axes")
         return pose
 
@@ -126,3 +140,22 @@ class CameraMounting:
         if source != self.source:
             self.source = source
             self._node.get_logger().info(f"the camera's pose comes from {source}: {why()}")
+
+
+def _check_axes(pose: CameraPose, axes: str, camera_frame: str) -> None:
+    """NoPoseError for what a level camera looks like whose axes are taken for the other ones."""
+    right, _, ahead = pose.rotation[2]
+    if abs(right) > _UPRIGHT:
+        looks = "lies on its side"
+    elif ahead > _UPRIGHT:
+        looks = "looks up into the sky"
+    else:
+        return
+    other, whose = {
+        "optical": ("body", "CARLA's own ROS 2 interface"),
+        "body": ("optical", "CARLA's bridge"),
+    }[axes]
+    raise NoPoseError(
+        f"with {axes} axes the camera of {camera_frame} {looks}: set camera_axes to {other}, the "
+        f"axes that {whose} sends"
+    )

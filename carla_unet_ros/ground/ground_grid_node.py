@@ -18,10 +18,8 @@ subscribes to the grid, the node subscribes to nothing and computes nothing.
 import sys
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import OccupancyGrid
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -40,11 +38,11 @@ from carla_unet_ros.ground.ground_grid import (
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.ros.camera_geometry import read_calibration
 from carla_unet_ros.ros.camera_topics import CameraTopics
-from carla_unet_ros.ros.diagnostics import OK, WARN, status
 from carla_unet_ros.ros.image_messages import label_ids
-from carla_unet_ros.ros.lifecycle import STEADY
+from carla_unet_ros.ros.lazy_output import LazyOutput, NotYetError
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
+from carla_unet_ros.ros.time_restarts import TimeRestarts
 
 _REACH = (0.0, 500.0)
 
@@ -76,15 +74,9 @@ class Parameters(MountingParameters):
     )
 
 
-_GRID = QoSProfile(depth=1)
 _NEWEST = QoSProfile(depth=1)
 _NEWEST_OF_ANY = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-_SECONDS_BETWEEN_WARNINGS = 5.0
-
-
-class _NotYetError(ValueError):
-    """Something that a grid needs has not come yet; the text says what."""
 
 
 class GroundGridNode(Node):
@@ -103,19 +95,15 @@ class GroundGridNode(Node):
         self._own_info: CameraInfo | None = None
         self._place: tuple[Calibration, int, CameraPose] | None = None
         self._table: GroundGrid | str = ""
-        self._published = 0
-        self._skipped = 0
-        self._problem = ""
-        self._subscriptions_made: list[Subscription] = []
-        self._grids = self.create_publisher(
+        self._restarts = TimeRestarts(self, self._start_over)
+        self._output = LazyOutput(
+            self,
             OccupancyGrid,
             self._topics.output("ground_grid"),
-            _GRID,
-            event_callbacks=PublisherEventCallbacks(matched=lambda _: self._follow_subscribers()),
+            self._subscribe,
+            self._forget,
+            self._describe_inputs,
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
-        self._follow_subscribers()
 
     def _check_classes(self, changes: list[Parameter]) -> SetParametersResult:
         """Refuses names of classes that the labels do not have, as far as these are known."""
@@ -130,28 +118,23 @@ class GroundGridNode(Node):
             return SetParametersResult(successful=False, reason=f"{name}: {problem}")
         return SetParametersResult(successful=True)
 
-    def _follow_subscribers(self) -> None:
-        """Subscribes while somebody wants the grid, and only then."""
-        wanted = self._grids.get_subscription_count() > 0
-        if wanted and not self._subscriptions_made:
-            self._mounting.listen()
-            self._subscribe()
-        elif not wanted and self._subscriptions_made:
-            for subscription in self._subscriptions_made:
-                self.destroy_subscription(subscription)
-            self._subscriptions_made = []
-            self._relayed_info = self._own_info = None
-            self._mounting.stop()
-
-    def _subscribe(self) -> None:
+    def _subscribe(self) -> list[Subscription]:
+        self._mounting.listen()
         topics, subscribe = self._topics, self.create_subscription
         relayed = topics.output("camera_info")
-        self._subscriptions_made = [
+        return [
             subscribe(String, topics.output("legend"), self._on_legend, _LATCHED),
             subscribe(CameraInfo, relayed, self._on_relayed_info, _NEWEST_OF_ANY),
             subscribe(CameraInfo, topics.camera_info, self._on_own_info, _NEWEST_OF_ANY),
             subscribe(Image, topics.output("labels"), self._on_labels, _NEWEST),
         ]
+
+    def _forget(self) -> None:
+        self._relayed_info = self._own_info = None
+        self._mounting.stop()
+
+    def _start_over(self) -> None:
+        self._mounting.forget()
 
     def _on_legend(self, message: String) -> None:
         try:
@@ -166,37 +149,32 @@ class GroundGridNode(Node):
         self._own_info = message
 
     def _on_labels(self, message: Image) -> None:
-        try:
-            grid = self._occupancy(message)
-        except _NotYetError as problem:
-            self._problem = str(problem)
-            self.get_logger().info(
-                self._problem, throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS, skip_first=True
-            )
-            return
-        except ValueError as problem:
-            self._skip(str(problem))
-            return
-        self._grids.publish(grid)
-        self._published += 1
-        self._problem = ""
+        self._restarts.look_at(message.header.stamp)
+        self._output.publish(lambda: self._occupancy(message))
+
+    def _describe_inputs(self) -> tuple[str, dict[str, str]]:
+        return "", {"camera pose from": self._mounting.source or "unknown"}
 
     def _occupancy(self, message: Image) -> OccupancyGrid:
         """The grid of one label image. ValueError where there can be none; it says why."""
         labels = label_ids(message)
         if self._legend is None:
             legend = self._topics.output("legend")
-            raise _NotYetError(f"waiting for what the class ids mean, on {legend}")
+            raise NotYetError(f"waiting for what the class ids mean, on {legend}")
         if isinstance(self._legend, str):
             raise ValueError(self._legend)
         drivable = self._legend.ids(self._values.drivable_classes)
-        table = self._table_of(message.header.frame_id)
+        table = self._table_of(message.header.frame_id, labels.shape)
         cells = table.occupancy(labels, class_weights(drivable), self._values.blocked_share)
         return _message(cells, self._extent, message.header, self._values.vehicle_frame)
 
-    def _table_of(self, camera_frame: str) -> GroundGrid:
-        """The table for the camera's calibration and pose; computed again when they change."""
-        calibration = read_calibration(self._newest_camera_info(), self._values.camera_fov)
+    def _table_of(self, camera_frame: str, shape: tuple[int, ...]) -> GroundGrid:
+        """The table for the camera's calibration and pose; computed again when they change.
+
+        shape: height and width of the labels
+        """
+        info, fov = self._newest_camera_info(), self._values.camera_fov
+        calibration = read_calibration(info, fov, shape)
         ignored = self._values.ignored_bottom_rows
         pose = self._mounting.pose(camera_frame)
         known = self._place
@@ -219,34 +197,8 @@ class GroundGridNode(Node):
         info = self._relayed_info or self._own_info
         if info is None:
             names = f"{self._topics.output('camera_info')} and {self._topics.camera_info}"
-            raise _NotYetError(f"waiting for the camera's geometry on {names}")
+            raise NotYetError(f"waiting for the camera's geometry on {names}")
         return info
-
-    def _skip(self, problem: str) -> None:
-        self._skipped += 1
-        self._problem = problem
-        self.get_logger().warning(
-            f"no grid ({self._skipped} so far): {problem}",
-            throttle_duration_sec=_SECONDS_BETWEEN_WARNINGS,
-        )
-
-    def _publish_diagnostics(self) -> None:
-        if not self._subscriptions_made:
-            level, text = OK, "idle: nobody subscribes to the grid"
-        elif self._problem:
-            level, text = WARN, self._problem
-        else:
-            level, text = OK, "ready"
-        values = {
-            "grids out": str(self._published),
-            "label images skipped": str(self._skipped),
-            "camera pose from": self._mounting.source or "unknown",
-        }
-        message = DiagnosticArray(
-            status=[status(self.get_fully_qualified_name(), level, text, values)]
-        )
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
 
 
 def _message(cells: Any, extent: Extent, header: Header, frame: str) -> OccupancyGrid:

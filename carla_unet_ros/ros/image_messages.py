@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from carla_unet_ros.camera_model import LARGEST_FRAME
+from carla_unet_ros.camera_model import LARGEST_FRAME, Size
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.pictures import PictureError, decode_colours, decode_unchanged
+from carla_unet_ros.pictures import PictureError, check_header, decode_colours, decode_unchanged
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -30,12 +30,18 @@ _ONE_CHANNEL = {
     name: np.dtype(kind)
     for name, kind in (("mono8", "u1"), ("8UC1", "u1"), ("mono16", "u2"), ("16UC1", "u2"))
 }
+# Pixels without colours in their name; tools that write labels mean OpenCV's order, B, G, R(, A).
+_NAMELESS = {"8UC3": "bgr8", "8UC4": "bgra8"}
 _TO_BGRA = {
     "bgr8": cv2.COLOR_BGR2BGRA,
     "rgb8": cv2.COLOR_RGB2BGRA,
     "rgba8": cv2.COLOR_RGBA2BGRA,
     "mono8": cv2.COLOR_GRAY2BGRA,
 }
+
+
+# Characters of an encoding or a format that a sentence repeats: it comes from outside.
+_SHOWN = 40
 
 
 class BadFrame(InputError):
@@ -74,14 +80,26 @@ def to_bgra(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME
         colours = _decode(cast("CompressedImage", message), decode_colours, most_pixels)
         return _converted(colours, cv2.COLOR_BGR2BGRA)
     message = cast("Image", message)
-    channels = _CHANNELS.get(message.encoding)
-    if channels is None:
+    if message.encoding not in _CHANNELS:
         return _through_cv_bridge(message, most_pixels)
-    rows = pixel_rows(message, channels, most_pixels)
-    pixels = rows.reshape(message.height, message.width, channels)
-    if message.encoding == "bgra8":
-        return pixels
-    return _converted(pixels, _TO_BGRA[message.encoding])
+    return _in_bgra(message, message.encoding, most_pixels)
+
+
+def frame_size(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Size:
+    """The size of the frame in a message; no pixel is read, and nothing decoded.
+
+    Raises BadFrame where it can be no frame, also for more than `most_pixels`.
+    """
+    if not hasattr(message, "encoding"):
+        compressed = cast("CompressedImage", message)
+        name = _name(compressed)
+        try:
+            return check_header(bytes(compressed.data), name, most_pixels)
+        except PictureError as error:
+            raise BadFrame(str(error)) from error
+    message = cast("Image", message)
+    _check_layout(message, most_pixels)
+    return Size(message.width, message.height)
 
 
 def to_semantic(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Uint8:
@@ -97,11 +115,21 @@ def to_semantic(message: "Image | CompressedImage", most_pixels: int = LARGEST_F
             image = image if code is None else cv2.cvtColor(image, code)
         return _of_eight_bits(np.asarray(image), "the compressed label image")
     message = cast("Image", message)
+    if message.encoding in _NAMELESS:
+        return _in_bgra(message, _NAMELESS[message.encoding], most_pixels)
     if message.encoding not in _ONE_CHANNEL:
         return to_bgra(message, most_pixels)
     kind = _ONE_CHANNEL[message.encoding].newbyteorder(">" if message.is_bigendian else "<")
     rows = np.ascontiguousarray(pixel_rows(message, kind.itemsize, most_pixels))
     return _of_eight_bits(rows.view(kind), f"the label image ({message.encoding})")
+
+
+def _in_bgra(message: "Image", encoding: str, most_pixels: int) -> Uint8:
+    """The message's pixels, which are in an `encoding` of _CHANNELS, in B, G, R, A."""
+    channels = _CHANNELS[encoding]
+    rows = pixel_rows(message, channels, most_pixels)
+    pixels = rows.reshape(message.height, message.width, channels)
+    return pixels if encoding == "bgra8" else _converted(pixels, _TO_BGRA[encoding])
 
 
 def _of_eight_bits(image: np.ndarray, name: str) -> Uint8:
@@ -118,7 +146,7 @@ def label_ids(message: "Image") -> Uint8:
     """
     if message.encoding != "mono8":
         raise BadFrame(
-            f"the label image is {message.encoding}; expected mono8, a class id a pixel"
+            f"the label image is {message.encoding[:_SHOWN]}; expected mono8, a class id a pixel"
         )
     return pixel_rows(message, 1, LARGEST_FRAME)
 
@@ -126,7 +154,20 @@ def label_ids(message: "Image") -> Uint8:
 def pixel_rows(message: "Image", pixel_bytes: int, most_pixels: int) -> Uint8:
     """The message's pixels as a view uint8 [height, width x pixel_bytes], without row padding."""
     height, width, step = message.height, message.width, message.step
-    size = f"{width}x{height} {message.encoding}"
+    _check_layout(message, most_pixels)
+    if step < width * pixel_bytes:
+        raise BadFrame(
+            f"the image's step is {step} bytes; a row of {width}x{height} "
+            f"{message.encoding[:_SHOWN]} needs {width * pixel_bytes}"
+        )
+    view = np.frombuffer(message.data, np.uint8, height * step)
+    return view.reshape(height, step)[:, : width * pixel_bytes]
+
+
+def _check_layout(message: "Image", most_pixels: int) -> None:
+    """Checks what an image says of itself against its data. Raises BadFrame."""
+    height, width, step = message.height, message.width, message.step
+    size = f"{width}x{height} {message.encoding[:_SHOWN]}"
     if not len(message.data):
         raise BadFrame(f"the image ({size}) is empty: it has no data")
     if not width or not height:
@@ -135,28 +176,22 @@ def pixel_rows(message: "Image", pixel_bytes: int, most_pixels: int) -> Uint8:
         raise BadFrame(
             f"the image is {size}; expected at most {most_pixels / 1e6:g} million pixels"
         )
-    if step < width * pixel_bytes:
-        raise BadFrame(
-            f"the image's step is {step} bytes; a row of {size} needs {width * pixel_bytes}"
-        )
     if len(message.data) < height * step:
         raise BadFrame(
             f"the image holds {len(message.data)} bytes; {height} rows of {step} bytes "
             f"({size}) need {height * step}"
         )
-    view = np.frombuffer(message.data, np.uint8, height * step)
-    return view.reshape(height, step)[:, : width * pixel_bytes]
 
 
 def _through_cv_bridge(message: "Image", most_pixels: int) -> Uint8:
     """Packs rows and swaps bytes of any other encoding; cv_bridge then converts the colours."""
-    encoding = message.encoding
+    encoding, shown = message.encoding, repr(message.encoding[:_SHOWN])
     try:
         from cv_bridge import CvBridge, CvBridgeError
         from sensor_msgs.msg import Image
     except ImportError as error:
         raise BadFrame(
-            f"encoding {encoding!r} needs cv_bridge, which cannot be imported ({error}); install "
+            f"encoding {shown} needs cv_bridge, which cannot be imported ({error}); install "
             f"it, or publish one of {', '.join(_CHANNELS)}"
         ) from error
     bridge = CvBridge()
@@ -164,7 +199,7 @@ def _through_cv_bridge(message: "Image", most_pixels: int) -> Uint8:
         value_type, channels = bridge.encoding_to_dtype_with_channels(encoding)
     except (CvBridgeError, KeyError, ValueError) as error:
         raise BadFrame(
-            f"encoding {encoding!r} is unknown to cv_bridge; publish one of {', '.join(_CHANNELS)}"
+            f"encoding {shown} is unknown to cv_bridge; publish one of {', '.join(_CHANNELS)}"
         ) from error
     pixel_bytes = np.dtype(value_type).itemsize * channels
     values = np.ascontiguousarray(pixel_rows(message, pixel_bytes, most_pixels))
@@ -185,7 +220,7 @@ def _through_cv_bridge(message: "Image", most_pixels: int) -> Uint8:
         # pip's cv_bridge looks a conversion up in a table: its KeyError says nothing more.
         reason = "" if isinstance(error, KeyError) else f" ({error})"
         raise BadFrame(
-            f"encoding {encoding!r} cannot be made a colour image by cv_bridge{reason}; publish "
+            f"encoding {shown} cannot be made a colour image by cv_bridge{reason}; publish "
             f"one of {', '.join(_CHANNELS)}"
         ) from error
     return _converted(np.asarray(image, np.uint8), cv2.COLOR_BGR2BGRA)
@@ -196,13 +231,17 @@ def _decode(
     decode: Callable[[Uint8, str, int], np.ndarray],
     most_pixels: int,
 ) -> np.ndarray:
-    name = f"the compressed image ({message.format[:40]!r}, {len(message.data)} bytes)"
+    name = _name(message)
     if "compressedDepth" in message.format:
         raise BadFrame(f"{name} is a depth image; expected colours, as JPEG or PNG")
     try:
         return decode(np.frombuffer(message.data, np.uint8), name, most_pixels)
     except PictureError as error:
         raise BadFrame(str(error)) from error
+
+
+def _name(message: "CompressedImage") -> str:
+    return f"the compressed image ({message.format[:_SHOWN]!r}, {len(message.data)} bytes)"
 
 
 def _converted(image: Uint8, code: int) -> Uint8:

@@ -54,10 +54,7 @@ def configure_node(
     """
     files = []
     if texts.get("params_file"):
-        path = Path(texts["params_file"]).expanduser()
-        if not path.is_file():
-            raise ValueError(f"params_file {path} is no file; expected a YAML file of parameters")
-        files.append(str(path))
+        files.append(find_params_file(texts["params_file"]))
     return {
         "package": "carla_unet_ros",
         "executable": f"{name}_node",
@@ -68,6 +65,14 @@ def configure_node(
         "parameters": [*files, fixed | parse_arguments(table, texts)],
         "output": "screen",
     }
+
+
+def find_params_file(text: str) -> str:
+    """The path of a YAML file of parameters. ValueError where there is none."""
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise ValueError(f"params_file {path} is no file; expected a YAML file of parameters")
+    return str(path)
 
 
 def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
@@ -32,10 +31,13 @@ class ManagedNode(LifecycleNode):
 
     Each may raise RefusedError, which is logged as one sentence; on any other exception the node
     logs the traceback and cleans up.
+
+    refusal: why the last transition failed, for diagnostics; "" if it succeeded
     """
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self.refusal = ""
         self._starter: Timer | None = None
         change_state = self._service(ChangeState)
         self._answer_change_state = change_state.callback
@@ -76,7 +78,10 @@ class ManagedNode(LifecycleNode):
         return self._attempt(self.clean_up, state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._attempt(self.clean_up, state)
+        failed = self.refusal
+        result = self._attempt(self.clean_up, state)
+        self.refusal = self.refusal or failed
+        return result
 
     def _attempt(
         self, transition: Callable[[], None], state: LifecycleState
@@ -84,15 +89,16 @@ class ManagedNode(LifecycleNode):
         try:
             transition()
         except RefusedError as refusal:
-            self.get_logger().error(str(refusal))
+            self.refusal = str(refusal)
+            self.get_logger().error(self.refusal)
             return TransitionCallbackReturn.FAILURE
-        except ExternalShutdownException:  # interrupted by Ctrl-C, which is no error
-            return TransitionCallbackReturn.ERROR
         except Exception as error:
             # rclpy discards unexpected errors, so the traceback is logged here.
             trace = "".join(traceback.format_exception(error))
+            self.refusal = f"unexpected error on the way from {state.label}: {error!r}"
             self.get_logger().fatal(f"unexpected error on the way from {state.label}: {trace}")
             return TransitionCallbackReturn.ERROR
+        self.refusal = ""
         return TransitionCallbackReturn.SUCCESS
 
     def _start(self) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a node for its `main`: parses arguments, spins, and shuts down quietly.
 
+An error that a callback raises does not end the node (callback_guard.py).
+
 Ctrl-C under `ros2 launch` delivers SIGINT twice, to a process that may be in the middle of a
 callback or of its own shutdown. A signal therefore only sets a flag, which is read between two
 callbacks: nothing is closed while code still uses it. rclpy's own handlers close the context at
@@ -12,21 +14,30 @@ A callback that never returns from C++ never reads the flag: only SIGKILL ends t
 import argparse
 import contextlib
 import faulthandler
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from carla_unet_ros.ros.callback_guard import CallbackGuard
 from carla_unet_ros.ros.exit_timer import exit_after
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
-from carla_unet_ros.ros.rclpy_private import RCLError, UnknownROSArgsError, keep_participant
+from carla_unet_ros.ros.parameter_requests import refuse_unreadable_requests
+from carla_unet_ros.ros.rclpy_private import (
+    GuardedExecutor,
+    RCLError,
+    UnknownROSArgsError,
+    keep_participant,
+)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_TO_NOTICE = 0.25  # rclpy waits in C++, where Python handles no signals
@@ -54,6 +65,7 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
     try:
         parser.parse_args(remove_ros_args(["", *arguments])[1:])
         _run(make_node, arguments)
+        _leave_threads_behind()
     except UnknownROSArgsError as error:
         print(f"{parser.prog}: ROS knows no arguments {error}; see --help", file=sys.stderr)
         return 1
@@ -63,9 +75,21 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
     return 0
 
 
-def must_end() -> bool:
-    """Whether a signal has arrived or the context is closed; long-running work asks this."""
+def _must_end() -> bool:
+    """Whether a signal has arrived or the context is closed."""
     return _signal_came or not rclpy.ok()
+
+
+def _leave_threads_behind() -> None:
+    """Ends the process with status 0 where a thread is still at work: one that builds an engine.
+
+    It cannot be interrupted, nobody needs its result, and libraries crash whose code runs while
+    Python ends.
+    """
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _run(make_node: Callable[[], Node], arguments: list[str]) -> None:
@@ -97,11 +121,12 @@ def _print_stacks_and_exit_later() -> None:
 
 def _spin(node: Node) -> None:
     failed = True
+    refuse_unreadable_requests(node)
     try:
-        with SingleThreadedExecutor() as executor:
+        with GuardedExecutor(CallbackGuard(node).report) as executor:
             executor.add_node(node)
             with contextlib.suppress(ExternalShutdownException):
-                while not must_end():
+                while not _must_end():
                     executor.spin_once(_SECONDS_TO_NOTICE)
         failed = False
     finally:

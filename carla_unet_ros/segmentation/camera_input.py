@@ -23,6 +23,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from carla_unet_ros.camera_model import Size
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.segmentation.camera_status import CameraState
 
@@ -41,6 +42,7 @@ class CameraInput:
 
     group:         the callback group of its frames; it says when frames may be taken
     on_frame:      gets each frame, and the number its publisher gave it, or None without one
+    on_size:       gets the size of the first camera_info after `ask_size`
     on_new_source: called when the numbers start anew: a new subscription, or another publisher
 
     calibration:   the newest camera_info, or None; other holders of the message rely on it
@@ -55,6 +57,7 @@ class CameraInput:
         group: CallbackGroup,
         on_frame: Callable[[Frame, int | None], None],
         on_new_source: Callable[[], None],
+        on_size: Callable[[Size], None],
     ) -> None:
         self.calibration: CameraInfo | None = None
         self._node = node
@@ -64,13 +67,27 @@ class CameraInput:
         self._group = group
         self._on_frame = on_frame
         self._on_new_source = on_new_source
+        self._on_size = on_size
         self._publishers = 0
         self._incompatible = ""
         self._subscriptions: list[Subscription] = []
+        self._asking: Subscription | None = None
 
     @property
     def listens(self) -> bool:
         return bool(self._subscriptions)
+
+    def ask_size(self) -> None:
+        """Takes one camera_info, also while nobody wants the frames."""
+        self.stop_asking()
+        self._asking = self._node.create_subscription(
+            CameraInfo, self._topics.camera_info, self._on_asked, _NEWEST_OF_ANY
+        )
+
+    def stop_asking(self) -> None:
+        if self._asking is not None:
+            self._node.destroy_subscription(self._asking)
+            self._asking = None
 
     def listen(self) -> None:
         """Subscribes, unless it has already."""
@@ -116,6 +133,10 @@ class CameraInput:
         # Each publisher numbers its own frames, so the gaps between two publishers' say nothing.
         number = info.get("publication_sequence_number") if self._publishers < 2 else None
         self._on_frame(message, number)
+
+    def _on_asked(self, message: CameraInfo) -> None:
+        self.stop_asking()
+        self._on_size(Size(message.width, message.height))
 
     def _on_calibration(self, message: CameraInfo) -> None:
         self.calibration = message

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from carla_unet_ros.ros.diagnostics import OK, WARN, number, status
+from carla_unet_ros.ros.diagnostics import ERROR, OK, WARN, number, status
 from carla_unet_ros.segmentation.frame_statistics import FrameReport
 
 _SILENCE_SECONDS = 2.0
@@ -22,6 +22,8 @@ class CameraState(NamedTuple):
     publishers:   how many publish the image topic
     incompatible: what the middleware says about a publisher with another QoS, or ""
     reliability:  the reliability with which the node subscribes to frames
+    waits_for:    what the engine is prepared for meanwhile, and for how long, or ""
+    failure:      why it could not be prepared, or ""
     """
 
     topic: str
@@ -29,10 +31,13 @@ class CameraState(NamedTuple):
     publishers: int
     incompatible: str
     reliability: str
+    waits_for: str = ""
+    failure: str = ""
 
 
 def camera_status(node: str, state: CameraState, frames: FrameReport) -> DiagnosticStatus:
-    """One camera's status. WARN if no frames come for its subscribers, or frames are unusable."""
+    """One camera's status. WARN if no frames come for its subscribers, or frames are unusable;
+    ERROR if the engine could not be prepared for them."""
     level, message = _judge(state, frames)
     found = status(
         f"{node}: {state.topic}",
@@ -42,6 +47,7 @@ def camera_status(node: str, state: CameraState, frames: FrameReport) -> Diagnos
             "frames in": str(frames.received),
             "frames out": str(frames.published),
             "frames dropped": "unknown" if frames.dropped is None else str(frames.dropped),
+            "frames waiting for the engine": str(frames.waiting),
             "frames bad": str(frames.bad),
             "frames failed": str(frames.failed),
             "rate (Hz)": number(frames.rate),
@@ -59,6 +65,10 @@ def camera_status(node: str, state: CameraState, frames: FrameReport) -> Diagnos
 def _judge(state: CameraState, frames: FrameReport) -> tuple[bytes, str]:
     if not state.listening:
         return OK, "idle: nobody subscribes to labels, confidence or overlay"
+    if state.failure:
+        return ERROR, state.failure
+    if state.waits_for:
+        return WARN, f"waiting for the engine, which is prepared for {state.waits_for}"
     if frames.problem:
         return WARN, frames.problem
     if frames.silent_s > _SILENCE_SECONDS:

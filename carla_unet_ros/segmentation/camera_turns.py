@@ -27,6 +27,10 @@ class CameraTurns(Generic[Camera, Frame]):
         """Removes the camera from the line, together with its waiting frame."""
         self._line.pop(camera, None)
 
+    def has(self, camera: Camera) -> bool:
+        """True between `join` and `leave`."""
+        return camera in self._line
+
     def wait(self, camera: Camera, frame: Frame) -> bool:
         """Lets a frame wait. Returns whether it replaced an older one. KeyError before `join`."""
         replaced = self._line[camera] is not None

@@ -52,6 +52,10 @@ class FrameDispatcher:
         """Gives the camera no more turns, and drops its waiting frame."""
         self._turns.leave(camera)
 
+    def has(self, camera: Camera) -> bool:
+        """True between `join` and `leave`."""
+        return self._turns.has(camera)
+
     def subscription_group(self, camera: Camera) -> CallbackGroup:
         """The callback group for the subscription of the camera's frames."""
         return _OpenGroup(lambda: self.is_open(camera))

@@ -23,6 +23,8 @@ class FrameReport(NamedTuple):
     published:     frames whose outputs were published
     dropped:       frames that were replaced by newer ones or lost on their way; None if the
                    middleware does not number messages
+    waiting:       frames that came before the engine was ready for their size, and were not
+                   segmented
     bad, failed:   frames that were unreadable; frames the engine failed on
     rate:          published frames per second
     size:          width and height of the last frame whose outputs were published, or None
@@ -36,6 +38,7 @@ class FrameReport(NamedTuple):
     received: int
     published: int
     dropped: int | None
+    waiting: int
     bad: int
     failed: int
     rate: float
@@ -52,7 +55,7 @@ class FrameStatistics:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._received = self._published = self._bad = self._failed = 0
+        self._received = self._published = self._waiting = self._bad = self._failed = 0
         self._dropped: int | None = 0
         self._last_number: int | None = None
         self._last_sign = clock()
@@ -83,6 +86,14 @@ class FrameStatistics:
     def replaced(self) -> None:
         """A newer frame replaced one that had arrived."""
         self._drop(1)
+
+    def waits(self) -> None:
+        """A frame came before the engine is ready for it."""
+        self._waiting += 1
+
+    def waited(self) -> None:
+        """The engine became ready before a newer frame came: this one is segmented after all."""
+        self._waiting -= 1
 
     def held_back(self) -> None:
         """The middleware may hold a frame that was not taken yet, so this is no silence."""
@@ -121,6 +132,7 @@ class FrameStatistics:
             received=self._received,
             published=self._published,
             dropped=self._dropped,
+            waiting=self._waiting,
             bad=self._bad,
             failed=self._failed,
             rate=self._rate(now),

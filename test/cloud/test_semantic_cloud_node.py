@@ -29,7 +29,7 @@ LEGEND = Legend(carla_13(), carla_13(), "tiny", "OpenVINO")
 
 def camera_info(focal: float = 40.0) -> CameraInfo:
     k = [focal, 0.0, WIDTH / 2, 0.0, focal, HEIGHT / 2, 0.0, 0.0, 1.0]
-    return CameraInfo(width=WIDTH, height=HEIGHT, k=k)
+    return CameraInfo(width=WIDTH, height=HEIGHT, k=k, distortion_model="plumb_bob")
 
 
 def labels(width: int = WIDTH) -> Uint8:

@@ -186,3 +186,12 @@ def test_what_was_being_prepared_while_the_cache_was_closed_is_freed(
         with pytest.raises(EngineError, match="was closed while it was prepared"):
             second.result(10)
     assert Prepared.open == []
+
+
+def test_it_says_what_it_has_and_asking_counts_as_use(cache: SizeCache[Prepared]) -> None:
+    assert not cache.has(0, WIDTH)
+    get(cache, *range(SIZES_KEPT))
+    assert cache.has(0, WIDTH)
+    get(cache, SIZES_KEPT)
+    assert cache.has(0, WIDTH)
+    assert not cache.has(1, WIDTH)

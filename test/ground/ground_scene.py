@@ -102,19 +102,19 @@ class Scene:
 
     def until_problem(self, text: str, labels: Uint8, info: CameraInfo | None, **how: Any) -> dict:
         """Sends until /diagnostics tells of this problem; gives its values."""
+        return self.until(lambda: self.has_problem(text), labels, info, **how)
 
-        def told() -> dict | None:
-            statuses = [entry for array in self.diagnostics for entry in array.status]
-            return next(
-                (
-                    {value.key: value.value for value in entry.values}
-                    for entry in statuses
-                    if text in entry.message and entry.level == entry.WARN
-                ),
-                None,
-            )
-
-        return self.until(told, labels, info, **how)
+    def has_problem(self, text: str) -> dict | None:
+        """The values of the first status that tells of this problem."""
+        statuses = [entry for array in self.diagnostics for entry in array.status]
+        return next(
+            (
+                {value.key: value.value for value in entry.values}
+                for entry in statuses
+                if text in entry.message and entry.level == entry.WARN
+            ),
+            None,
+        )
 
 
 def set_parameter(bench: RosBench, name: str, value: Any) -> SetParametersResult:

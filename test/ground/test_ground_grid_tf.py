@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """ground_grid_node with the camera's pose from TF, and from parameters where TF has none."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from geometry_msgs.msg import TransformStamped
-from ground_scene import Scene, camera_info, curb, set_parameter
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Quaternion, TransformStamped
+from ground_scene import Scene, camera_info, curb, curb_metres, near, set_parameter
 from ros_bench import RosBench
+from rosgraph_msgs.msg import Clock
 
 # A tf2_ros of the same names, fed by a topic of one transform instead of by tf2_msgs, which the
 # pip wheels of ROS 2 lack.
@@ -18,6 +21,18 @@ class TransformException(Exception):
 
 class Buffer:
     transform = None
+
+    def clear(self):
+        self.transform = None
+
+    def take(self, found):
+        # As tf2: what is older than what it has is refused.
+        known = self.transform
+        stamp = (found.header.stamp.sec, found.header.stamp.nanosec)
+        if known and stamp < (known.header.stamp.sec, known.header.stamp.nanosec):
+            print("TF_OLD_DATA", flush=True)
+        else:
+            self.transform = found
 
     def lookup_transform(self, target_frame, source_frame, time):
         known = self.transform
@@ -31,7 +46,7 @@ class TransformListener:
     def __init__(self, buffer, node):
         self.node = node
         self.subscription = node.create_subscription(
-            TransformStamped, "/one_tf", lambda found: setattr(buffer, "transform", found), 1
+            TransformStamped, "/one_tf", buffer.take, 1
         )
 
     def unregister(self):
@@ -46,10 +61,11 @@ def fake_tf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=":")
 
 
-def mounted(height: float, frame: str = "ego_vehicle/rgb_front") -> TransformStamped:
+def mounted(height: float, seconds: int = 0) -> TransformStamped:
     """The bridge's transform of a level camera: optical axes, x = 2 m."""
-    transform = TransformStamped(child_frame_id=frame)
+    transform = TransformStamped(child_frame_id="ego_vehicle/rgb_front")
     transform.header.frame_id = "ego_vehicle"
+    transform.header.stamp.sec = seconds
     place, turn = transform.transform.translation, transform.transform.rotation
     place.x, place.z = 2.0, height
     turn.x, turn.y, turn.z, turn.w = -0.5, 0.5, -0.5, 0.5
@@ -85,3 +101,68 @@ def test_where_only_tf_will_do_its_shortcomings_are_told(bench: RosBench):
     scene.until_problem("lies on its side: set camera_axes", curb(), camera_info())
     assert set_parameter(bench, "camera_axes", "optical").successful
     scene.until_curb_at(12.0, curb(), camera_info())
+
+
+@pytest.mark.usefixtures("fake_tf")
+def test_body_axes_that_are_taken_for_optical_ones_are_told(bench: RosBench):
+    bench.start("ground.ground_grid_node")
+    scene = Scene(bench)
+    tf = bench.node.create_publisher(TransformStamped, "/one_tf", 1)
+    body = mounted(2.0)
+    body.transform.rotation = Quaternion(w=1.0)
+    scene.want_the_grid()
+    bench.until(tf.get_subscription_count)
+    told = "looks up into the sky: set camera_axes to body"
+
+    def attempt() -> bool:
+        tf.publish(body)
+        return scene.has_problem(told) is not None
+
+    scene.until(attempt, curb(), camera_info())
+    assert set_parameter(bench, "camera_axes", "body").successful
+    scene.until_curb_at(12.0, curb(), camera_info())
+
+
+@pytest.mark.usefixtures("fake_tf")
+def test_no_grid_is_made_from_the_guess_while_tf_may_still_come(bench: RosBench):
+    """The parameters say 1 m, TF says 2 m: there is no grid with the curb at 7 m."""
+    bench.start("ground.ground_grid_node", camera_height=1.0)
+    scene = Scene(bench)
+    tf = bench.node.create_publisher(TransformStamped, "/one_tf", 1)
+    scene.want_the_grid()
+    bench.until(tf.get_subscription_count)
+    for _ in range(3):  # labels before any transform
+        scene.send(curb(), camera_info())
+    tf.publish(mounted(2.0))
+    scene.until_curb_at(12.0, curb(), camera_info())
+    assert {round(curb_metres(grid)) for grid in scene.grids} == {12}
+
+
+@pytest.mark.usefixtures("fake_tf")
+@pytest.mark.parametrize("seen_by", ["clock", "stamps"])
+def test_when_time_starts_again_a_moved_camera_is_taken_over_at_once(
+    bench: RosBench, seen_by: str
+):
+    node = bench.start("ground.ground_grid_node", use_sim_time=seen_by == "clock")
+    scene = Scene(bench)
+    clock = bench.node.create_publisher(Clock, "/clock", 10)
+    tf = bench.node.create_publisher(TransformStamped, "/one_tf", 1)
+    scene.want_the_grid()
+    bench.until(tf.get_subscription_count)
+
+    def tick(seconds: int, height: float) -> Callable[[], bool]:
+        def at() -> bool:
+            clock.publish(Clock(clock=Time(sec=seconds)))
+            tf.publish(mounted(height, seconds))
+            metres = 2 + 5 * height
+            return bool(scene.grids) and curb_metres(scene.grids[-1]) == near(metres)
+
+        return at
+
+    scene.until(tick(3600, 2.0), curb(), camera_info())
+    if seen_by == "stamps":
+        scene.sent = 0
+    else:
+        scene.sent += 10**6  # stamps go on, though the clock does not
+    scene.until(tick(10, 3.0), curb(), camera_info())
+    assert f"time starts again (seen by the {seen_by})" in node.printed

@@ -274,3 +274,51 @@ def test_rviz_shows_the_topics_that_the_nodes_were_given(
     }
     assert manager["Global Options"]["Fixed Frame"] == frame
     assert carla.control_c() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "node", "frames"),
+    [
+        (["source:=cloud"], "cloud_costmap", ("map", "ego_vehicle")),
+        (["source:=grid", "native:=true"], "grid_costmap", ("ego_vehicle", "ego_vehicle")),
+        (["native:=1", "global_frame:=odom"], "cloud_costmap", ("odom", "ego_vehicle")),
+        (["source:=grid", "role_name:=hero"], "grid_costmap", ("map", "hero")),
+    ],
+)
+def test_nav2_gets_its_costmaps_parameters_and_a_manager_without_a_bond(
+    launch: Start,
+    bench: RosBench,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    node: str,
+    frames: tuple[str, str],
+) -> None:
+    """Stand-ins of Nav2's executables print their arguments; the files of these are read."""
+    stand_in("nav2_costmap_2d", "nav2_costmap_2d", tmp_path, monkeypatch)
+    stand_in("nav2_lifecycle_manager", "lifecycle_manager", tmp_path, monkeypatch)
+    ament_package(tmp_path, "semantic_segmentation_layer")
+    costmap = launch("nav2_costmap.launch.py", *arguments)
+    bench.until(lambda: costmap.printed.count("--ros-args") == 2)
+    given: dict[str, Any] = {}
+    for line in costmap.printed.splitlines():
+        for file in re.findall(r"--params-file (\S+)", line):
+            # launch writes a list as a Python tuple, which safe_load refuses.
+            for section in yaml.full_load(Path(file).read_text()).values():
+                given |= flat(section["ros__parameters"])
+    assert f"__node:={node}" in costmap.printed
+    assert (given["global_frame"], given["robot_base_frame"]) == frames
+    grid = f"/carla/{frames[1]}/rgb_front/segmentation/ground_grid"
+    assert given["static_layer.map_topic"] == grid
+    assert list(given["node_names"]) == [node]
+    assert (given["autostart"], given["bond_timeout"]) == (True, 0.0)
+    assert costmap.control_c() == 0
+
+
+def flat(parameters: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters by their full names, as a node declares them."""
+    found: dict[str, Any] = {}
+    for name, value in parameters.items():
+        full = f"{prefix}{name}"
+        found |= flat(value, f"{full}.") if isinstance(value, dict) else {full: value}
+    return found

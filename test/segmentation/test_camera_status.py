@@ -16,6 +16,7 @@ FRAMES = FrameReport(
     received=40,
     published=38,
     dropped=3,
+    waiting=2,
     bad=1,
     failed=1,
     rate=19.96,
@@ -40,6 +41,7 @@ def test_a_camera_that_works_is_ok_and_tells_its_figures() -> None:
         "frames in": "40",
         "frames out": "38",
         "frames dropped": "3",
+        "frames waiting for the engine": "2",
         "frames bad": "1",
         "frames failed": "1",
         "rate (Hz)": "20.0",
@@ -81,6 +83,16 @@ def test_trouble_is_a_warning_that_says_what_to_look_at(
     found = judged(state, **frames)
     assert found.level == DiagnosticStatus.WARN
     assert re.search(sentence, found.message), found.message
+
+
+def test_an_engine_that_is_prepared_is_a_warning_and_one_that_cannot_be_is_an_error() -> None:
+    waits = judged({"waits_for": "800x600 frames, for 12 s"}, silent_s=3.0)
+    assert waits.level == DiagnosticStatus.WARN
+    assert waits.message == (
+        "waiting for the engine, which is prepared for 800x600 frames, for 12 s"
+    )
+    failed = judged({"failure": "no memory"}, problem="no memory")
+    assert (failed.level, failed.message) == (DiagnosticStatus.ERROR, "no memory")
 
 
 def test_silence_is_no_trouble_while_nobody_listens() -> None:

@@ -40,6 +40,20 @@ def test_a_frame_that_was_replaced_is_dropped_and_not_received() -> None:
     assert report.dropped == 2 + 2
 
 
+def test_frames_that_waited_for_the_engine_are_counted_but_one_that_is_segmented_after_all() -> (
+    None
+):
+    statistics = FrameStatistics()
+    for number in range(3):
+        statistics.arrived(number)
+        statistics.waits()
+    assert statistics.report().waiting == 3
+    statistics.waited()
+    statistics.began(0.0)
+    report = statistics.report()
+    assert (report.waiting, report.received, report.dropped) == (2, 1, 0)
+
+
 def test_a_new_publisher_counts_anew() -> None:
     statistics = FrameStatistics()
     statistics.arrived(100)

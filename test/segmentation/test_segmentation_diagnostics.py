@@ -57,6 +57,24 @@ def test_bad_frames_are_counted_and_told_and_the_next_one_works(
         np.testing.assert_array_equal(pixels(cameras[name].answer(frame, labels[name])), ids)
 
 
+def test_a_frame_above_the_limit_is_refused_before_an_engine_is_prepared_for_it(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
+    labels = bench.collect(Image, LABELS)
+    diagnostics = Diagnostics(bench)
+    node = start_segmentation(bench, tiny_model_path, largest_frame=0.005)
+    camera = Camera(bench, f"{CAMERA}/image")
+    bench.until(lambda: camera.listened_to)
+    camera.send(scene(60, 100)[0])
+    sentence = "the image is 100x60 bgra8; expected at most 0.005 million pixels"
+    bench.until(lambda: diagnostics.find(STATUS, sentence))
+    frame, ids = scene(48, 64)
+    np.testing.assert_array_equal(pixels(camera.answer(frame, labels)), ids)
+    assert diagnostics.value(STATUS, "frames bad") == "1"
+    assert "ready for 64x48 frames" in node.printed
+    assert "100x60 frames" not in node.printed
+
+
 def test_a_stream_of_bad_frames_is_a_warning_now_and_then(
     bench: RosBench, tiny_model_path: Path
 ) -> None:

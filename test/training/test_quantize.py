@@ -21,10 +21,12 @@ from carla_unet_ros.engines.tensorrt_engine.build_progress import Progress
 from carla_unet_ros.engines.tensorrt_engine.library import library
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.model_file import SHIPPED_MODEL, read_model, write_metadata
+from carla_unet_ros.pictures import write_picture
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training import quantize
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import DataError, camera_frame
+from carla_unet_ros.training.labelling.frames import FrameFolder
 from carla_unet_ros.training.net.quantised_graph import concatenate_integers, make_signed
 
 pytestmark = pytest.mark.training
@@ -163,6 +165,24 @@ def test_tensorrt_builds_the_same_file(shipped_as_int8: Path) -> None:
     target = Target(read_model(shipped_as_int8), (800, 600), DEVICE)
     engine = tensorrt_build._build(target, b"", Progress()).engine
     assert library().header_fault(engine) == ""
+
+
+def test_frames_without_labels_calibrate_too(tmp_path: Path) -> None:
+    """Of each source as many: 2 of 3 pairs, first and last, and 2 of 3 pictures."""
+    for name, grey in (("a", 10), ("b", 20), ("c", 30)):
+        write_picture(tmp_path / f"{name}.png", np.full((8, 8, 3), grey, np.uint8))
+    pairs = DriveFrames(3, carla_13())
+    readers = quantize.calibration_frames(pairs, 2, [FrameFolder(tmp_path)])
+    frames = [read() for read in readers]
+    np.testing.assert_array_equal(frames[1], pairs.read(2).frame)
+    assert [int(frame.mean()) for frame in frames[2:]] == [10, 30]
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "torn.png").write_bytes(b"no picture")
+    read = quantize.calibration_frames(DriveFrames(1, carla_13()), 1, [FrameFolder(tmp_path)])[1]
+    with pytest.raises(DataError, match="torn"):
+        read()
 
 
 def test_a_file_that_loses_too_much_is_not_written(

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Augments frames with kornia: one street under one sky is made to look like many.
+"""Augments frames with kornia, so that one street in one light looks like many.
 
     frame float [3, H, W] in 0..1, labels uint8 [H, W]  ->  the same, crop size
 
-The nets of this size overfit the light and the lens long before they overfit the streets, so the
-photometric part is strong. Geometry stays what a car's camera can see: no rotation by more than
-a few degrees, never upside down.
+Nets of this size overfit the light and the lens long before they overfit the streets, so changes
+of light are strong. Changes of geometry stay within what a car's camera can see: rotations of a
+few degrees, never upside down.
 """
 
 import warnings
@@ -32,11 +32,11 @@ _DRAWS = 6
 class Augmentation:
     """Random crop, scale, flip, light, weather, blur and noise, from torch's random state.
 
-    width, height: size of what comes out
+    width, height: size of the crops
     scale: share of the frame's area a crop shows; at 800x600 and crops of 512x384 the range
            0.15..1 shows objects at 0.6 to 1.7 times their size
-    rare:  what is seldom seen, and how often to look for it
-    relit: share of the frames where each class stands in a light of its own
+    rare:  the rare classes, and how often to search for them
+    relit: share of the frames where each class gets a light of its own
     weather: night, fog, low sun, wet ground, the own bonnet, and how often
     """
 
@@ -58,8 +58,8 @@ class Augmentation:
             ),
             K.RandomHorizontalFlip(),
         )
-        # kornia computes every transform and then drops those that its p rules out. Here it is
-        # decided first which of them are computed: that takes a third of the time.
+        # kornia computes every transform, and drops some of them by their p afterwards. Drawing
+        # first and computing only what was drawn takes a third of the time.
         self._rotation = 0.15, _frame_and_labels(K.RandomRotation(4.0, p=1.0))
         self._light = (
             (0.5, K.ColorJitter(0.4, 0.4, 0.5, 0.06, p=1.0)),
@@ -72,7 +72,7 @@ class Augmentation:
         )
 
     def __call__(self, frame: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        # Shifted by one, the zeros that rotation brings in at the corners become IGNORE.
+        # Rotation fills corners with 0. Labels are shifted by one, so that these become IGNORE.
         shifted = (labels.float() + 1)[None, None]
         frame, shifted = self._crop(frame[None], shifted, params=self._place(labels))
         share, rotation = self._rotation
@@ -101,10 +101,10 @@ class Augmentation:
 
 
 def relight(frame: Tensor, labels: Tensor) -> Tensor:
-    """Each class in a light of its own: frame (1, 3, H, W), labels int64 [H, W] -> frame.
+    """Gives each class a light of its own: frame (1, 3, H, W), labels int64 [H, W] -> frame.
 
-    Brightness and, a little, colour of each class are moved by themselves: a net that tells road
-    from sidewalk by one being the darker is wrong in the next town.
+    Changes the brightness and, a little, the colour of each class. Otherwise a net may learn that
+    the darker of two surfaces is the road, which is wrong in the next town.
     """
     strength = 1 + (torch.rand(256, 1) - 0.5) + 0.3 * (torch.rand(256, 3) - 0.5)
     offset = 0.2 * (torch.rand(256, 1) - 0.5)
@@ -112,7 +112,7 @@ def relight(frame: Tensor, labels: Tensor) -> Tensor:
 
 
 def _frame_and_labels(*transforms: torch.nn.Module) -> K.AugmentationSequential:
-    """The same geometry for both; labels are picked, never mixed."""
+    """Applies the same geometry to both. Labels are resampled without interpolation."""
     return K.AugmentationSequential(
         *transforms,  # pyright: ignore[reportArgumentType]  # kornia's hints lack its own classes
         data_keys=["input", "mask"],
@@ -121,7 +121,7 @@ def _frame_and_labels(*transforms: torch.nn.Module) -> K.AugmentationSequential:
 
 
 def _rows_and_columns(draw: list[ParamItem]) -> tuple[slice, slice]:
-    """The rectangle that a crop's parameters name by its corners."""
+    """The rectangle of a crop, from the corners in its parameters."""
     box = cast(dict[str, Tensor], draw[0].data)["src"]
     (left, top), (right, bottom) = box[0, [0, 2]].int().tolist()
     return slice(top, bottom + 1), slice(left, right + 1)

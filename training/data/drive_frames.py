@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws labelled frames from the procedural drive: streets that nobody recorded; no torch."""
+"""Draws labelled frames from the procedural drive. Needs no torch."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from carla_unet_ros.training.data.folders import Pair
 
 
 class DriveFrames:
-    """Frames of the procedural drive: `count` scenes, each from another place or street."""
+    """Frames of the procedural drive: `count` scenes, each of another place or street."""
 
     name = "drive"
 
@@ -27,7 +27,7 @@ class DriveFrames:
 
     def read(self, index: int) -> Pair:
         street, place = divmod(index, self._FRAMES_A_STREET)
-        if street != self._street:  # building a street takes longer than drawing a frame of it
+        if street != self._street:  # a new street takes longer than a frame of it
             self._drive, self._street = Drive(seed=self._first_seed + street), street
         scene = self._drive.frame(place * self._STRIDE)
         return Pair(np.ascontiguousarray(scene.frame[..., :3]), self._table[scene.labels])

@@ -5,11 +5,10 @@
     CameraRGB/ + CameraSeg/     the Lyft/Udacity challenge: raw tag in the red channel
     CameraRGB/ + CameraMask/    the U-Net course's assignment: raw tag in the red channel
 
-Which of them a folder is, is recognised by its folder names; how a mask holds its tags (masks.py),
-by its pixels. What cannot
-be recognised, the CARLA version whose tags the masks hold, is named by the user.
+The names of the folders tell the layout. The pixels of a mask tell how it holds its tags
+(masks.py). The CARLA version of the tags cannot be recognised, so the user names it.
 
-A pair is read only when it is asked for, so a data set may be larger than the memory.
+A pair is read when it is used, so a data set may be larger than the memory.
 """
 
 from collections.abc import Sequence
@@ -36,7 +35,7 @@ class Pair(NamedTuple):
 
 
 class PairSource(Protocol):
-    """Anything that frames with labels can be read from, by index."""
+    """A source of frames with labels, read by index."""
 
     name: str
 
@@ -51,7 +50,7 @@ class PairFolder:
     tags:  the CARLA version whose tags the masks hold, as `labels.carla_label_set` takes it
     names: file names without suffix; None takes every frame of the folder, sorted
 
-    Raises DataError where the folder has no known layout, or a frame has no mask.
+    Raises DataError if the folder has no known layout, or a frame has no mask.
     """
 
     def __init__(
@@ -73,15 +72,15 @@ class PairFolder:
             if name not in masks:
                 frame = shown(self._folders[0] / frames[name])
                 raise DataError(f"{frame} has no mask in {self._folders[1].name}/")
-        # Arrays and no lists: Python counts who uses an object in the object itself, so that
-        # reading a list of 100,000 paths copies it into each worker, page by page.
+        # Arrays and not lists: reading a Python object changes its reference count, so each worker
+        # would copy a list of 100,000 paths page by page.
         self._files = [np.array([files[name] for name in self.names]) for files in (frames, masks)]
 
     def __len__(self) -> int:
         return len(self.names)
 
     def read(self, index: int) -> Pair:
-        """Raises DataError where a file is unreadable, sizes differ, or a tag is unknown."""
+        """Reads a pair. DataError if a file is unreadable, sizes differ, or a tag is unknown."""
         frame_path, mask_path = (
             folder / str(files[index])
             for folder, files in zip(self._folders, self._files, strict=True)
@@ -97,12 +96,12 @@ class PairFolder:
 
 
 def camera_frame(frame: Uint8) -> Uint8:
-    """A frame as read, B, G, R -> uint8 [H, W, 4], the bytes a camera message would hold."""
+    """A frame in B, G, R -> uint8 [H, W, 4], the bytes of a camera message."""
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2BGRA), np.uint8)
 
 
 def find_layout(folder: Path) -> tuple[str, str]:
-    """Names of the frame and mask folders; DataError that lists the layouts for none of them."""
+    """Names of the frame and mask folders. Raises DataError, which lists the known layouts."""
     for frames, masks in LAYOUTS:
         if (folder / frames).is_dir() and (folder / masks).is_dir():
             return frames, masks
@@ -125,10 +124,10 @@ def write_pair(
 ) -> None:
     """Writes one pair in the project's own layout: frame [H, W, 3] B, G, R, tags [H, W] raw.
 
-    jpeg: quality 1..100 of the frame's file; None writes it as PNG, exactly
+    jpeg: quality 1..100 of the frame's file; None writes it as PNG, without loss
 
-    A file appears whole or not at all, and the frame last: whatever ends the process, each frame
-    in the folder has its labels.
+    Files are written whole or not at all, the frame last. So each frame in the folder has labels,
+    even if the process was killed.
     """
     write_picture(folder / "label" / f"{name}.png", tags)
     write_picture(folder / "rgb" / f"{name}.{'png' if jpeg is None else 'jpg'}", frame, jpeg)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists the frames of a folder by name, and those for training and for validation.
 
-A frame's name is its file's without the suffix. Names are compared in one Unicode form, as a list
-and a file system may spell the same umlaut in two ways, and sorted as people count: 9 before 10.
+A frame's name is its file name without the suffix. Names are compared in one Unicode form, because
+a list and a file system may spell the same umlaut in two ways. Numbers in names are sorted by
+value: 9 before 10.
 """
 
 import os
@@ -24,10 +25,10 @@ class DataError(InputError):
 
 
 def files_by_name(folder: Path) -> dict[str, str]:
-    """File names by frame name, sorted; plain strings, as a folder may hold 100,000 of them.
+    """File names by frame name, sorted. Plain strings, because a folder may hold 100,000 of them.
 
-    Hidden files (those of macOS's archives, say) and folders are none. Raises DataError where two
-    files have one name: which of them is meant, nobody knows.
+    Hidden files (for example from archives of macOS) and folders are left out. Raises DataError if
+    two files have one name.
     """
     found: dict[str, str] = {}
     with os.scandir(folder) as entries:
@@ -47,7 +48,7 @@ def files_by_name(folder: Path) -> dict[str, str]:
 
 
 def why_no_frames(folder: Path) -> str:
-    """Returns a sentence: what a folder without pictures holds, and what was expected."""
+    """A sentence that says what a folder without pictures holds, and what was expected."""
     suffixes: Counter[str] = Counter()
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -63,7 +64,7 @@ def why_no_frames(folder: Path) -> str:
 
 
 def read_list(path: Path) -> list[str]:
-    """Frame names of a list: one a line, folders and image suffixes dropped, # begins a comment.
+    """Reads a list of frame names: one a line, without folders and suffixes; # begins a comment.
 
     Raises DataError for a missing or empty list, and for a name that occurs twice.
     """
@@ -90,18 +91,18 @@ def read_list(path: Path) -> list[str]:
 def split_names(folder: Path, frames: Path) -> tuple[list[str], list[str]]:
     """Names for training and for validation, of the frames in the folder `frames`.
 
-    They are taken from train.txt and val.txt. Without either, the last 15 % are for validation,
-    behind a gap: drives are video, and neighbours of a training frame would be no test at all.
+    train.txt and val.txt name them. Without both lists, the last 15 % are for validation, after a
+    gap: drives are video, and a neighbour of a training frame is no test.
 
-    Raises DataError where one list is missing or both name the same frame.
+    Raises DataError if one list is missing or both name the same frame.
     """
     lists = folder / "train.txt", folder / "val.txt"
     there = [path for path in lists if path.is_file()]
     if len(there) == 1:
         (missing,) = set(lists) - set(there)
         raise DataError(
-            f"{shown(folder)} has {there[0].name} without {missing.name}: what is held back would "
-            "be a guess; add the other list, or remove this one to hold back the last 15 %; a "
+            f"{shown(folder)} has {there[0].name} without {missing.name}: the frames to hold back "
+            "are unknown; add the other list, or remove this one to hold back the last 15 %; a "
             "folder to train on alone is named with carla_unet_train --unsplit"
         )
     if there:
@@ -124,9 +125,9 @@ def split_names(folder: Path, frames: Path) -> tuple[list[str], list[str]]:
 
 
 def unsplit_names(folder: Path) -> list[str] | None:
-    """Names of a folder that is for training alone: its train.txt, else None, which is all of it.
+    """Names of a folder that is only for training: its train.txt, or None, which means all frames.
 
-    Raises DataError where it has a val.txt.
+    Raises DataError if it has a val.txt.
     """
     if (folder / "val.txt").is_file():
         raise DataError(
@@ -142,7 +143,7 @@ def _one_form(name: str) -> str:
 
 
 def _as_people_count(name: str) -> list[tuple[int, str]]:
-    """Digits by value, the rest by letters."""
+    """A key that sorts numbers by value and the rest by letters."""
     return [
         (int(part), "") if part.isascii() and part.isdigit() else (-1, part)
         for part in re.split(r"(\d+)", name)
@@ -150,7 +151,7 @@ def _as_people_count(name: str) -> list[tuple[int, str]]:
 
 
 def _without_suffix(name: str) -> str:
-    """Only what is an image's suffix: a name may be a time, such as 12.05."""
+    """Removes only suffixes of images: a name may be a time, such as 12.05."""
     stem, _, suffix = name.rpartition(".")
     return stem if suffix.lower() in SUFFIXES else name
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads batches from data sources: chooses the frames of an epoch and draws them.
+"""Loads batches from data sources: chooses the frames of an epoch and augments them.
 
-Every draw is a function of (seed, epoch, place in the epoch) alone, whatever the number of
-workers, so that a resumed run sees exactly the frames an unbroken one would have seen.
+Every random choice depends only on (seed, epoch, place in the epoch), not on the number of
+workers. So a resumed run sees exactly the frames that an uninterrupted run sees.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ class EpochFrames(Dataset):
 
     sources: where the frames come from
     shares:  how much of the epoch each source fills; they need not sum to 1
-    frames:  frames in the epoch; a source smaller than its part is gone through several times
+    frames:  frames in the epoch; a source smaller than its part is used several times
     rare:    classes to paste from one frame into another of its source
-    mix:     share of the frames that take something of a frame of any source
+    mix:     share of the frames that are mixed with a frame of any source
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class EpochFrames(Dataset):
         self._mix = mix
         self._seeds = seed, epoch
         sizes = [len(source) for source in sources]
-        # An array and no list: workers share its memory, whatever they read of it.
+        # An array and not a list: workers share its memory when they read it.
         self._draws = np.array(draw_epoch(sizes, shares, frames, seed, epoch), np.int64)
 
     def __len__(self) -> int:
@@ -59,10 +59,10 @@ class EpochFrames(Dataset):
             torch.manual_seed(_mixed(*self._seeds, place))
             pair = self._pair(self._sources[source], index)
             frame, labels = self._augmentation(*to_tensors(*pair))
-        return frame, labels.byte()  # an eighth of what there is to hand over
+        return frame, labels.byte()  # an eighth of the bytes to pass on
 
     def _pair(self, source: PairSource, index: int) -> Pair:
-        """A pair as read, or with something of another one."""
+        """Reads a pair, and may mix it with another one."""
         pair = source.read(index)
         if is_drawn(self._mix):
             pair = mix(pair, _any_of(self._sources[int(torch.multinomial(self._shares, 1))]))
@@ -83,8 +83,8 @@ def draw_epoch(
 ) -> list[tuple[int, int]]:
     """(source, index) of each frame of an epoch, shuffled.
 
-    Each source is walked in a shuffled order of its own that goes on from epoch to epoch, so
-    that all of it is seen before any of it is seen again.
+    Each source has a shuffled order of its own that continues from epoch to epoch. So all frames
+    of a source are seen before one is seen again.
     """
     draws: list[tuple[int, int]] = []
     for source, (size, count) in enumerate(zip(sizes, _parts(shares, frames), strict=True)):
@@ -100,8 +100,8 @@ def loader(
 ) -> DataLoader:
     """Batches of (frames float [N, 3, H, W], labels uint8 [N, H, W]) for one of the processes.
 
-    What the processes get at one step is together what one process would get in a batch as many
-    times as large. Frames at the end that do not fill such a batch are left out.
+    n processes together get the same frames at a step as one process with batches n times as
+    large. Frames at the end that do not fill such a batch are left out.
     """
     whole = len(frames) // (batch * processes) * batch * processes
     return DataLoader(
@@ -115,7 +115,7 @@ def loader(
 
 
 def _parts(shares: Sequence[float], frames: int) -> list[int]:
-    """Whole frames for each share; the first source takes what rounding leaves."""
+    """Whole frames for each share; the first source gets the rest of the rounding."""
     parts = [int(frames * share / sum(shares)) for share in shares]
     parts[0] += frames - sum(parts)
     return parts
@@ -125,7 +125,7 @@ _LAST_PERMUTATION: dict[tuple[int, int], Tensor] = {}
 
 
 def _permutation(size: int, seed: int) -> Tensor:
-    """A shuffled range; the last one is kept, as consecutive draws ask for the same."""
+    """A shuffled range. The last one is kept, because consecutive calls need the same one."""
     key = size, seed
     if key not in _LAST_PERMUTATION:
         _LAST_PERMUTATION.clear()
@@ -138,7 +138,7 @@ def _generator(seed: int) -> torch.Generator:
 
 
 def _mixed(*parts: int) -> int:
-    """One 63-bit seed from several numbers (a multiply-add hash: nearby parts, far seeds)."""
+    """One 63-bit seed from several numbers: a hash, so near numbers give very different seeds."""
     seed = 0x9E3779B97F4A7C15
     for part in parts:
         seed = (seed ^ part & (2**64 - 1)) * 0xBF58476D1CE4E5B9 % 2**64
@@ -147,6 +147,6 @@ def _mixed(*parts: int) -> int:
 
 
 def _single_threaded(_: int) -> None:
-    """Workers are parallel already; OpenCV's and torch's own threads would fight over cores."""
+    """Limits a worker to one thread: workers run in parallel and share the cores."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decodes a mask file to raw tags, in any of the usual formats.
 
-Raw tags in one channel, in red, or in all three; palette colours; indices of a palette file, where
-its colours are no CARLA version's; CARLA's instance masks, whose tag is in red.
+The formats are: raw tags in one channel, in red, or in all three; palette colours; indices of a
+palette file whose colours are of no CARLA version; CARLA's instance masks, with the tag in red.
 """
 
 from pathlib import Path
@@ -23,8 +23,8 @@ class MaskError(InputError):
 def read_tags(path: Path, label_set: LabelSet) -> Uint8:
     """Raw tags uint8 [H, W] of a mask file: ids of `label_set`, or IGNORE.
 
-    Raises MaskError or PictureError where the file is unreadable, lossy or of more than 8 bits, or
-    where a pixel is no class of the label set.
+    Raises MaskError or PictureError if the file is unreadable, lossy or of more than 8 bits, or if
+    a pixel is no class of the label set.
     """
     mask = read_mask(path)
     if mask.dtype != np.uint8:
@@ -41,7 +41,7 @@ def _tags_of_colours(path: Path, mask: Uint8, label_set: LabelSet) -> Uint8:
     unknown = tags == UNKNOWN_TAG
     if not unknown.any():
         return tags
-    # A palette of somebody's own: what it says is the index, and the colours are for eyes.
+    # In a file with a palette of its own, the index is the tag.
     other = palette_indices(path.read_bytes())
     if other is None:
         other = instance_tags(mask, len(label_set))

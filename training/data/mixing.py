@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mixes two frames into a new one, to show what a few hundred frames of one street lack.
+"""Mixes two frames into a new one, to add variety to a few hundred frames of one street.
 
-A net that has seen one drive knows its walls by heart: dark stone at the right, low, is a house.
-On the next street it is wrong. Where two frames agree on the class, the surface of one shines
-through the other's here, so that a wall is what many surfaces have in common; and whole classes
-of one are put into the other, so that a thing is known without the street around it.
+A net that has seen a single drive learns its walls by heart, and is wrong on the next street.
+Blending mixes the surfaces of two frames where both show the same class, so that the net learns
+what the surfaces of a class have in common. Pasting puts classes of one frame into the other, so
+that the net learns objects without the street around them.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def is_drawn(probability: float) -> bool:
 
 
 def mix(pair: Pair, other: Pair) -> Pair:
-    """`pair` with something of `other`, mirrored or not: its surfaces, or half of its classes."""
+    """`pair` mixed with `other`, mirrored or not: with its surfaces, or half of its classes."""
     other = mirror(resize(other, pair)) if is_drawn(0.5) else resize(other, pair)
     if is_drawn(0.5):
         return blend(pair, other, float(torch.rand(()) * _MOST))
@@ -36,7 +36,7 @@ def mix(pair: Pair, other: Pair) -> Pair:
 def blend(pair: Pair, other: Pair, share: float) -> Pair:
     """`pair` with `share` (0..1) of the colour of `other` wherever both show the same class.
 
-    Mixup (Zhang et al. 2018) mixes labels, too; here they stay what they are.
+    Mixup (Zhang et al. 2018) also mixes labels; here they do not change.
     """
     same = (pair.labels == other.labels) & (pair.labels != IGNORE)
     both = cv2.addWeighted(pair.frame, 1 - share, other.frame, share, 0)
@@ -46,9 +46,9 @@ def blend(pair: Pair, other: Pair, share: float) -> Pair:
 def paste(pair: Pair, other: Pair, ids: tuple[int, ...]) -> Pair:
     """`pair` with the objects of these classes from `other`, at the places they have there.
 
-    Copy-paste of Ghiasi et al. (2021), but in place: one camera on one car sees poles and
-    pedestrians where they may well be in another frame, too. With half of a frame's classes it
-    is ClassMix (Olsson et al. 2021).
+    This is the copy-paste of Ghiasi et al. (2021), but without moving the objects: a camera on a
+    car sees poles and pedestrians at similar places in all frames. With half of a frame's classes
+    it is ClassMix (Olsson et al. 2021).
     """
     objects = mask_classes(other.labels, ids)
     frame, labels = pair.frame.copy(), pair.labels.copy()

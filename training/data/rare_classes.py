@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Oversamples rare classes: pedestrians, poles and signs, each below 0.5 % of the pixels.
 
-Class weights make such a pixel count for more once it is seen; here it is seen more often, by
-crops that look for it (in `augmentation`) and by pasting it into other frames (in `mixing`).
+Class weights give such pixels more weight. Oversampling shows them more often: by crops that
+search for them (in `augmentation`), and by pasting them into other frames (in `mixing`).
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RareClasses:
-    """ids: the classes; crops: how often a crop looks for them; paste: how often they are pasted.
+    """The rare classes, and how often they are shown.
 
-    Both are probabilities, 0..1.
+    ids:   the classes
+    crops: probability that a crop searches for them, 0..1
+    paste: probability that they are pasted into a frame, 0..1
     """
 
     ids: tuple[int, ...]

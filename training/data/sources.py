@@ -25,12 +25,12 @@ _FRAMES_COUNTED = 200
 
 @dataclass(frozen=True)
 class SourceFolder:
-    """A folder of pairs, and what is done with it.
+    """A folder of pairs, and its use.
 
     tags:     CARLA version whose tags its masks hold
     share:    how much of an epoch it fills; the shares need not sum to 1
-    split:    whether a part is held back, as `split_names` says; else all is trained on
-    validate: whether that part is scored after every epoch
+    split:    whether a part is held back, as in `split_names`; otherwise all is for training
+    validate: whether the part held back is scored after every epoch
     """
 
     path: Path
@@ -42,7 +42,13 @@ class SourceFolder:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """sources and shares: drawn from in training; validation: scored after every epoch."""
+    """The data of a run.
+
+    sources:     frames for training
+    shares:      how much of an epoch each source fills
+    validation:  frames scored after every epoch
+    description: the sources in words
+    """
 
     sources: list[PairSource]
     shares: list[float]
@@ -51,7 +57,7 @@ class TrainingData:
 
     @staticmethod
     def open(folders: Iterable[SourceFolder], labels: LabelSet) -> "TrainingData":
-        """Takes one folder after the other; DataError for one that cannot be used."""
+        """Opens folders, one after the other. DataError for one that cannot be used."""
         sources: list[PairSource] = []
         shares: list[float] = []
         validation: list[PairFolder] = []
@@ -70,9 +76,9 @@ class TrainingData:
 
 
 def render_drive(folder: Path, count: int) -> Path:
-    """Writes `count` frames of the procedural drive into a folder of pairs, once.
+    """Writes `count` frames of the procedural drive into a folder of pairs.
 
-    Drawing a street takes longer than training on it; frames already there are kept.
+    Frames that exist already are kept, because drawing takes longer than training on them.
     """
     drive = DriveFrames(count, carla_13())
     for index in tqdm(range(count), "drawing the drive"):
@@ -84,7 +90,7 @@ def render_drive(folder: Path, count: int) -> Path:
 
 
 def class_pixels(data: TrainingData, classes: int) -> Tensor:
-    """Share of each class [classes] in what will be trained on, from a sample of each source."""
+    """Share of each class [classes] in the training data, from a sample of each source."""
     pixels = np.zeros(256)
     for source, share in zip(data.sources, data.shares, strict=True):
         sample = np.linspace(0, len(source) - 1, min(len(source), _FRAMES_COUNTED)).astype(int)

@@ -11,11 +11,12 @@ def split_in_blocks(
 ) -> tuple[list[int], list[int]]:
     """Indices for training and for validation of frames taken at `times` (s, rising).
 
-    A drive is video: a random split would put neighbours of every validation frame, nearly the
-    same picture, into training. So validation is `blocks` runs of frames spread evenly over the
-    drive, together `share` (0..1) of it, and frames within `gap` seconds of one are in neither.
+    A drive is video: a random split would put neighbours of every validation frame, which are
+    nearly the same picture, into training. So validation is `blocks` runs of frames, evenly spread
+    over the drive, together `share` (0..1) of it. Frames within `gap` seconds of a run are in
+    neither.
 
-    Raises ValueError where no frame is left for training or none for validation.
+    Raises ValueError if no frame is left for training or none for validation.
     """
     count = len(times)
     length = round(count * share / blocks)

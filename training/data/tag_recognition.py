@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recognises the format of a semantic camera's images: tags or palette, and the CARLA version.
 
-The bridge sends palette colours and CARLA's own ROS 2 interface raw tags in the red channel, on
-the same topic and in the same encoding, so only the pixels tell. They often tell the version,
-too: a table that lacks one of the colours or tags seen cannot be the one. Where the tables that
-are left disagree about what was seen, the version has to be named: nothing is guessed.
+The bridge sends palette colours, CARLA's own ROS 2 interface sends raw tags in the red channel.
+Both use the same topic and encoding, so only the pixels tell the format. They often tell the
+version, too: a table that lacks one of the seen colours or tags is wrong. If the remaining tables
+disagree about what was seen, the user has to name the version: nothing is guessed.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from carla_unet_ros.evaluation.truth_reader import TruthReader
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.labels.carla_tags import TAG_TABLES
 
-# Of tables that agree on what was seen, those that have most of what was not seen yet.
+# The tables to prefer if several agree on what was seen.
 _LIKELY = ("0.9.14-0.9.16", "0.9.10-0.9.13")
 
 
@@ -25,7 +25,11 @@ class TagError(InputError):
 
 
 class TagFormat(NamedTuple):
-    """palette: colours of `label_set`, else its ids in the red channel."""
+    """The format of semantic images.
+
+    palette:   whether they hold the colours of `label_set`, or its ids in the red channel
+    label_set: the classes
+    """
 
     palette: bool
     label_set: LabelSet
@@ -33,7 +37,7 @@ class TagFormat(NamedTuple):
     def tags(self, image: Uint8) -> Uint8:
         """Semantic image uint8 [H, W, 3 or 4] in B, G, R -> raw tags uint8 [H, W].
 
-        Raises TagError where a pixel is no class of the label set.
+        Raises TagError if a pixel is no class of the label set.
         """
         reader = TruthReader(self.label_set, "palette" if self.palette else "raw")
         tags = reader.read(image)
@@ -43,7 +47,7 @@ class TagFormat(NamedTuple):
                 f"({reader.unknown_pixels} pixels)"
             )
         if not self.palette and image[..., :2].any():
-            raise TagError("raw tags leave green and blue at 0; here they are not")
+            raise TagError("raw tags leave green and blue at 0, but here they are not 0")
         return tags
 
 
@@ -56,8 +60,9 @@ def colours_in(image: Uint8) -> set[tuple[int, int, int]]:
 def recognise(colours: set[tuple[int, int, int]], tags: str | None = None) -> TagFormat:
     """The format of semantic images in which these colours (R, G, B) were seen.
 
-    `tags` names the CARLA version, as `labels.carla_label_set` takes it; None finds it out.
-    Raises TagError where the colours fit no table, or fit several that disagree.
+    tags: the CARLA version, as `labels.carla_label_set` takes it; None recognises it
+
+    Raises TagError if the colours fit no table, or several that disagree.
     """
     if not colours - {(0, 0, 0)}:
         raise TagError(
@@ -88,10 +93,10 @@ def recognise(colours: set[tuple[int, int, int]], tags: str | None = None) -> Ta
 def _meaning(
     labels: LabelSet, colours: set[tuple[int, int, int]], palette: bool
 ) -> tuple[tuple[int, str], ...] | None:
-    """Id and name behind each colour, in the colours' order; None where one is unknown."""
+    """Id and name of each colour, in the colours' order; None if one is unknown."""
     ids = {
         (label.colour if palette else (label.id, 0, 0)): (label.id, label.name)
-        # Of two classes with one colour the first stands for both, as in `ids_of_colours`.
+        # The first of two classes with one colour represents both, as in `ids_of_colours`.
         for label in reversed(labels.classes)
     }
     if not colours <= ids.keys():

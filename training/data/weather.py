@@ -3,10 +3,9 @@
 
     frame float [3, H, W] in 0..1, R, G, B; labels int64 [H, W], ids of carla-13  ->  the same
 
-Labels say what light falls on: the sky goes dark, windows and rear lights shine, fog thickens with
-a depth that is judged by the ground's row, wet ground mirrors what stands behind it. Nothing
-moves, so labels stay as they are; the bonnet alone brings its own. Every draw is from torch's
-random state.
+Labels tell what to change: the sky becomes dark, windows and rear lights shine, fog grows with a
+depth estimated from the ground's row, wet ground mirrors what is behind it. Nothing moves, so
+labels do not change, except under the bonnet. All random numbers come from torch's random state.
 """
 
 import math
@@ -38,7 +37,7 @@ _FARTHEST = 80.0
 
 _WARM, _RED, _WHITE = (1.0, 0.85, 0.5), (1.0, 0.15, 0.1), (1.0, 1.0, 0.9)
 _LAMPS = ((_BUILDING, 12, _WARM), (_VEHICLE, 4, _RED), (_POLE, 3, _WARM), (_VEHICLE, 2, _WHITE))
-"""Class that shines, at most how many lamps, their colour."""
+"""Classes with lamps, the most lamps of each, and their colour."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ CLEAR = Weather()
 
 
 def make_night(frame: Tensor, labels: Tensor) -> Tensor:
-    """Dark, with a dark sky, pools of lamps, headlights on the road, lit windows, rear lights."""
+    """Darkens a frame: dark sky, lit areas, headlights on the road, windows and rear lights."""
     height, width = labels.shape
     top = horizon(labels)
     tone = torch.tensor([_between(0.7, 1.1), _between(0.75, 1.0), _between(0.8, 1.3)])
     lit = frame ** _between(1.0, 1.5) * _night_light(height, width, top) * tone[:, None, None]
     colour = torch.tensor([_between(0, 0.12), _between(0, 0.12), _between(0, 0.2)])
     sky = colour[:, None, None] * torch.linspace(0.6, 1.3, height)[:, None]
-    # Grass and bare ground are class 0, too: sky is only what lies above the horizon.
+    # Grass and bare ground are also class 0, so only class 0 above the horizon is sky.
     above = (labels == _NONE) & (torch.arange(height)[:, None] < top + 2)
     dark = torch.where(above, torch.lerp(lit, sky, _between(0.5, 1.0)), lit)
     dark = dark + _lamps(labels)
@@ -84,7 +83,7 @@ def make_fog(frame: Tensor, labels: Tensor) -> Tensor:
 
 
 def make_low_sun(frame: Tensor, labels: Tensor) -> Tensor:
-    """Warm light and a bloom around a sun near the horizon; what stands against it goes dark."""
+    """Draws a low sun: warm light, a bloom around it, and darker things in front of it."""
     height, width = labels.shape
     place = _between(-0.2, 1.2) * width, horizon(labels) - _between(-0.05, 0.4) * height
     bloom = _glow(height, width, *place, width * _between(0.15, 0.6), _between(0.5, 1.0))
@@ -96,7 +95,7 @@ def make_low_sun(frame: Tensor, labels: Tensor) -> Tensor:
 
 
 def make_wet(frame: Tensor, labels: Tensor) -> Tensor:
-    """Ground, and only it, mirrors in patches what stands above the horizon, blurred upright."""
+    """Draws wet ground: patches mirror what is above the horizon, blurred vertically."""
     height, _ = labels.shape
     top = int(min(max(horizon(labels), 1), height - 1))
     mirror = frame[:, (2 * top - torch.arange(height)).clamp(0, height - 1)]
@@ -110,7 +109,7 @@ def make_wet(frame: Tensor, labels: Tensor) -> Tensor:
 
 
 def add_bonnet(frame: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The own bonnet over up to 0.46 of the height: paint with a gleam, and some reflection."""
+    """Draws the own bonnet over up to 0.46 of the height: paint, a highlight, reflections."""
     height, width = labels.shape
     rise = _between(0.05, 0.46) * height
     columns = torch.arange(width).float()
@@ -135,14 +134,17 @@ def add_bonnet(frame: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def horizon(labels: Tensor) -> float:
-    """Row of the horizon: just above the topmost row with ground in it; a guess where none is."""
+    """Row of the horizon: just above the topmost row with ground; a random row without ground."""
     rows = torch.nonzero(_is_ground(labels).sum(dim=1) > 2)
     return float(rows[0]) - 2 if len(rows) else _between(0.3, 0.6) * len(labels)
 
 
 def depth(labels: Tensor) -> Tensor:
-    """Rough depth [H, W] in camera heights, at most 80: of ground by its row, of what stands on it
-    by the ground below it in its column, of class 0 the farthest."""
+    """Estimates depth [H, W] in camera heights, at most 80.
+
+    The row gives the depth of ground. Things get that of the ground below them in their column,
+    class 0 gets the largest.
+    """
     height = len(labels)
     rows = torch.arange(height).float()
     of_row = (0.9 * height / (rows - horizon(labels)).clamp(min=1)).clamp(max=_FARTHEST)
@@ -190,7 +192,7 @@ def _is_ground(labels: Tensor) -> Tensor:
 def _glow(
     height: int, width: int, x: float, y: float, radius: float, stretch: float = 1.0
 ) -> Tensor:
-    """A round light at (x, y), 1 in its middle, [H, W]; `stretch` makes it taller."""
+    """A round light [H, W] at (x, y), 1 in its middle; `stretch` makes it taller."""
     rows = (torch.arange(height)[:, None] - y) / (radius * stretch)
     columns = (torch.arange(width)[None] - x) / radius
     return torch.exp(-(rows * rows + columns * columns))
@@ -206,4 +208,4 @@ _KINDS: tuple[tuple[float, Callable[[Tensor, Tensor], Tensor]], ...] = (
     (0.2, make_low_sun),
     (0.15, make_wet),
 )
-"""How often each is drawn, and what makes it."""
+"""The probability of each kind of weather, and its function."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns 2D boxes into labels: the foreground in a person's box is a person.
 
-boxes.csv: name, what, x, y, width, height; centre and size as shares of the picture. The thing in
-a box is cut out with GrabCut (Rother et al. 2004), seeded by the box's core and by what the models
-voted for. Boxes are taken as incomplete: a vehicle or person outside all of them is not denied,
-but no longer sure.
+boxes.csv: name, what, x, y, width, height; centre and size as shares of the picture. GrabCut
+(Rother et al. 2004) cuts out the thing in a box. Its seeds are the box's core and the pixels that
+the models voted for. Boxes may be incomplete: a vehicle or person outside all boxes becomes unsure
+(IGNORE).
 """
 
 import csv
@@ -35,7 +35,8 @@ _LEAST_SIDE = 6
 _THING_SHARE = 0.12, 0.97
 _AROUND = 0.35
 _CORES = {False: (0.8, 0.28), True: (0.7, 0.75)}
-"""Height and width of a box's core, in shares of it: of people, on wheels or not; of vehicles."""
+"""Height and width of a box's core, in shares of the box. False: people, also on wheels; True:
+vehicles."""
 
 
 class Box(NamedTuple):
@@ -59,7 +60,7 @@ class Box(NamedTuple):
 
 
 def read_boxes(path: Path) -> dict[str, list[Box]]:
-    """Boxes by frame name, small ones first, for near things hide far ones. Raises DataError."""
+    """Boxes by frame name, small ones first: near things hide far ones. Raises DataError."""
     boxes = defaultdict[str, list[Box]](list)
     try:
         with path.open(newline="") as lines:
@@ -100,7 +101,7 @@ def apply_boxes(labels: Uint8, frame: Uint8, boxes: list[Box], names: LabelSet) 
 
 
 def _unsure_outside(labels: Uint8, boxes: list[Box], things: list[int]) -> Uint8:
-    """IGNORE for each patch of things that no box touches."""
+    """Labels with IGNORE in each patch of things that no box touches."""
     mask = np.isin(labels, things).astype(np.uint8)
     _, found = cv2.connectedComponents(mask)
     patches = np.asarray(found, np.int32)
@@ -114,8 +115,8 @@ def _unsure_outside(labels: Uint8, boxes: list[Box], things: list[int]) -> Uint8
 def _cut_out(labels: Uint8, frame: Uint8, box: Box, things: list[int], names: LabelSet) -> None:
     """Writes the thing in a box into `labels`.
 
-    Where GrabCut finds next to nothing, or all of the box, the box's core is the thing and what is
-    around the core IGNORE.
+    If GrabCut finds nearly nothing, or the whole box, then the core of the box is the thing and
+    the rest of the box is IGNORE.
     """
     left, top, right, bottom = box.pixels(*labels.shape)
     inside = labels[top:bottom, left:right]
@@ -145,7 +146,7 @@ def thing_mask(
 ) -> npt.NDArray[np.bool_]:
     """Segments the object in a box with GrabCut: bool, of the box's size in pixels.
 
-    core: pixels of the box that are the thing for certain; what is around the box is none of it
+    core: pixels of the box that certainly are the thing; pixels around the box are not
     """
     left, top, right, bottom = box.pixels(*labels.shape)
     around = box.pixels(*labels.shape, grow=_AROUND)
@@ -162,9 +163,8 @@ def thing_mask(
     if not (small == cv2.GC_BGD).any():
         return core
     picture = cv2.resize(_stretched(frame[place]), size, interpolation=cv2.INTER_AREA)
-    cv2.setRNGSeed(
-        0
-    )  # GrabCut's k-means is random: with a fixed seed a frame always gives the same labels
+    # GrabCut uses a random k-means. A fixed seed makes the labels of a frame repeatable.
+    cv2.setRNGSeed(0)
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     no_rectangle = (0, 0, 0, 0)
     cv2.grabCut(picture, small, no_rectangle, background, foreground, 3, cv2.GC_INIT_WITH_MASK)
@@ -182,7 +182,7 @@ def _ellipse(shape: tuple[int, ...], tall: float, wide: float) -> npt.NDArray[np
 
 
 def _stretched(patch: Uint8) -> Uint8:
-    """A dark patch made as bright as its brightest pixels allow, so that its colours differ."""
+    """Brightens a dark patch as far as its brightest pixels allow, so that its colours differ."""
     brightest = max(float(np.percentile(patch, 98)), 8.0)
     if brightest >= 200:
         return patch

@@ -16,8 +16,12 @@ from carla_unet_ros.training.data.frame_names import DataError, files_by_name, w
 
 
 class NamedFrame(NamedTuple):
-    """name: without suffix, unique in its source; frame: uint8 [H, W, 3], B, G, R, or None where
-    the file or message cannot be read, and `problem` then says why."""
+    """A frame of a source.
+
+    name:    without suffix, unique in its source
+    frame:   uint8 [H, W, 3], B, G, R; None if the file or message cannot be read
+    problem: why it cannot be read, or ""
+    """
 
     name: str
     frame: Uint8 | None
@@ -25,15 +29,21 @@ class NamedFrame(NamedTuple):
 
 
 class FrameSource(Protocol):
-    """names: all of it, in order; read: those asked for, in order."""
+    """A source of frames. `names` lists all in order; `read` yields those named, in order.
+
+    problem: why there are fewer frames than there should be, or ""
+    """
 
     names: list[str]
+    problem: str
 
     def read(self, names: Sequence[str]) -> Iterator[NamedFrame]: ...
 
 
 class FrameFolder:
-    """The pictures of a folder. DataError where there are none."""
+    """The pictures of a folder. Raises DataError if there are none."""
+
+    problem = ""
 
     def __init__(self, folder: Path) -> None:
         places = [folder / frames for frames in dict.fromkeys(layout[0] for layout in LAYOUTS)]

@@ -14,7 +14,11 @@ from carla_unet_ros.training.labelling.votes import Voters
 
 
 class Labelled(NamedTuple):
-    """voted: what models said of each pixel; labels: what is sure of it, else IGNORE."""
+    """Labels of a frame, uint8 [H, W].
+
+    voted:  the winner of the vote at each pixel
+    labels: the final label where it is sure, else IGNORE
+    """
 
     voted: Uint8
     labels: Uint8
@@ -22,9 +26,11 @@ class Labelled(NamedTuple):
 
 @dataclass(frozen=True)
 class Labeller:
-    """thresholds: uint8 [classes], as `class_thresholds` gives them
-    boxes:      by frame name, or None where there are no boxes at all
-    night_sky, own_lane: what of `scene` is asked
+    """Labels frames.
+
+    thresholds: uint8 [classes], from `class_thresholds`
+    boxes:      boxes by frame name, or None to use no boxes
+    night_sky, own_lane: which corrections of `scene` to use
     """
 
     voters: Voters
@@ -42,7 +48,7 @@ class Labeller:
             settled = settle_own_lane(settled, names)
         if self.night_sky:
             settled = settle_night_sky(settled, frame, names)
-        # What the scene settles needs no confidence.
+        # Corrections by the scene need no confidence.
         sure = keep_sure(vote, self.thresholds)
         labels = np.where(settled != vote.labels, settled, sure)
         if self.boxes is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws a page of labelled frames, for what numbers in a report cannot show."""
+"""Draws a page of labelled frames, to check labels by eye."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _COLUMNS = 4
 def contact_sheet(pairs: Sequence[tuple[Uint8, Uint8]], labels: LabelSet) -> Uint8:
     """(frame, labels) pairs -> one picture: frame | labels over it, two such pairs a row.
 
-    What is IGNORE is white; dark frames are brightened, for eyes.
+    IGNORE is white. Dark frames are brightened.
     """
     tiles = [tile for frame, ids in pairs for tile in _tiles(frame, ids, labels)]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)

@@ -15,10 +15,11 @@ _CARLA_13_TAGS = "0.8.x"
 class Report:
     """Counts pixels frame by frame.
 
-    source, models: what was labelled, by what
+    source, models: the frames, and the models that labelled them
     labels:         the models' label set
-    thresholds:     uint8 [classes], the lowest confidence that was kept
+    thresholds:     uint8 [classes], the lowest confidence that is kept
     problems:       one sentence for each frame that could not be read
+    source_problem: why the source has fewer frames than it should have, or ""
     """
 
     source: str
@@ -27,13 +28,14 @@ class Report:
     thresholds: Uint8
     frames: int = 0
     problems: list[str] = field(default_factory=list)
+    source_problem: str = ""
 
     def __post_init__(self) -> None:
         self._voted = np.zeros(256, np.int64)
         self._kept = np.zeros(256, np.int64)
 
     def count(self, voted: Uint8, kept: Uint8) -> None:
-        """Adds a frame: labels [H, W] that models voted for, and those that were written."""
+        """Adds a frame: the labels [H, W] of the vote, and those that were written."""
         self._voted += np.bincount(voted.ravel(), minlength=256)
         self._kept += np.bincount(kept.ravel(), minlength=256)
         self.frames += 1
@@ -60,6 +62,7 @@ class Report:
             "voted": self._by_name(self._voted / max(1, self._voted.sum())),
             "kept": self._by_name(self._kept / max(1, self._kept.sum())),
             "problems": self.problems,
+            "source_problem": self.source_problem,
         }
 
     def text(self) -> str:
@@ -76,6 +79,8 @@ class Report:
         ]
         if self.problems:
             lines.append(f"  left out {len(self.problems)}: {self.problems[0]}")
+        if self.source_problem:
+            lines.append(f"  frames are missing: {self.source_problem}")
         return "\n".join(lines)
 
     def _by_name(self, values: np.ndarray) -> dict[str, float]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Corrects labels by their position in the picture of a camera that looks along the road.
 
-Nets that learned by day call a black sky vegetation or building, and wet road sidewalk. Neither
-needs a net: far above the horizon, what is black at night is sky; straight ahead of the bonnet
-lies road.
+Nets that learned by day take a black sky for vegetation or buildings, and wet road for sidewalk.
+Position tells the truth: at night, black pixels far above the horizon are sky, and the ground
+straight ahead of the bonnet is road.
 """
 
 import cv2
@@ -20,7 +20,7 @@ _LANE = ((0.36, 1.0), (0.64, 1.0), (0.54, 0.72), (0.46, 0.72))
 def settle_night_sky(labels: Uint8, frame: Uint8, names: LabelSet) -> Uint8:
     """Labels black pixels of a dark frame: sky (0) above the horizon, IGNORE near it.
 
-    Unlit trees and houses before a black sky cannot be seen, and are called sky, too.
+    Unlit trees and houses in front of a black sky cannot be seen, so they become sky, too.
     """
     if frame.mean() >= DARK:
         return labels
@@ -37,7 +37,7 @@ def settle_night_sky(labels: Uint8, frame: Uint8, names: LabelSet) -> Uint8:
 
 
 def settle_own_lane(labels: Uint8, names: LabelSet) -> Uint8:
-    """Sidewalk or ground voted for in the lane before the car becomes road."""
+    """Labels sidewalk or ground in the lane ahead of the car as road."""
     height, width = labels.shape
     corners = np.array([(x * width, y * height) for x, y in _LANE]).round().astype(np.int32)
     lane = np.zeros(labels.shape, np.uint8)

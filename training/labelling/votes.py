@@ -3,12 +3,12 @@
 
     frame uint8 [H, W, 3], B, G, R  ->  Vote(labels uint8 [H, W], confidence uint8 [H, W])
 
-Each look gives its class the confidence it has in it. The class with the largest sum wins, and its
-sum over the count of looks is the vote's confidence: two nets that agree at 0.8 have 0.8, two that
-differ at 0.8 have 0.4. A model is any file of this package's contract.
+Each view votes for its class with its confidence. The class with the largest sum wins. The sum
+divided by the number of views is the vote's confidence: two nets that agree at 0.8 give 0.8, two
+that differ at 0.8 give 0.4. A model is any file of this package's contract.
 
-The looks of a frame: as it is, mirrored, and, where it is dark, brightened to how a day looks:
-nets that learned by day know the night's shapes, not its light.
+The views of a frame are: the frame, its mirror image, and, if it is dark, a brightened form. Nets
+that learned by day know the shapes of the night, but not its light.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,17 +29,17 @@ _DAY = 90
 
 
 class Vote(NamedTuple):
-    """labels: the winning ids; confidence: 255 x the mean confidence of all looks in them."""
+    """The winning ids, and 255 x the mean confidence of all views in them; uint8 [H, W]."""
 
     labels: Uint8
     confidence: Uint8
 
 
 class Voters:
-    """Models that vote; ValueError where their label sets differ.
+    """Models that vote. ValueError if their label sets differ.
 
-    mirrored: each looks at the mirror image, too
-    brightened: each looks at a brightened form of dark frames, too
+    mirrored:   whether each also sees the mirror image
+    brightened: whether each also sees a brightened form of dark frames
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Voters:
 
 
 def sum_of_looks(looks: Sequence[tuple[Uint8, Uint8]], classes: int) -> Vote:
-    """(labels, confidence) of each look, uint8 [H, W] -> the vote; of equal sums the lower id."""
+    """(labels, confidence) of each view, uint8 [H, W] -> the vote. Lower ids win ties."""
     total = np.zeros((classes, *looks[0][0].shape), np.uint16)
     for labels, confidence in looks:
         for number in np.unique(labels):
@@ -88,7 +88,7 @@ def sum_of_looks(looks: Sequence[tuple[Uint8, Uint8]], classes: int) -> Vote:
 
 
 def brightened(frame: Uint8) -> Uint8:
-    """A dark frame as bright as by day: the gamma curve that brings its mean to 90 of 255."""
+    """Brightens a dark frame by a gamma curve that brings its mean to 90 of 255."""
     mean = max(float(frame.mean()), 2.0) / 255
     gamma = max(0.3, min(1.0, np.log(_DAY / 255) / np.log(mean)))
     curve = (255 * (np.arange(256) / 255) ** gamma).round().astype(np.uint8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes checkpoints: all that resuming a run, or exporting its net, needs."""
+"""Reads and writes checkpoints: the state needed to resume a run or to export its net."""
 
 import os
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class TrainedNet:
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes beside and renames, so that a kill at any moment leaves the old file or the new."""
+    """Writes a new file and renames it: a kill at any moment leaves the old file or the new."""
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
         torch.save(state, file)
@@ -40,12 +40,12 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """CheckpointError where the file is missing or is no checkpoint of this project."""
+    """Reads a checkpoint. CheckpointError if it is missing or no checkpoint of this project."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # torch raises its pickle module's and zip's own kinds
+    except Exception as error:  # torch also raises errors of pickle and zip
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"checkpoint {path} is damaged or foreign: {reason}") from error
     if not isinstance(state, dict) or "net_config" not in state:
@@ -56,8 +56,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def read_trained_net(path: Path, *others: Path) -> TrainedNet:
     """The averaged weights of a checkpoint, in evaluation mode; of several, the mean of theirs.
 
-    The mean of nets that were trained one from the other is often better where none of them was
-    trained than each (model soups, Wortsman et al. 2022).
+    Nets that continue one training have a useful mean: on new data it is often better than each of
+    them (model soups, Wortsman et al. 2022).
 
     Raises CheckpointError.
     """

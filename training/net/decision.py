@@ -4,13 +4,13 @@
     logits [classes, s * s, h, w]  ->  planes [1, 1, s h, s w]  ->  planes [1, 1, H, W]
                                 `decide`                     `enlarged`
 
-The class is decided at the network size. What is enlarged is the winning id and its margin, by how
-much its logit is above the runner-up's. Between two pixels of one class the margins are
-interpolated; between two classes they count against each other, and the edge lies where they are
-equal. Where two classes meet, that is where the logits themselves, enlarged bilinearly, would put
-it: 3 planes of camera size do the work of one for each class.
+The class is decided at the network size. Then the winning id and its margin are enlarged; the
+margin is the difference of its logit to the runner-up's. Between two pixels of one class, the
+margins are interpolated. Between two classes, one margin is subtracted from the other, and the
+edge is where they are equal. Where two classes meet, bilinearly enlarged logits would have their
+edge at the same place. So 3 planes of camera size replace one for each class.
 
-Ids are floats here and maxima are taken plane by plane: OpenVINO and TensorRT run argmax through a
+Ids are floats, and maxima are taken plane by plane, because OpenVINO and TensorRT run argmax as a
 slow TopK.
 """
 
@@ -25,7 +25,7 @@ _FAR_BELOW = -1e4
 
 
 class Decision(NamedTuple):
-    """Returns per pixel the winning id, 255 x its probability, its lead in logits (>= 0)."""
+    """Per pixel: the winning id, 255 x its probability, and its lead in logits (>= 0)."""
 
     labels: Tensor
     confidence: Tensor
@@ -35,10 +35,10 @@ class Decision(NamedTuple):
 def decide(logits: Tensor) -> Decision:
     """Logits (classes, s * s, h, w), s x s pixels at each of h x w places -> (1, 1, s h, s w).
 
-    Of equal logits the first wins, as argmax has it.
+    Of equal logits the first wins, as with argmax.
     """
     best = logits[:1]
-    # One number each, not a plane: constants of the exported graph lie in the model file.
+    # Numbers and not planes, because constants of the graph are stored in the model file.
     second, labels = best.new_tensor(_FAR_BELOW), best.new_tensor(0.0)
     for index in range(1, len(logits)):
         candidate = logits[index : index + 1]
@@ -54,9 +54,9 @@ def decide(logits: Tensor) -> Decision:
 
 
 def enlarged(decision: Decision, height: int, width: int) -> Decision:
-    """The same at another size: along each axis, the nearer and surer of two neighbours wins.
+    """A decision at another size: along each axis, the nearer and surer of two neighbours wins.
 
-    Confidence is interpolated whoever wins: at an edge it says how clear things are around it.
+    Confidence is always interpolated, so at an edge it also depends on the other class.
     """
     return _along(2, height, _along(3, width, decision))
 
@@ -80,7 +80,7 @@ def _along(axis: int, size: int, decision: Decision) -> Decision:
 def _neighbours(pixels: int, size: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """For `size` pixels over the length of `pixels`: the two nearest, and the second one's share.
 
-    Pixel centres meet pixel centres: torch's bilinear interpolation without align_corners.
+    As in torch's bilinear interpolation without align_corners.
     """
     places = (torch.arange(size, device=like.device) + 0.5) * (pixels / size) - 0.5
     places = places.clamp(0, pixels - 1)

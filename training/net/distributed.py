@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes a step of many processes equal to a step of one process with all their frames.
 
-Each process sees its part of the batch, yet three things belong to the whole: the mean and the
-variance of batch normalisation, the mean of cross-entropy, and the regions that Dice compares.
-Their sums are taken over all processes here, and the gradient flows back through the sum. Every
-process then holds the loss of the whole batch, so the gradients that flow back through a sum add
-up to as many times too much as there are processes; the mean over the processes that
-DistributedDataParallel takes puts that right.
+Each process sees a part of the batch, but three things depend on all of it: mean and variance of
+batch normalisation, the mean of cross-entropy, and the regions that Dice compares. This module
+sums them over all processes, and the gradient flows back through the sum. Every process then holds
+the loss of the whole batch. So with n processes, the gradients that flow back through a sum are n
+times too large. DistributedDataParallel takes the mean over the processes, which corrects that.
 
-A single process neither needs nor pays for any of this.
+A single process does none of this.
 """
 
 from typing import Any
@@ -24,7 +23,7 @@ def processes() -> int:
 
 
 def all_sum(values: Tensor) -> Tensor:
-    """Sum over the processes of a tensor of one shape, the same in all; differentiable."""
+    """Sums a tensor over all processes; its shape is the same in all. Differentiable."""
     return values if processes() == 1 else _AllSum.apply(values)  # pyright: ignore[reportReturnType]
 
 
@@ -42,10 +41,10 @@ class _AllSum(torch.autograd.Function):
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the frames of all processes, each of which has as many.
+    """Batch normalisation over the frames of all processes, which have equally many.
 
-    torch.nn.SyncBatchNorm does this for CUDA alone; this runs on a CPU, too. Checkpoints are
-    those of BatchNorm2d.
+    torch.nn.SyncBatchNorm works only on CUDA; this class also works on a CPU. Its state is that of
+    BatchNorm2d.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -64,7 +63,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Moves the running statistics as BatchNorm2d does, with the unbiased variance."""
+        """Updates the running statistics as BatchNorm2d does, with the unbiased variance."""
         share = self.momentum or 0.0
         self.get_buffer("running_mean").lerp_(mean, share)
         self.get_buffer("running_var").lerp_(variance * count / (count - 1), share)
@@ -72,7 +71,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def share_statistics(net: nn.Module) -> None:
-    """Makes the net's batch normalisation layers SharedBatchNorm2d, their state kept."""
+    """Replaces the net's BatchNorm2d layers by SharedBatchNorm2d layers of the same state."""
     for module in list(net.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.BatchNorm2d):

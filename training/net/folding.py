@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folds a trained net at export: the same function with fewer operations.
 
-And back again (`unfold`), so that training can go on from a model file.
+`unfold` does the reverse, so that training can start from a model file.
 
     batch normalisation  ->  into the weights and bias of the convolution before it
     space to depth, and the order of the camera's bytes  ->  into the first convolution
 
-The first convolution of a net with a stem of s looks at 3x3 blocks of s x s pixels; as a
-convolution of 3s x 3s pixels with stride s it does so without moving a pixel. And its weights can
-be stored in the order B, G, R, with zeros for the alpha byte, so that no byte of a camera's
-frame has to be picked or moved either: together a sixth of a frame's time in OpenVINO.
+The first convolution of a net with a stem of s reads 3x3 blocks of s x s pixels. A convolution of
+3s x 3s pixels with stride s does the same without moving a pixel. Its weights are stored in the
+order B, G, R, with zeros for alpha, so no byte of a camera's frame has to be moved either.
+Together this saves a sixth of a frame's time in OpenVINO.
 """
 
 import copy
@@ -59,13 +59,13 @@ def _camera_convolution(convolution: nn.Conv2d, stem: int) -> nn.Conv2d:
 
 @torch.no_grad()
 def unfold(net: UNet, weights: Mapping[str, Tensor], colours: Tensor) -> None:
-    """Gives `net` the weights of a folded one: the same function, and ready to be trained.
+    """Gives `net` the weights of a folded net: it computes the same and can be trained.
 
-    weights: tensors of `fold(...)` by name; those of the head may be left out
-    colours: (N, 3, H, W), normalised. Batch normalisation is set to undo itself: its statistics
-             are those of these frames, its scale and shift give back what went in, plus the bias
+    weights: tensors of `fold(...)` by name; the head's may be left out
+    colours: (N, 3, H, W), normalised. Batch normalisation gets the statistics of these frames, and
+             a scale and shift that revert it and add the bias
 
-    Raises KeyError or RuntimeError where the weights are those of another net.
+    Raises KeyError or RuntimeError if the weights are those of another net.
     """
     own = net.state_dict()
     shifts = dict[nn.Module, Tensor]()
@@ -95,7 +95,7 @@ def unfold(net: UNet, weights: Mapping[str, Tensor], colours: Tensor) -> None:
 
 
 def _bias(weights: Mapping[str, Tensor], layer: str, channels: int) -> Tensor:
-    """A bias that is all zeros is not written at export."""
+    """The bias of a layer; export leaves out a bias of zeros."""
     return weights.get(f"{layer}.bias", torch.zeros(channels))
 
 
@@ -107,7 +107,7 @@ def _training_convolution(weights: Tensor, stem: int) -> Tensor:
 
 
 def _undo_normalisation(shift: Tensor) -> Callable[[nn.Module, tuple[Tensor]], None]:
-    """A hook for a normalisation layer: from now on it only adds `shift` [C]."""
+    """A hook that makes a normalisation layer only add `shift` [C]."""
 
     def set_up(norm: nn.Module, inputs: tuple[Tensor]) -> None:
         assert isinstance(norm, nn.BatchNorm2d)

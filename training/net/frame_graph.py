@@ -3,8 +3,8 @@
 
     frame uint8 [H, W, 4] BGRA  ->  labels uint8 [H, W], confidence uint8 [H, W]
 
-Validation during training, the exported file and the benchmark's torch run are all this module,
-so none of them can normalise or resize in a way of its own.
+Validation during training, the exported file and the benchmark's torch run all use this module, so
+all of them normalise and resize in the same way.
 """
 
 import torch
@@ -21,14 +21,15 @@ STD = 0.25
 
 
 def normalise(colours: Tensor) -> Tensor:
-    """R, G, B in 0..1 -> what the U-Net is fed; one mean and deviation for all channels."""
+    """R, G, B in 0..1 -> the U-Net's input. All channels have one mean and deviation."""
     return (colours - MEAN) / STD
 
 
 class FrameGraph(nn.Module):
-    """See the module's text. `network_size` is (width, height), multiples of `config.multiple`.
+    """The graph of a model file. See the module's docstring.
 
-    folded: the net comes from `folding.fold`: the same labels for fewer milliseconds
+    network_size: (width, height), multiples of `config.multiple`
+    folded:       the net comes from `folding.fold`, and gives the same labels faster
     """
 
     def __init__(
@@ -57,8 +58,8 @@ class FrameGraph(nn.Module):
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         height, width = frame.shape[0], frame.shape[1]
         dtype = next(self.net.parameters()).dtype
-        # Pixel by pixel as the bytes come: OpenVINO then never lays out planes of camera size.
-        # In fp32 also where the net is in fp16, which would round the mean.
+        # Normalise before permuting, so that OpenVINO never makes planes of camera size. Use fp32
+        # also for a net in fp16, which would round the mean.
         pixels = normalise(frame.float() / 255)
         planes = F.interpolate(  # B, G, R, alpha
             pixels.to(dtype).permute(2, 0, 1)[None],

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loss: sparse categorical cross-entropy, with class weights, plus soft Dice.
 
-Cross-entropy asks of every pixel: how surprised is the net by the true class, -log p(true)?
-"Sparse" only says how the truth is written, as one class id per pixel instead of a vector of
-zeros with a single one in it: 13 times less memory, the same number. It weighs every pixel
-alike, so a pedestrian of 200 pixels hardly counts beside a road of 100,000; class weights make up
-for some of that. Dice (Milletari et al. 2016) compares whole regions instead of pixels, is blind
-to their size and close to what mean IoU measures.
+Cross-entropy measures for every pixel how unlikely the net finds the true class: -log p(true).
+"Sparse" says how the truth is stored: one class id per pixel, instead of a vector that is 1 for
+the true class and 0 for the others. The result is the same, with 13 times less memory.
+Cross-entropy counts every pixel alike, so a pedestrian of 200 pixels hardly counts beside a road
+of 100,000; class weights correct some of that. Dice (Milletari et al. 2016) compares regions
+instead of pixels. It does not depend on their size and is close to what mean IoU measures.
 
-Both are those of the whole batch, however many processes share it (see `distributed`).
+Both are computed over the whole batch, also if several processes share it (see `distributed`).
 """
 
 import torch
@@ -20,7 +20,7 @@ from carla_unet_ros.training.net.distributed import all_sum
 
 
 class SegmentationLoss(nn.Module):
-    """Logits (N, C, H, W), labels int (N, H, W) with IGNORE -> scalar."""
+    """The loss of a batch: logits (N, C, H, W), labels int (N, H, W) with IGNORE -> scalar."""
 
     def __init__(self, class_weights: Tensor | None, dice: float, smoothing: float) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class SegmentationLoss(nn.Module):
     def _cross_entropy(
         self, logits: Tensor, labels: Tensor, own: Tensor, pixels: Tensor
     ) -> Tensor:
-        """Mean over the pixels of all processes, of which this one has its share.
+        """This process's share of the mean over the pixels of all processes.
 
-        own, pixels: how many of each class, int64 [C], here and in all processes
+        own, pixels: pixels of each class, int64 [C], in this process and in all processes
         """
         weights = self.get_buffer("class_weights") if self.class_weights is not None else None
         if own.any():
@@ -51,16 +51,16 @@ class SegmentationLoss(nn.Module):
                 logits, labels, weights, ignore_index=IGNORE, label_smoothing=self.smoothing
             )
         else:
-            mean = logits.sum() * 0  # the mean of nothing would be nan
+            mean = logits.sum() * 0  # the mean of no pixels would be nan
         if weights is not None:
             own, pixels = own * weights, pixels * weights
         return all_sum(mean * (own.sum() / pixels.sum()))
 
 
 def one_of_each_block(values: Tensor, side: int, turn: int) -> Tensor:
-    """(..., H, W) -> (..., H / side, W / side): one pixel of each block, the next at each turn.
+    """One pixel of each block, another one at each turn: (..., H, W) -> (..., H / side, W / side).
 
-    Neighbours teach nearly the same, and the loss over all of them would take as long as the net.
+    Neighbours teach nearly the same, and a loss over all of them would take as long as the net.
     """
     row, column = divmod(turn % side**2, side)
     return values[..., row::side, column::side]
@@ -69,9 +69,11 @@ def one_of_each_block(values: Tensor, side: int, turn: int) -> Tensor:
 def dice_loss(logits: Tensor, labels: Tensor, pixels: Tensor) -> Tensor:
     """1 - mean over the classes in the batch of 2 |P and T| / (|P| + |T|), P the probabilities.
 
-    Logits (N, C, H, W), labels int64 (N, H, W) with IGNORE, pixels int64 [C]: how many there are
-    of each class in the batch of all processes. |P and T| needs only each pixel's probability of
-    its true class, so no one-hot planes are made.
+    logits: (N, C, H, W)
+    labels: int64 (N, H, W) with IGNORE
+    pixels: int64 [C], pixels of each class in the batch of all processes
+
+    |P and T| needs only each pixel's probability of its true class, so no one-hot planes are made.
     """
     known = labels != IGNORE
     truth = torch.where(known, labels, 0)
@@ -85,8 +87,10 @@ def dice_loss(logits: Tensor, labels: Tensor, pixels: Tensor) -> Tensor:
 def class_weights(pixels: Tensor, power: float) -> Tensor:
     """Pixel counts by class [C] -> weights (mean share / share)^power, their mean 1.
 
-    power 0 weighs all pixels alike, 1 all classes alike, 0.5 lies between. A class that never
-    occurs gets the weight 1; the largest weight is 10, lest a handful of pixels rule the rest.
+    power: 0 gives all pixels the same weight, 1 gives all classes the same weight
+
+    A class that never occurs gets the weight 1. The largest weight is 10, so that a few pixels do
+    not outweigh all others.
     """
     seen = pixels > 0
     share = pixels.double() / pixels.sum()

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads initial weights from a checkpoint or from a model file such as the shipped one.
 
-A few hundred frames of one's own are enough to teach a net that has seen others a new town; from
-random weights they are not. `carla_unet_train --init carla_unet.onnx` needs no checkpoint. A net
-with more channels goes on from a narrower one (Net2Net, Chen et al. 2016), which saves most of its
-training.
+A trained net learns a new town from a few hundred frames; a net with random weights does not.
+`carla_unet_train --init carla_unet.onnx` needs no checkpoint. A net with more channels can start
+from a narrower one (Net2Net, Chen et al. 2016), which saves most of its training.
 """
 
 import re
@@ -23,17 +22,17 @@ from carla_unet_ros.training.net.unet import UNet, UNetConfig
 from carla_unet_ros.training.net.views import head_of_one
 
 _OUTER = re.compile(r"^(net\.)+")
-"""What export puts before the names of a net's weights, once for each module around the net."""
+"""The prefix of weights' names in an exported file, once for each module around the net."""
 
 
 def start_from(net: UNet, path: Path, labels: LabelSet, colours: Callable[[], Tensor]) -> None:
     """Gives `net` the weights of a checkpoint or of a model file.
 
-    labels:  the classes to learn; where the file has others, the last layer stays as it is
-    colours: gives frames to be trained on, (N, 3, H, W), normalised: a model file has no
-             statistics of batch normalisation, so they are taken from these
+    labels:  the classes to learn; if the file has others, the last layer stays as it is
+    colours: returns training frames, (N, 3, H, W), normalised; a model file has no statistics of
+             batch normalisation, so they are computed from these
 
-    Raises CheckpointError or ModelError where the file is unusable, of another net or of a wider.
+    Raises CheckpointError or ModelError if the file is unusable, or its net is another or wider.
     """
     try:
         if path.suffix == ".onnx":
@@ -97,8 +96,7 @@ def weights_of_model(path: Path) -> dict[str, Tensor]:
 def net_of_model(path: Path) -> UNet:
     """The net whose weights a model file holds, folded as export folds it, in fp32.
 
-    ValueError where the file holds other weights than a U-Net's under their own names, as an
-    int8 file does.
+    Raises ValueError if the file does not hold a U-Net's weights by name, as an int8 file.
     """
     try:
         weights = weights_of_model(path)
@@ -112,7 +110,7 @@ def net_of_model(path: Path) -> UNet:
 
 
 def _config_of(weights: Mapping[str, Tensor]) -> UNetConfig:
-    """The config that gives weights of these shapes. KeyError where none does."""
+    """The config of a net with weights of these shapes. KeyError if there is none."""
     channels, _, size, _ = weights["first.0.weight"].shape
     inner = (weight for name, weight in weights.items() if not name.startswith("head."))
     joined = weights["expand.0.convolve.0.weight"].shape[1]
@@ -128,7 +126,7 @@ def _config_of(weights: Mapping[str, Tensor]) -> UNetConfig:
 
 
 def _for_each_pixel(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:
-    """The same with a head that says of each pixel of a block what it said of the whole block."""
+    """The weights with a head for each pixel of a block: each gets those of the whole block."""
     pixels = net.config.stem**2
     if "head.weight" not in weights or pixels * len(weights["head.weight"]) != len(
         net.head.weight
@@ -145,11 +143,11 @@ def _for_each_pixel(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:
 def widened(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:
     """The state of `net` that computes what a net of as many or fewer channels computed.
 
-    The channels that it has more keep their random weights, and what the others read of them is 0:
-    they change nothing yet, and learn from the first step on.
+    The additional channels keep their random weights, and other channels read them with weights of
+    0. So they change nothing at first, and learn from the first step on.
 
-    Raises RuntimeError where `weights` are those of a net of another depth or stem, or wider, or
-    where one has skips.
+    Raises RuntimeError if `weights` are those of a wider net, or of one with another depth or
+    stem, or if only one of the two has skips.
     """
     state = net.state_dict()
     missing = [name for name in state if name not in weights and "head." not in name]
@@ -163,21 +161,23 @@ def widened(weights: dict[str, Tensor], net: UNet) -> dict[str, Tensor]:
     return state | {
         name: _widened(weight, state[name], *_layout(name, net.config.skips))
         if name in state
-        else weight  # load_state_dict says that it has no place
+        else weight  # load_state_dict reports it
         for name, weight in weights.items()
     }
 
 
 def _layout(name: str, skips: bool) -> tuple[int, int, int]:
-    """Of a weight: the dimension of its outputs, that of its inputs, and of how many parts these
-    are: behind a skip of two, and each grows at its own end."""
+    """A weight's dimension of outputs, its dimension of inputs, and the number of parts of these.
+
+    Inputs after a skip have two parts, and each part grows at its own end.
+    """
     if name.endswith("enlarge.weight"):
         return 1, 0, 1
     return 0, 1, 2 if skips and name.endswith("convolve.0.weight") else 1
 
 
 def _widened(narrow: Tensor, wide: Tensor, outputs: int, inputs: int, parts: int) -> Tensor:
-    """`wide` with `narrow` in its corner, and no way from new inputs to old outputs."""
+    """`wide` with `narrow` in its corner, and zeros from new inputs to old outputs."""
     if narrow.shape == wide.shape or narrow.dim() == 0:
         return narrow
     if any(old > new for old, new in zip(narrow.shape, wide.shape, strict=True)):

@@ -4,16 +4,15 @@
     QuantizeLinear to uint8     ->  to int8, the same range           (`make_signed`)
     Q, DQ, Concat of floats     ->  Q, Concat of int8, DQ             (`concatenate_integers`)
 
-Both engines take the graph as NNCF writes it, without a word, and mean something else by it:
+Both engines accept NNCF's graph without a warning, but compute something else:
 
-TensorRT's network has no unsigned 8-bit activations: TensorRT-RTX 1.7 parses such a quantiser as
-int8 and keeps the scale that was meant for 0..255, so that values above the middle of the range
-would be cut off, behind every ReLU.
+TensorRT has no unsigned 8-bit activations. TensorRT-RTX 1.7 parses such a quantiser as int8, and
+keeps the scale for 0..255. So after every ReLU it would clip values above the middle of the range.
 
-OpenVINO 2026.4.1 rounds the inputs of a Concat to whole numbers, whatever their scale, where they
-come out of int8 Q/DQ pairs. In a U-Net that is every skip connection; it costs points of mean
-IoU, while quantisation itself costs next to nothing. A Concat of the int8 numbers themselves, with
-the one scale that NNCF gives all inputs of a Concat, is the same function and is computed right.
+OpenVINO 2026.4.1 rounds inputs of a Concat that come from int8 Q/DQ pairs to whole numbers,
+whatever their scale. In a U-Net these are all skip connections. It costs points of mean IoU, while
+quantisation itself costs nearly nothing. NNCF gives all inputs of a Concat one scale. So a Concat
+of the int8 numbers, dequantised afterwards, is the same function, and is computed correctly.
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 def make_signed(proto: "ModelProto") -> None:
     """Turns every unsigned quantiser into a signed one of the same largest value, in place.
 
-    The negative half is wasted behind a ReLU: the steps are twice as coarse.
+    After a ReLU the negative half is unused, so the steps are twice as coarse.
     """
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     unsigned = {
@@ -47,7 +46,7 @@ def make_signed(proto: "ModelProto") -> None:
 
 
 def concatenate_integers(proto: "ModelProto") -> None:
-    """Moves DequantizeLinear from the inputs of each Concat, where all have one, behind it."""
+    """Moves the DequantizeLinear of all inputs of a Concat to its output."""
     graph = proto.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     makers = {output: node for node in graph.node for output in node.output}
@@ -77,7 +76,7 @@ def _of_one_scale(dequantisers: "Sequence[NodeProto]", constants: dict[str, np.n
 
 
 def _dequantised_behind(concat: "NodeProto", dequantisers: "Sequence[NodeProto]") -> "NodeProto":
-    """Makes `concat` join the integers; returns the node that makes floats of them again."""
+    """Makes `concat` join integers. Returns the node that dequantises the result."""
     scaled = concat.output[0]
     concat.input[:] = [node.input[0] for node in dequantisers]
     concat.output[0] = f"{scaled}_int8"
@@ -96,5 +95,5 @@ def _replace_nodes(graph: "GraphProto", nodes: "Sequence[NodeProto]") -> None:
 
 
 def _forget_types(proto: "ModelProto") -> None:
-    """The types noted for inner tensors are no longer true; engines infer them anew."""
+    """Removes the types of inner tensors, which are now wrong; engines infer them."""
     del proto.graph.value_info[:]

@@ -4,14 +4,14 @@
     frames (N, 3, H, W)  ->  logits (N, classes, H, W)
 
 A plain CNN for classification only contracts: each level halves the picture and doubles the
-channels until one answer for the whole picture is left. A U-Net expands again, level by level,
-and joins to every level of the way up the features of the same size from the way down (the skip
-connections). The bottleneck knows *what* is in the picture, the skips know *where*: that is what
-keeps a pole two pixels wide two pixels wide. `skips=False` builds the encoder-decoder without
-them, so that the difference can be measured.
+channels, until one answer for the whole picture is left. A U-Net expands again, level by level. At
+every level on the way up, it joins the features of the same size from the way down (the skip
+connections). The bottleneck knows *what* is in the picture, the skips know *where* it is: so a
+pole that is two pixels wide stays two pixels wide. `skips=False` builds the encoder-decoder
+without skips, so that the difference can be measured.
 
-Where this departs from the paper, as nearly everyone does now: 3x3 convolutions are padded
-(the output is as large as the input), and each is followed by batch normalisation.
+Two things differ from the paper, as in most U-Nets today: 3x3 convolutions are padded (the output
+is as large as the input), and batch normalisation follows each of them.
 """
 
 from dataclasses import asdict, dataclass
@@ -25,17 +25,17 @@ from torch import Tensor, nn
 class UNetConfig:
     """The hyperparameters of the net; stored in every checkpoint.
 
-    classes:      number of class ids the net tells apart
+    classes:      number of class ids
     channels:     channels of the first level; each level down doubles them (the paper: 64)
     depth:        how often the picture is halved (the paper: 4)
-    stem:         2 folds each 2x2 block of pixels into channels first (space to depth) and the
-                  scores out of channels last, so the same net runs at half resolution, four times
-                  cheaper, and still reads every pixel and answers for every pixel
-    max_channels: where the doubling ends; three quarters of an uncapped net's weights sit in its
-                  lowest level, where depth (a wider view) pays and width does not
+    stem:         2 first moves each 2x2 block of pixels into channels (space to depth), and last
+                  moves the scores back. The net then runs at half resolution, four times cheaper,
+                  but still reads and labels every pixel
+    max_channels: the most channels of a level. Without a limit, three quarters of the weights are
+                  in the lowest level, where depth (a wider view) helps and width does not
     skips:        False leaves out the skip connections: the plain encoder-decoder
-    dropout:      share of the bottleneck's channels silenced in training, as in the paper; the
-                  net then cannot rest on a few of them
+    dropout:      share of the bottleneck's channels set to 0 in training, as in the paper, so that
+                  the net does not depend on a few of them
     """
 
     classes: int = 13
@@ -116,7 +116,7 @@ class Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """Contracting path, bottleneck, expanding path; see the module's text and `UNetConfig`."""
+    """Contracting path, bottleneck, expanding path. See `UNetConfig`."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -135,16 +135,16 @@ class UNet(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Frames (N, 3, H, W), normalised -> logits (N, classes, H, W).
 
-        Raises ValueError where height or width is not a multiple of `config.multiple`, and names
+        Raises ValueError if height or width is no multiple of `config.multiple`; the text names
         the size to pad or resize to.
         """
         return self.unfold(self.blocks(frames))
 
     def blocks(self, frames: Tensor) -> Tensor:
-        """The same before depth to space: logits (N, classes * stem^2, H / stem, W / stem).
+        """Logits before depth to space: (N, classes * stem^2, H / stem, W / stem).
 
-        Class by class, the pixels of a block row by row. Deciding here moves one plane of ids to
-        full resolution instead of a plane of logits for each class.
+        For each class, the pixels of a block row by row. A decision on these moves one plane of
+        ids to full resolution, instead of a plane of logits for each class.
         """
         return self.head(self.features(frames))
 
@@ -168,7 +168,7 @@ class UNet(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """He et al. (2015): keeps the variance of the activations level through ReLU layers."""
+    """He et al. (2015): the variance of activations stays the same through ReLU layers."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:

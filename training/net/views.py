@@ -3,8 +3,8 @@
 
     frames (N, C, H, W)  ->  logits of the mean of all views (N, classes, H, W)
 
-What it is sure of it says in every view, what it guesses it does not: the mean is right more often
-than one look, and costs as many times more (`carla_unet_export --also 448x320 --flips`).
+The views agree where the net is sure and differ where it guesses, so the mean is right more often
+than a single view. n views cost n times as much (`carla_unet_export --also 448x320 --flips`).
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from carla_unet_ros.training.net.unet import UNet
 class Views:
     """The views that the net sees beside the frame itself.
 
-    also:  sizes (width, height), each at most the network size, for they are made from it
-    flips: all of these mirrored, too
+    also:  sizes (width, height), each at most the network size, because they are made from it
+    flips: also mirror each of these
     """
 
     also: tuple[tuple[int, int], ...] = ()
@@ -43,8 +43,8 @@ ONE_VIEW = Views()
 class Mirrored(nn.Module):
     """The mean of a finished U-Net's logits for a frame and for its mirror image.
 
-    Takes the net's place. The head is linear, so that the mean is one convolution of the features
-    of both looks: what is mirrored back are those, a few channels, and not all classes' logits.
+    It replaces the net in a graph. The head is linear, so the mean is one convolution of the
+    features of both views. So only the features are mirrored back, not the logits of all classes.
     """
 
     def __init__(self, net: UNet) -> None:
@@ -58,7 +58,7 @@ class Mirrored(nn.Module):
         return self.net.unfold(self.blocks(frames))
 
     def blocks(self, frames: Tensor) -> Tensor:
-        """The same before depth to space, as `UNet.blocks`; both looks are one batch."""
+        """Logits before depth to space, as `UNet.blocks`. Both views are one batch."""
         both = torch.cat((frames, _mirror(frames)))
         straight, mirrored = self.net.features(both).chunk(2)
         return self.head(torch.cat((straight, _mirror(mirrored)), dim=1))
@@ -66,9 +66,10 @@ class Mirrored(nn.Module):
 
 @torch.no_grad()
 def _head_of_both(head: nn.Conv2d, stem: int) -> nn.Conv2d:
-    """Reads the features of both looks, the second ones mirrored back, and gives the mean logits.
+    """A head that reads the features of both views, and gives the mean logits.
 
-    In a mirrored block the pixels of a row change places: the weights of the second look do, too.
+    The second view's features are mirrored back. In a mirrored block the pixels of a row change
+    places, and so do the weights of the second view.
     """
 
     def mirrored(weights: Tensor) -> Tensor:
@@ -82,21 +83,21 @@ def _head_of_both(head: nn.Conv2d, stem: int) -> nn.Conv2d:
 
 
 def head_of_one(weights: Tensor, channels: int) -> Tensor:
-    """The weights of a U-Net's own head, from those that also read a mirrored look, or its own.
+    """The weights of a U-Net's own head, from a head of one view or of two mirrored ones.
 
-    channels: how many features a look has
+    channels: number of features of a view
     """
     return weights if weights.shape[1] == channels else 2 * weights[:, :channels]
 
 
 def _mirror(pictures: Tensor) -> Tensor:
-    """(..., W) -> the same from right to left. OpenVINO has no fast `flip`."""
+    """Mirrors (..., W) from right to left. OpenVINO has no fast `flip`."""
     columns = torch.arange(pictures.shape[-1] - 1, -1, -1, device=pictures.device)
     return pictures.index_select(-1, columns)
 
 
 class ManySizes(nn.Module):
-    """Looks at a frame in other sizes, too; takes the place of `net` in a FrameGraph."""
+    """Runs a net also on other sizes of a frame. It replaces the net in a FrameGraph."""
 
     def __init__(self, net: UNet | Mirrored, also: tuple[tuple[int, int], ...]) -> None:
         super().__init__()

@@ -3,8 +3,8 @@
 
     python -m carla_unet_ros.training.recipes.model_card --data FOLDER
 
-FOLDER holds the data folders of `shipped_model` and the two places that are scored and never
-trained on. Scores come from `evaluate`, so from the Segmenter that drives, on the CPU.
+FOLDER holds the data folders of `shipped_model`, and the two places that are scored and never
+trained on. Scores come from `evaluate`, with the node's Segmenter, on the CPU.
 """
 
 import sys
@@ -28,17 +28,21 @@ from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import PairFolder
 from carla_unet_ros.training.data.frame_names import read_list
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
+from carla_unet_ros.training.labelling.boxes import read_boxes
+from carla_unet_ros.training.labelling.frames import FrameFolder
+from carla_unet_ros.training.recipes.boxes_found import ASKED, BoxesFound, count_boxes
+from carla_unet_ros.training.recipes.many_towns import split_frames
 from carla_unet_ros.whole_files import write_whole
 
 _CARD = SHIPPED_MODEL.with_suffix(".md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.in")
 UNLABELLED_FRAMES = 1014
-"""Of many_towns, what the shipped files were trained on."""
+"""The number of frames of many_towns that the shipped files were trained on."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder whose val.txt is scored; `what` is what a reader should know of it."""
+    """A folder whose val.txt is scored; `what` describes it."""
 
     folder: str
     tags: str
@@ -72,8 +76,18 @@ def score(model: Path, data: Path, places: Sequence[Place] = PLACES) -> list[Eva
     return results
 
 
+def find_boxed_things(model: Path, folder: Path) -> BoxesFound:
+    """What the model finds of the boxed things in the frames of many_towns that are held back."""
+    segmenter = Segmenter(model, "openvino")
+    source = FrameFolder(folder)
+    held_back = split_frames(source.names)[1]
+    found = count_boxes(segmenter, source.read(held_back), read_boxes(folder / "boxes.csv"))
+    segmenter.close()
+    return found
+
+
 def fill_card(template: str, values: dict[str, str]) -> str:
-    """The template with its $names filled in; InputError names one that has no value."""
+    """Fills in the $names of a template. InputError names one without a value."""
     try:
         return Template(template).substitute(values)
     except (KeyError, ValueError) as error:
@@ -81,7 +95,7 @@ def fill_card(template: str, values: dict[str, str]) -> str:
 
 
 def table_of_places(places: Sequence[Place], results: Sequence[Evaluation]) -> str:
-    """A row a place: frames, mean IoU, pixel accuracy."""
+    """A table with a row for each place: frames, mean IoU, pixel accuracy."""
     rows = ["| place (val.txt) | frames | mean IoU | pixel accuracy |", "|---|---|---|---|"]
     for place, result in zip(places, results, strict=True):
         rows.append(
@@ -94,7 +108,7 @@ def table_of_places(places: Sequence[Place], results: Sequence[Evaluation]) -> s
 def table_of_classes(
     labels: LabelSet, places: Sequence[Place], results: Sequence[Evaluation]
 ) -> str:
-    """A row a class, a column a place: IoU, or - where the place has none of it."""
+    """A table of IoU with a row for each class and a column for each place; - if it has none."""
     rows = [
         f"| IoU | {' | '.join(place.folder for place in places)} |",
         f"|---|{'---|' * len(places)}",
@@ -106,10 +120,20 @@ def table_of_classes(
     return "\n".join(rows)
 
 
+def table_of_boxes(found: BoxesFound) -> str:
+    """A row for light frames and one for dark ones, a column a kind of box."""
+    rows = [f"| boxes found | all | {' | '.join(ASKED)} |", f"|---|---|{'---|' * len(ASKED)}"]
+    for light, dark in (("by day", False), ("in the dark", True)):
+        shares = [found.share(dark, kind) for kind in (None, *ASKED)]
+        cells = [f"{share:.2f} of {asked}" if asked else "-" for share, asked in shares]
+        rows.append(f"| {light} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def write_card(data: Path, out: Path) -> None:
     """Scores the shipped files and writes their card."""
     small, model = score(SHIPPED_INT8_MODEL, data), read_model(SHIPPED_MODEL)
-    # What the exporter measured on town01's val.txt.
+    # The exporter's scores on town01's val.txt.
     full = list(model.metadata.iou.values())
     files = (SHIPPED_MODEL, SHIPPED_INT8_MODEL, SHIPPED_FP16_MODEL)
     sizes = {
@@ -123,6 +147,7 @@ def write_card(data: Path, out: Path) -> None:
         "height": str(model.metadata.network_size[1]),
         "looks": "twice, as it is and mirrored," if model.metadata.flips else "once,",
         "created": model.metadata.created,
+        "boxes": table_of_boxes(find_boxed_things(SHIPPED_INT8_MODEL, data / "many_towns")),
         "many_towns": str(UNLABELLED_FRAMES),
         **sizes,
     }

@@ -4,10 +4,11 @@
     python -m carla_unet_ros.training.recipes.shipped_model --data FOLDER --out runs/shipped
 
 FOLDER holds town01, course, town07 and town02_roads, with labels, and many_towns, with boxes.csv
-and without labels (the model card says where they come from). The recipe starts from the shipped
-fp32 file, whose own steps stand in the card. In two rounds it labels many_towns with the best net
-there is, and trains that net on labels and pseudo-labels, under weather that is drawn into the
-frames. Killed at any moment, the same command goes on.
+and without labels (the model card names their sources). The recipe starts from the shipped fp32
+file; the card describes its history. In two rounds it labels many_towns with the newest net, and
+trains that net on labels and pseudo-labels, with weather drawn into the frames. Frames with people
+in boxes are a folder of their own with a larger share. The mean of both rounds' weights is
+shipped. After a kill, the same command continues.
 """
 
 import math
@@ -18,11 +19,17 @@ from pathlib import Path
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import SHIPPED_MODEL
+from carla_unet_ros.training.data.frame_names import files_by_name
+from carla_unet_ros.training.labelling.boxes import read_boxes
+from carla_unet_ros.training.recipes.many_towns import split_frames, with_people
 from carla_unet_ros.training.recipes.stages import Stage, run_stages
+from carla_unet_ros.whole_files import write_whole
 
 _LABELLED = {"town01": "0.8.x", "course": "0.9.13", "town07": "0.9.5", "town02_roads": "0.9.13"}
 _UNLABELLED = "many_towns"
-_SHARES = ("4", "1.2", "0.6", "0.7", "5")
+_LISTS = ("streets", "people")
+"""The frames of many_towns to train on: without, and with, people in boxes."""
+_SHARES = ("4", "1.2", "0.6", "0.7", "5", "1.8")
 _ROOM = "carla_unet_ros.training"
 _ROUNDS = 2
 
@@ -39,11 +46,11 @@ _EXPORTING = "--network-size 448x320 --flips"
 class Options(Configured):
     """Train the shipped model, from the data folders to its three files.
 
-    The same command goes on after any end.
+    The same command continues after any end.
     """
 
     data: Path  # folder of the data folders
-    out: Path  # folder of all that is made
+    out: Path  # folder for all files of the recipe
     start: Path = SHIPPED_MODEL  # fp32 file to start from
     epochs: int = 12  # epochs of each round
     frames: int = 2000  # frames of an epoch
@@ -53,7 +60,7 @@ class Options(Configured):
 
 
 def shipped_stages(options: Options) -> list[Stage]:
-    """The stages, in order. InputError where a data folder is missing."""
+    """The stages, in order. InputError if a data folder is missing."""
     data, out = options.data, options.out
     for name in (*_LABELLED, _UNLABELLED):
         if not (data / name).is_dir():
@@ -62,33 +69,39 @@ def shipped_stages(options: Options) -> list[Stage]:
     stages: list[Stage] = []
     net = options.start
     for number in range(1, _ROUNDS + 1):
-        pairs, run = out / f"labels_{number}", out / f"net_{number}"
+        pairs = {name: out / f"{name}_{number}" for name in _LISTS}
         stages += [
-            _stage(f"label_{number}", "label", _labelling(data, pairs, net)),
-            _stage(f"train_{number}", "train", _training(options, pairs, run, net, number)),
+            _stage(f"label_{name}_{number}", "label", _labelling(options, name, folder, net))
+            for name, folder in pairs.items()
         ]
+        run = out / f"net_{number}"
+        training = _training(options, [*pairs.values()], run, net, number)
+        stages.append(_stage(f"train_{number}", "train", training))
         net = out / f"round_{number}.onnx"
-        stages.append(_stage(f"export_{number}", "export", _exporting(data, run, net)))
-    return stages + _files(data, out, out / f"net_{_ROUNDS}")
+        stages.append(_stage(f"export_{number}", "export", _exporting(data, [run], net)))
+    runs = [out / f"net_{number}" for number in range(1, _ROUNDS + 1)]
+    return stages + _files(data, out, runs)
 
 
 def _stage(name: str, command: str, arguments: list[str | Path]) -> Stage:
     return Stage(name, (f"{_ROOM}.{command}", *map(str, arguments)))
 
 
-def _labelling(data: Path, pairs: Path, net: Path) -> list[str | Path]:
-    frames = data / _UNLABELLED
-    options = _LABELLING.format(boxes=frames / "boxes.csv").split()
-    return ["--frames", frames, "--out", pairs, "--models", net, *options]
+def _labelling(options: Options, name: str, pairs: Path, net: Path) -> list[str | Path]:
+    """name: of _LISTS, those frames to label"""
+    frames = options.data / _UNLABELLED
+    chosen = ["--frames", frames, "--list", options.out / f"{name}.txt", "--out", pairs]
+    return [*chosen, "--models", net, *_LABELLING.format(boxes=frames / "boxes.csv").split()]
 
 
 def _training(
-    options: Options, pairs: Path, run: Path, net: Path, number: int
+    options: Options, pairs: list[Path], run: Path, net: Path, number: int
 ) -> list[str | Path]:
     folders = [options.data / name for name in _LABELLED]
+    tags = [*_LABELLED.values(), *("0.8.x" for _ in pairs)]
     return [
-        *("--data", *folders, pairs, "--tags", *_LABELLED.values(), "0.8.x"),
-        *("--unsplit", pairs),
+        *("--data", *folders, *pairs, "--tags", *tags),
+        *("--unsplit", *pairs),
         *("--shares", *_SHARES, "--validate", folders[0], folders[1], "--init", net),
         *("--out", run, "--seed", str(number), "--resume"),
         *("--epochs", str(options.epochs), "--frames", str(options.frames)),
@@ -96,25 +109,43 @@ def _training(
     ]
 
 
-def _exporting(data: Path, run: Path, file: Path, *more: str) -> list[str | Path]:
+def _exporting(data: Path, runs: list[Path], file: Path, *more: str) -> list[str | Path]:
+    """The export of the mean of the runs' last weights."""
     scored = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
-    return ["--checkpoint", run / "last.pt", "--out", file, *scored, *_EXPORTING.split(), *more]
+    checkpoints = [run / "last.pt" for run in runs]
+    return ["--checkpoint", *checkpoints, "--out", file, *scored, *_EXPORTING.split(), *more]
 
 
-def _files(data: Path, out: Path, run: Path) -> list[Stage]:
+def _files(data: Path, out: Path, runs: list[Path]) -> list[Stage]:
     """fp32 for training, int8 for a CPU, fp16 for TensorRT."""
     full = out / "carla_unet.onnx"
     calibration = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
+    calibration += ["--unlabelled", data / _UNLABELLED]
     eight = ["--model", full, *calibration, "--out", out / "carla_unet_int8.onnx"]
     return [
-        _stage("fp32", "export", _exporting(data, run, full)),
-        _stage("fp16", "export", _exporting(data, run, out / "carla_unet_fp16.onnx", "--half")),
+        _stage("fp32", "export", _exporting(data, runs, full)),
+        _stage("fp16", "export", _exporting(data, runs, out / "carla_unet_fp16.onnx", "--half")),
         _stage("int8", "quantize", eight),
     ]
 
 
+def _write_lists(options: Options) -> None:
+    """Writes OUT/NAME.txt for each of _LISTS."""
+    folder = options.data / _UNLABELLED
+    people = with_people(read_boxes(folder / "boxes.csv"))
+    names, _ = split_frames(list(files_by_name(folder / "rgb")))
+    parts = (
+        [name for name in names if name not in people],
+        [name for name in names if name in people],
+    )
+    for name, part in zip(_LISTS, parts, strict=True):
+        write_whole(options.out / f"{name}.txt", "".join(f"{frame}\n" for frame in part))
+
+
 def run(options: Options) -> None:
-    run_stages(shipped_stages(options), options.out)
+    stages = shipped_stages(options)
+    _write_lists(options)
+    run_stages(stages, options.out)
 
 
 def main(argv: list[str] | None = None) -> int:

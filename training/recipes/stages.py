@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs stages one after the other, each once, and continues after any interruption.
 
-A stage is a command of `training` in a process of its own. When it ends well, OUT/NAME.done is
-written; the next run of the recipe begins at the first stage without it. What was half done is
-the stage's own to go on with, which all commands here are able to: training from its last epoch,
-labelling from the frames that are missing, files written whole or not at all.
+A stage is a command of `training` in a process of its own. When it succeeds, OUT/NAME.done is
+written, and the next run of the recipe begins at the first stage without such a file. Each command
+continues its own work: training at its last epoch, labelling at the missing frames. Files are
+written whole or not at all.
+
+A recipe that is killed leaves its stage running. So a stage holds OUT/lock as long as it lives,
+and a second recipe in the same folder is refused: two trainings would write the same checkpoint.
 """
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -25,7 +29,11 @@ class StageError(InputError):
 
 @dataclass(frozen=True)
 class Stage:
-    """name: unique in its recipe, a file name; arguments: what follows `python -m`."""
+    """One command of a recipe.
+
+    name:      a file name, unique in its recipe
+    arguments: the words after `python -m`
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -38,10 +46,23 @@ class Stage:
 def run_stages(stages: Sequence[Stage], out: Path) -> None:
     """Runs the stages that are not done. Raises StageError at the first that fails.
 
-    A stage whose arguments have changed since it was done is refused: what follows would be built
-    on another one than the recipe says.
+    A stage whose arguments have changed since it was done is refused, because later stages would
+    not be built on what the recipe says. So is a folder that another recipe or its stage works in.
     """
     out.mkdir(parents=True, exist_ok=True)
+    with (out / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StageError(
+                f"a recipe, or a stage that it left running, works in {out}: wait until it has "
+                "ended, or end it, or take another --out"
+            ) from error
+        _run_each(stages, out, lock.fileno())
+
+
+def _run_each(stages: Sequence[Stage], out: Path, lock: int) -> None:
+    """lock: the descriptor that the stages inherit, and so keep locked until they have ended"""
     for number, stage in enumerate(stages, 1):
         done = out / f"{stage.name}.done"
         if done.is_file():
@@ -49,7 +70,7 @@ def run_stages(stages: Sequence[Stage], out: Path) -> None:
             continue
         print(f"stage {number} of {len(stages)}: {stage.name}", flush=True)
         start = time.monotonic()
-        status = subprocess.run(stage.command, check=False).returncode
+        status = subprocess.run(stage.command, check=False, pass_fds=[lock]).returncode
         if status:
             raise StageError(
                 f"stage {stage.name} ended with status {status}; the same command goes on from "

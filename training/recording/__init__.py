@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recording from a running CARLA: the drive, and worlds that are left as they were."""
+"""Recording from a running CARLA: the drive, and the settings of its worlds."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drives through a running CARLA: traffic, an ego vehicle and its two cameras.
 
-The `carla` module is handed in, so nothing here imports it. Of a tick's images only those with
-the tick's own frame number belong together: each camera has a queue, and the one who ticks waits
-until both have answered. The tag is the red channel of the semantic camera's raw_data; convert()
-would replace it with a colour (CARLA's documentation, "Sensors reference").
+The caller passes the `carla` module, so nothing here imports it. Images belong together if they
+have the frame number of the same tick: each camera has a queue, and `tick` waits until both have
+answered. The tag is the red channel of the semantic camera's raw_data; convert() would replace it
+with a colour (CARLA's documentation, "Sensors reference").
 """
 
 import queue
@@ -24,12 +24,12 @@ _WALKING_SPEED = 1.4
 
 
 class DriveError(RuntimeError):
-    """A drive that cannot go on; the text says what was found and what to do."""
+    """A drive that cannot continue; the text says what was found and what to do."""
 
 
 @dataclass(frozen=True)
 class CameraPlan:
-    """Both cameras."""
+    """Size and place of both cameras."""
 
     width: int = 800  # pixels
     height: int = 600  # pixels
@@ -44,7 +44,7 @@ class TrafficPlan:
     """The ego vehicle, and who is around it."""
 
     ego: str = "vehicle.tesla.model3"  # blueprint of the ego vehicle
-    vehicles: int = 60  # other vehicles, as far as there is room
+    vehicles: int = 60  # other vehicles; fewer if there is no room
     walkers: int = 60  # pedestrians
 
 
@@ -56,9 +56,9 @@ class Recorded(NamedTuple):
 
 
 class Drive:
-    """A context: what it spawned is gone when it is left.
+    """A context that removes what it spawned at its end.
 
-    seed: of everything that is drawn: places, vehicles, colours, walkers' ways
+    seed: seed of all random choices: places, vehicles, colours, walkers' ways
     """
 
     def __init__(
@@ -109,9 +109,9 @@ class Drive:
         self._destroy()
 
     def tick(self) -> Recorded:
-        """One step of the simulation, and what both cameras saw in it.
+        """Does one step of the simulation. Returns the images of both cameras.
 
-        Raises DriveError where a camera does not answer, or skips the tick.
+        Raises DriveError if a camera does not answer, or skips the tick.
         """
         frame = self._world.tick()
         colours, semantic = (self._image(images, frame) for images in self._images)
@@ -125,7 +125,7 @@ class Drive:
         return self._ego.get_location()
 
     def _image(self, images: "queue.Queue[Any]", frame: int) -> Uint8:
-        """The image [H, W, 4] of this frame number; older ones, from before, are dropped."""
+        """The image [H, W, 4] of this frame number. Older images are dropped."""
         while True:
             try:
                 image = images.get(timeout=_SECONDS_FOR_AN_IMAGE)
@@ -144,7 +144,7 @@ class Drive:
                 return pixels.reshape(image.height, image.width, 4).copy()
 
     def _spawn_vehicles(self) -> None:
-        """The ego vehicle at one random spawn point, traffic at others; all drive themselves."""
+        """Spawns the ego vehicle and traffic at random spawn points, all on autopilot."""
         library = self._world.get_blueprint_library()
         points = list(self._world.get_map().get_spawn_points())
         self._random.shuffle(points)
@@ -183,7 +183,7 @@ class Drive:
                 walker = self._spawn(self._random.choice(blueprints), place)
                 if walker is not None:
                     self._walkers.append(walker)
-        # A controller takes its walker over at the tick after the one in which it appears.
+        # A controller can control its walker only one tick after the walker appears.
         self._world.tick()
         controller = library.find("controller.ai.walker")
         for walker in self._walkers:
@@ -198,10 +198,10 @@ class Drive:
             brain.set_max_speed(_WALKING_SPEED)
 
     def _spawn_cameras(self) -> None:
-        """Frames first, then tags: the order of `_images`."""
+        """Spawns the camera of frames, then that of tags, as in `_images`."""
         library = self._world.get_blueprint_library()
         plan = self._camera
-        # CARLA's pitch counts the other way round: up is positive.
+        # In CARLA, a positive pitch looks up.
         place = self._carla.Transform(
             self._carla.Location(x=plan.x, z=plan.z), self._carla.Rotation(pitch=-plan.pitch)
         )
@@ -224,7 +224,7 @@ class Drive:
         return actor
 
     def _destroy(self) -> None:
-        """Removes what was spawned; a simulator that is gone has taken its actors along."""
+        """Removes the spawned actors. A simulator that has ended has none left."""
         destroy = self._carla.command.DestroyActor
         try:
             for actor in (*self._cameras, *self._controllers):

@@ -2,8 +2,8 @@
 """Switches CARLA's worlds to synchronous mode, and restores them afterwards.
 
 In synchronous mode the simulation waits for the tick of one client, and the traffic manager must
-be in the same mode as the world (CARLA's documentation, "Synchrony and time-step"). A world left
-in that mode by a client that is gone stands still for everybody else.
+be in the same mode as the world (CARLA's documentation, "Synchrony and time-step"). If a client
+ends and leaves a world in that mode, the world stands still for all other clients.
 """
 
 import sys
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class SynchronousWorlds:
-    """A context in which this client ticks; the settings found are put back when it is left."""
+    """A context in which this client ticks. It restores the previous settings at its end."""
 
     def __init__(self, client: Any, ticks_per_second: float, traffic_port: int) -> None:
         self._client = client
@@ -47,7 +47,7 @@ class SynchronousWorlds:
         """World and traffic manager of a town, both synchronous."""
         world = self._client.get_world()
         if world.get_map().name.rpartition("/")[2] != town:
-            # A world that waits for our ticks must not be the one that is left.
+            # Restore the settings first: the old world must not wait for our ticks.
             self._put_back()
             world = self._client.load_world(town)
         settings = world.get_settings()

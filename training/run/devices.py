@@ -18,12 +18,12 @@ class Machine:
     # arithmetic; auto: the narrowest that is fast here
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     accelerator: str = "auto"  # auto, cpu, cuda
-    devices: str = "auto"  # how many, or auto
+    devices: str = "auto"  # number of devices, or auto
     workers: int = 2  # processes that read and augment
 
     @property
     def arithmetic(self) -> str:
-        """The precision asked for; of auto, the narrowest that this machine multiplies fast."""
+        """The precision in use; auto is the narrowest that is fast on this machine."""
         if self.precision != "auto":
             return self.precision
         if self.accelerator != "cpu" and torch.cuda.is_available():
@@ -32,7 +32,7 @@ class Machine:
         return "bf16" if wide and torch.backends.mkldnn.is_available() else "fp32"
 
     def launch(self) -> Fabric:
-        """Under torchrun it is torchrun that says how many processes there are, and where."""
+        """Starts the processes and devices. Under torchrun, torchrun sets their numbers."""
         devices, nodes = self.devices, 1
         if torch.distributed.is_torchelastic_launched():
             devices = int(os.environ["LOCAL_WORLD_SIZE"])

@@ -23,13 +23,13 @@ _LARGEST_GRADIENT = 5.0
 class Optimisation:
     """AdamW with a one-cycle learning rate (Smith and Topin 2019)."""
 
-    epochs: int = 60  # after each, the net is validated and kept
+    epochs: int = 60  # number of epochs; each ends with a validation and a checkpoint
     frames: int = 1200  # frames drawn for one epoch
     batch: int = 8  # frames a step, for each process
     rate: float = 2e-3  # highest learning rate, reached after a tenth of the steps
     weight_decay: float = 1e-2  # pull of the weights towards 0
-    average: float = 0.998  # decay of the moving average of the weights, which is what is kept
-    seed: int = 0  # of the first weights, the draws and the augmentation
+    average: float = 0.998  # decay of the moving average of the weights, which is exported
+    seed: int = 0  # seed of the first weights, the choice of frames and the augmentation
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch) < 1 or self.frames < self.batch:
@@ -40,9 +40,9 @@ class Optimisation:
 
 
 class Learner:
-    """A net, and what moves it and is moved with it at each step.
+    """A net with its loss, optimiser, learning rate and moving average.
 
-    steps: of an epoch; frames that do not fill a batch of all processes are left out
+    steps: steps of an epoch; frames that do not fill a batch of all processes are left out
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Learner:
         self.net, self._optimizer = fabric.setup(net, optimizer)
         self.average = MovingAverage(net, plan.average)
         steps = plan.epochs * self.steps
-        rising = 0.1 if steps != 10 else 0.2  # a rise that ends at step 0 is divided by 0
+        rising = 0.1 if steps != 10 else 0.2  # OneCycleLR divides by 0 if the rise ends at step 0
         self._schedule = OneCycleLR(optimizer, plan.rate, steps, pct_start=rising)
 
     @property
@@ -67,7 +67,7 @@ class Learner:
         return float(self._schedule.get_last_lr()[0])
 
     def step(self, colours: Tensor, labels: Tensor) -> Tensor:
-        """One step of the optimiser; returns the loss of the batch of all processes.
+        """Does one step of the optimiser. Returns the loss of the batch of all processes.
 
         colours: float [N, 3, H, W], R, G, B in 0..1; labels: uint8 [N, H, W]
         """
@@ -95,15 +95,15 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on where the state was taken.
+        """Restores a state of `state_dict`.
 
-        Raises InputError where that training had another number of steps.
+        Raises InputError if that training had another number of steps.
         """
         before, now = state["schedule"]["total_steps"], self._schedule.total_steps
         if before != now:
             raise InputError(
-                f"the run was started with {before} steps in all, but the processes there are now "
-                f"make it {now}: resume with as many as it was started with"
+                f"the run was started with {before} steps in all, but with the present number "
+                f"of processes it has {now}: resume it with the number of the start"
             )
         self.net.module.load_state_dict(state["net"])
         self.average.net.load_state_dict(state["average"])

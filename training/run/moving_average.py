@@ -10,9 +10,9 @@ from carla_unet_ros.training.net.unet import UNet
 
 
 class MovingAverage:
-    """Exponential moving average that forgets the random start: it begins as a plain mean.
+    """Exponential moving average that forgets the random start, because it begins as a mean.
 
-    The weights after step n + 1 count for 9 / (10 + n), until that is less than 1 - decay.
+    After step n + 1, the new weights have the share 9 / (10 + n), and at least 1 - decay.
     """
 
     def __init__(self, net: UNet, decay: float) -> None:
@@ -22,7 +22,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, net: UNet) -> None:
-        """Takes in the weights, and the statistics of normalisation, that the net has now."""
+        """Adds the net's present weights and statistics of normalisation to the average."""
         weight = max(self._least, 9 / (10 + self.steps))
         averages = chain(self.net.parameters(), self.net.buffers())
         for average, value in zip(averages, chain(net.parameters(), net.buffers()), strict=True):

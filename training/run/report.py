@@ -14,8 +14,8 @@ from carla_unet_ros.training import plots
 class MeanLoss:
     """The mean of an epoch's losses, a tqdm postfix.
 
-    The sum stays on the device until somebody reads it: to read is to wait for a GPU, so the
-    progress bar does it when it is drawn and not at every step.
+    The sum stays on the device, because reading it waits for the GPU. The progress bar reads it
+    when it is drawn, not at every step.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -16,7 +16,7 @@ from carla_unet_ros.training.net.unet import UNet
 def validate(
     net: UNet, folders: Sequence[PairFolder], network_size: tuple[int, int], fabric: Fabric
 ) -> dict[str, ConfusionMatrix]:
-    """Confusion matrix by folder name, over all ranks; each rank takes every n-th frame."""
+    """Confusion matrices by folder name, of all ranks. Each rank takes every n-th frame."""
     graph = FrameGraph(net, network_size).eval()
     scores: dict[str, ConfusionMatrix] = {}
     for folder in folders:

@@ -79,11 +79,16 @@ class TensorRTEngine:
         self._device = cuda.device(cuda.device_number(device))
         self._runs: SizeCache[FrameRun] = SizeCache(log)
         library = tensorrt_library.library()
+        self.device = f"cuda:{self._device.number} {self._device.name}"
+        self.precision = model.metadata.precision
         which = f" cuda:{self._device.number}" if self._device.number else ""
         self.name = f"{library} {self._device.name}{which} {model.metadata.precision}"
 
     def prepare(self, height: int, width: int) -> None:
         self._runs.get(height, width, self._open)
+
+    def is_prepared(self, height: int, width: int) -> bool:
+        return self._runs.has(height, width)
 
     def infer(self, frame: Uint8) -> tuple[Uint8, Uint8]:
         height, width, _ = frame.shape

@@ -79,7 +79,7 @@ def test_one_list_without_the_other_is_refused(tmp_path: Path, there: str, missi
     folder_of(tmp_path, "a.png", "b.png")
     (tmp_path / f"{there}.txt").write_text("a\n")
     with pytest.raises(
-        InputError, match=rf"has {there}\.txt without {missing}\.txt: what is held"
+        InputError, match=rf"has {there}\.txt without {missing}\.txt: the frames to hold"
     ):
         split_names(tmp_path, tmp_path)
 

@@ -131,7 +131,9 @@ def test_a_run_goes_on_only_with_as_many_processes(
 ) -> None:
     assert train.main([*arguments(folder, runs[1], batch=4), "--resume"]) == 1
     said = capsys.readouterr().err
-    assert "started with 6 steps in all, but the processes there are now make it 15" in said
+    assert (
+        "started with 6 steps in all, but with the present number of processes it has 15" in said
+    )
 
 
 def test_checkpoints_of_many_processes_are_those_of_one() -> None:

@@ -89,3 +89,30 @@ def test_a_recipe_that_is_killed_goes_on_at_the_stage_it_was_in(
     assert writer.read_text().split() == ["first"]
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     assert writer.read_text().split() == ["first", "third"]
+
+
+def test_a_folder_that_an_orphaned_stage_works_in_is_refused(writer: Path, tmp_path: Path) -> None:
+    """The stage kills the recipe, its parent, and then lives until its standard input closes."""
+    (tmp_path / "orphan.py").write_text(
+        textwrap.dedent("""
+        import os, signal, sys
+        os.kill(os.getppid(), signal.SIGKILL)
+        sys.stdin.read()
+        """)
+    )
+    out = tmp_path / "out"
+    code = textwrap.dedent(f"""
+        from pathlib import Path
+        from carla_unet_ros.training.recipes.stages import Stage, run_stages
+        run_stages([Stage("first", ("orphan",))], Path({str(out)!r}))
+    """)
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as recipe:
+        assert recipe.wait(timeout=60) == -signal.SIGKILL
+        with pytest.raises(StageError, match="or a stage that it left running, works in"):
+            run_stages(stages(writer), out)
+        assert recipe.stdin is not None and recipe.stdout is not None
+        recipe.stdin.close()
+        recipe.stdout.read()  # ends when the stage has ended, and its lock with it
+    run_stages(stages(writer), out)
+    assert writer.read_text().split() == ["first", "second"]

@@ -76,7 +76,7 @@ def test_a_state_goes_on_where_it_was_taken() -> None:
 def test_a_state_of_another_number_of_steps_is_refused() -> None:
     other = learner(Optimisation(epochs=10, frames=4, batch=4))
     other.step(*batch(0))
-    with pytest.raises(ValueError, match=r"started with 10 steps in all, but .* make it 20"):
+    with pytest.raises(ValueError, match=r"started with 10 steps in all, but .* it has 20"):
         learner().load_state_dict(other.state_dict())
 
 
