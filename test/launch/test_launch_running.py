@@ -15,6 +15,7 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 from ros2_launch import Start, ament_package, missing
 from ros_bench import RosBench
+from sensor_msgs.msg import PointCloud2
 
 from carla_unet_ros.ground.ground_grid import CameraPose
 from carla_unet_ros.simulator.objects_file import read_vehicle
@@ -25,6 +26,7 @@ if missing():
 
 CONFIG = Path(__file__).parents[2] / "config"
 GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
+CLOUD = "/carla/ego_vehicle/rgb_front/segmentation/semantic_cloud"
 
 
 def parameters(bench: RosBench, node: str, *names: str) -> list[Any]:
@@ -59,12 +61,13 @@ def test_arguments_rule_over_the_params_file_and_namespaces_hold(
 def test_control_c_ends_everything_cleanly(
     launch: Start, bench: RosBench, tiny_model_path: Path
 ) -> None:
-    arguments = "evaluate:=true", "grid:=true", "width:=64", "height:=48"
+    arguments = "evaluate:=true", "grid:=true", "cloud:=true", "width:=64", "height:=48"
+    clouds = bench.collect(PointCloud2, CLOUD)
     demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
-    bench.until(lambda: "mean IoU" in demo.printed)
+    bench.until(lambda: "mean IoU" in demo.printed and clouds)
     bench.until(lambda: bench.node.count_publishers(GRID) == 1)
     assert demo.control_c() == 0
-    assert demo.printed.count("process has finished cleanly") == 4
+    assert demo.printed.count("process has finished cleanly") == 5
 
 
 def test_the_demos_nodes_follow_a_car_of_another_name(
@@ -227,13 +230,15 @@ def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
 def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
     launch: Start, bench: RosBench, tiny_model_path: Path
 ) -> None:
-    arguments = "native:=true", "evaluate:=true", "grid:=true", f"model:={tiny_model_path}"
+    switches = "evaluate:=true", "grid:=true", "cloud:=true"
+    arguments = "native:=true", *switches, f"model:={tiny_model_path}"
     carla = launch("carla.launch.py", *arguments)
     assert parameters(bench, "/evaluation", "tags", "use_sim_time") == ["0.9.16", True]
     assert parameters(bench, "/ground_grid", "camera_axes", "use_sim_time") == ["body", True]
+    assert parameters(bench, "/semantic_cloud", "camera_axes", "use_sim_time") == ["body", True]
     assert parameters(bench, "/segmentation", "use_sim_time") == [True]
     assert carla.control_c() == 0
-    assert carla.printed.count("process started with pid") == 3
+    assert carla.printed.count("process started with pid") == 4
 
 
 @pytest.mark.parametrize(
