@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given
 from hypothesis import strategies as st
 from mutations import mutated
+from torch import Tensor
 
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.training.net.checkpoints import CheckpointError, read_trained_net
@@ -27,13 +28,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def weights() -> "dict[str, torch.Tensor]":
+def weights() -> dict[str, Tensor]:
     torch.manual_seed(0)
     return UNet(CONFIG).state_dict()
 
 
 @pytest.fixture(scope="module")
-def content(weights: "dict[str, torch.Tensor]") -> bytes:
+def content(weights: dict[str, Tensor]) -> bytes:
     state = {
         "net_config": CONFIG.as_dict(),
         "average": weights,
@@ -49,7 +50,7 @@ def content(weights: "dict[str, torch.Tensor]") -> bytes:
 
 @given(st.data())
 def test_a_damaged_checkpoint_is_refused_or_gives_its_weights(
-    file: Path, content: bytes, weights: "dict[str, torch.Tensor]", data: st.DataObject
+    file: Path, content: bytes, weights: dict[str, Tensor], data: st.DataObject
 ) -> None:
     file.write_bytes(data.draw(mutated(content) | st.binary(max_size=64)))
     try:
