@@ -102,6 +102,16 @@ def read_model(path: Path | str = SHIPPED_MODEL) -> Model:
     return Model(path, hashlib.sha256(content).hexdigest(), _read_metadata(path, proto))
 
 
+def find_model(path: Path | str) -> Path:
+    """The path of a model file, as `read_model` takes it. Raises ModelError if it cannot be read.
+
+    What is in the file is not looked at.
+    """
+    found = _find(path)
+    read_content(found)
+    return found
+
+
 def read_content(path: Path) -> bytes:
     """Reads the file's bytes. ModelError if it is missing, no regular file, or too large."""
     try:

@@ -16,16 +16,13 @@ from tyro.conf import Positional
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
-from carla_unet_ros.training.data.bag_pairs import (
-    BagError,
-    BagIndex,
-    PairedBag,
-    Pairing,
-    label_image,
-)
+from carla_unet_ros.training.bags.damage import BagError
+from carla_unet_ros.training.bags.drives import Moment, lay_end_to_end
+from carla_unet_ros.training.bags.pairs import BagIndex, PairedBag, Pairing, label_image
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.data.splits import split_in_blocks
 from carla_unet_ros.training.data.tag_recognition import TagError, TagFormat, recognise
+from carla_unet_ros.whole_files import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +61,13 @@ class Options(Configured):
 
 @dataclass
 class Report:
-    """What became of a bag's frames. `left_out` counts by reason, `first` has examples."""
+    """The outcome of a bag's messages.
+
+    left_out: how many frames or label images by reason; `first` has one text of each
+    drives:   how many there are: in each after the first, time starts again
+    damage:   why only a part of the bag could be read, or ""
+    lost:     a sentence if other numbers of messages came than the bag promises, or ""
+    """
 
     bag: str
     rgb_topic: str
@@ -77,6 +80,9 @@ class Report:
     kept: int = 0
     train: int = 0
     val: int = 0
+    drives: int = 1
+    damage: str = ""
+    lost: str = ""
     left_out: dict[str, int] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
 
@@ -94,6 +100,9 @@ class Report:
         for reason, count in self.left_out.items():
             example = f" (the first: {self.first[reason]})" if self.first[reason] else ""
             lines.append(f"  left out {count}: {reason}{example}")
+        if self.drives > 1:
+            lines.append(f"  time starts again: {self.drives} drives, paired one by one")
+        lines += [f"  {problem}" for problem in (self.damage, self.lost) if problem]
         if self.train:
             lines.append(f"  train.txt {self.train}, val.txt {self.val}")
         return "\n".join(lines)
@@ -110,28 +119,28 @@ def convert(options: Options) -> Report:
     report = Report(str(options.bag), options.rgb_topic, options.label_topic)
     with PairedBag(options.bag, options.rgb_topic, options.label_topic) as bag:
         index = bag.index()
+        _check_labels(index, options.label_topic)
         _count(index, report)
         kind = recognise(index.colours, options.tags)
         report.tags = kind.label_set.carla_tags
         report.labels_held = "palette colours" if kind.palette else "raw tags"
-        chosen = decimate(index.paired, options.every, options.min_seconds)
+        chosen = _choose(index, options)
         report.leave_out("decimation", count=len(index.paired) - len(chosen))
         # Checked before the long part, so that an impossible split is reported at once.
         _split(chosen, options)
         kept = sorted(
-            pairing.stamp
+            pairing.moment
             for pairing in bag.pairs(chosen)
             if _write(pairing, kind, options.out, options.jpeg, report)
         )
     report.kept = len(kept)
     train, val = _split(kept, options)
     report.train, report.val = len(train), len(val)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n")
-    for file, stamps in (("train.txt", train), ("val.txt", val)):
-        if stamps:
-            lines = "".join(f"{_name(stamp)}\n" for stamp in stamps)
-            (options.out / file).write_text(lines)
+    write_whole(options.out / "report.json", json.dumps(asdict(report), indent=2) + "\n")
+    for file, moments in (("train.txt", train), ("val.txt", val)):
+        if moments:
+            lines = "".join(f"{_name(moment)}\n" for moment in moments)
+            write_whole(options.out / file, lines)
     return report
 
 
@@ -144,22 +153,44 @@ def decimate(stamps: list[int], every: int, min_seconds: float) -> list[int]:
     return kept
 
 
+def _check_labels(index: BagIndex, topic: str) -> None:
+    """Raises BagError, with the first reason, if no label image of the bag can be read."""
+    if index.labels and (index.colours or not index.unreadable):
+        return
+    reasons = index.unreadable, index.first_damaged, index.damage, index.lost
+    raise BagError(f"no label image of {topic} can be read: {next(filter(None, reasons), '')}")
+
+
+def _choose(index: BagIndex, options: Options) -> list[Moment]:
+    """The moments that the options keep of those with a frame and a label image."""
+    times = lay_end_to_end(index.paired, round(options.min_seconds * 1e9) + 1)
+    moments = dict(zip(times, index.paired, strict=True))
+    return [moments[time] for time in decimate(times, options.every, options.min_seconds)]
+
+
 def _count(index: BagIndex, report: Report) -> None:
     report.frames, report.label_images = index.frames.total(), index.labels.total()
-    report.pairs = len(index.paired)
+    report.pairs, report.drives = len(index.paired), index.drives
+    report.damage, report.lost = index.damage, index.lost
+    report.leave_out("message that is damaged", index.first_damaged, index.damaged.total())
     for own, other, what in (
         (index.frames, index.labels, "frame without a label image of its stamp"),
         (index.labels, index.frames, "label image without a frame of its stamp"),
     ):
-        alone = sum(count for stamp, count in own.items() if stamp not in other)
+        alone = sum(count for moment, count in own.items() if moment not in other)
         report.leave_out(what, count=alone)
-    both = index.frames.keys() & index.labels.keys()
-    report.leave_out("stamp that occurs more than once in a topic", count=len(both) - report.pairs)
+    repeated = (index.frames.keys() & index.labels.keys()) - set(index.paired)
+    for moment in sorted(repeated):
+        report.leave_out(
+            "frame whose stamp occurs more than once in a topic",
+            "0: its publisher sets no stamps" if not moment.stamp else _name(moment),
+            index.frames[moment],
+        )
 
 
 def _write(pairing: Pairing, kind: TagFormat, out: Path, jpeg: int | None, report: Report) -> bool:
     """Writes one pair. Returns False, and reports why, if it cannot be used."""
-    name = _name(pairing.stamp)
+    name = _name(pairing.moment)
     try:
         frame, labels = to_bgra(pairing.frame), label_image(pairing.labels)
         tags = kind.tags(labels)
@@ -181,18 +212,20 @@ def _write(pairing: Pairing, kind: TagFormat, out: Path, jpeg: int | None, repor
     return True
 
 
-def _split(stamps: list[int], options: Options) -> tuple[list[int], list[int]]:
-    """Stamps for training and for validation; both empty if no lists are asked for."""
-    if not stamps or not options.val_share:
+def _split(moments: list[Moment], options: Options) -> tuple[list[Moment], list[Moment]]:
+    """Moments for training and for validation; both empty if no lists are asked for."""
+    if not moments or not options.val_share:
         return [], []
-    times = [stamp / 1e9 for stamp in stamps]
+    pause = round(options.gap * 1e9) + 1  # the gap of one drive takes no frame of the next
+    times = [time / 1e9 for time in lay_end_to_end(moments, pause)]
     train, val = split_in_blocks(times, options.val_share, options.val_blocks, options.gap)
-    return [stamps[index] for index in train], [stamps[index] for index in val]
+    return [moments[index] for index in train], [moments[index] for index in val]
 
 
-def _name(stamp: int) -> str:
-    """File name without suffix; names sort as the stamps (ns) do."""
-    return f"{stamp // 10**9:010d}_{stamp % 10**9:09d}"
+def _name(moment: Moment) -> str:
+    """File name without suffix; names sort as the moments do."""
+    drive = f"drive{moment.drive + 1:02}_" if moment.drive else ""
+    return f"{drive}{moment.stamp // 10**9:010d}_{moment.stamp % 10**9:09d}"
 
 
 def _convert(options: Options) -> None:
@@ -201,6 +234,8 @@ def _convert(options: Options) -> None:
     if not report.kept:
         raise BagError(f"no pair was kept of {options.bag}")
     print(f"next: carla_unet_train --data {options.out} --tags {report.tags} --out runs/mine")
+    if report.damage:
+        raise BagError(f"{report.damage}; {options.out} holds the {report.kept} pairs before that")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,6 +24,7 @@ from rclpy.subscription import Subscription
 from tqdm import tqdm
 
 from benchmarks import reporting
+from carla_unet_ros.camera_model import LARGEST_FRAME
 from carla_unet_ros.demo.node_processes import free_domain
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.labels.legend import Legend
@@ -83,7 +84,7 @@ def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
     node = Node("overhead")
     legend = Legend(carla_13(), carla_13(), "none", "none")
     stream = CameraStream(
-        node, CAMERA, "reliable", instant_engine(), legend, FrameClock(node),
+        node, CAMERA, "reliable", instant_engine(), LARGEST_FRAME, legend, FrameClock(node),
         FrameDispatcher(node), opacity=lambda: 0.5,
     )  # fmt: skip
     stream.activate()

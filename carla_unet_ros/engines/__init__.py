@@ -15,8 +15,10 @@ from carla_unet_ros.engines.engine_kinds import (
     DEVICES,
     ENGINE_KINDS,
     KINDS,
+    MOST_THREADS,
     EngineKind,
     EngineName,
+    check_device,
     choose_engine,
     open_engine,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "DEVICES",
     "ENGINE_KINDS",
     "KINDS",
+    "MOST_THREADS",
     "SECONDS_TO_RETRY",
     "SIZES_KEPT",
     "Engine",
@@ -33,6 +36,7 @@ __all__ = [
     "EngineKind",
     "EngineName",
     "Log",
+    "check_device",
     "choose_engine",
     "open_engine",
 ]

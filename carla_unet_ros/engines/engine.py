@@ -22,11 +22,15 @@ class Engine(Protocol):
     on a size that is not prepared prepares it, or waits for the thread that does. Any thread may
     call `close`; it does not wait for `prepare`. Only one thread at a time may call `infer`.
 
-    name:   a readable name, "OpenVINO 2026.4 CPU bf16"
-    reason: why this engine was chosen, as one sentence
+    name:      a readable name, "OpenVINO 2026.4 CPU bf16"
+    reason:    why this engine was chosen, as one sentence
+    device:    what it runs on, "CPU" or "cuda:0 NVIDIA H100"
+    precision: of its arithmetic, "bf16" or "int8"
     """
 
     name: str
+    device: str
+    precision: str
     reason: str
 
     def prepare(self, height: int, width: int) -> None:

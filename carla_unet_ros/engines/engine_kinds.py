@@ -124,7 +124,7 @@ EngineName = Literal["auto", "tensorrt", "openvino"]
 DEVICES = ("auto", *(device for kind in KINDS.values() for device in kind.devices))
 """The values of `device`; N is any number. gpu and npu are Intel's."""
 
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
 
 
 class Choice(NamedTuple):
@@ -132,6 +132,12 @@ class Choice(NamedTuple):
 
     kind: EngineKind
     reason: str
+
+
+def check_device(device: str) -> None:
+    """Raises EngineError unless the device is one of DEVICES; it may not be there."""
+    if not any(row.takes(device) for row in KINDS.values()):
+        raise EngineError(f"device {device!r} is unknown; expected one of {', '.join(DEVICES)}")
 
 
 def choose_engine(kind: str = "auto", device: str = "auto") -> Choice:
@@ -145,8 +151,7 @@ def choose_engine(kind: str = "auto", device: str = "auto") -> Choice:
     """
     if kind not in ENGINE_KINDS:
         raise EngineError(f"engine {kind!r} is unknown; expected one of {', '.join(ENGINE_KINDS)}")
-    if not any(row.takes(device) for row in KINDS.values()):
-        raise EngineError(f"device {device!r} is unknown; expected one of {', '.join(DEVICES)}")
+    check_device(device)
     if kind == device == "auto":
         return _best()
     row = KINDS[kind] if kind != "auto" else _taker(device)
@@ -177,9 +182,9 @@ def open_engine(
 
     Raises EngineError if the engine is not available, and says what is missing.
     """
-    if not 0 <= threads <= _MOST_THREADS:
+    if not 0 <= threads <= MOST_THREADS:
         raise EngineError(
-            f"threads are {threads}; expected 1 to {_MOST_THREADS}, or 0, which leaves it to the "
+            f"threads are {threads}; expected 1 to {MOST_THREADS}, or 0, which leaves it to the "
             "engine"
         )
     choice = choose_engine(kind, device)

@@ -114,15 +114,17 @@ class OpenVINOEngine:
         self.reason = reason
         self._path = model.path
         self._core = openvino_core()
-        self._device = _plugin(device)
+        plugin = self._plugin = _plugin(device)
         self._config: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
         if precision:
             self._config["INFERENCE_PRECISION_HINT"] = precision
-        if threads and self._device == "CPU":
+        if threads and plugin == "CPU":
             self._config["INFERENCE_NUM_THREADS"] = threads
         self._graph: openvino.Model | None = self._read(model)
         self._compiled: SizeCache[CompiledGraph] = SizeCache(log)
-        self.name = self._describe(model)
+        self.device = self._described_device()
+        self.precision = self._arithmetic(model)
+        self.name = f"OpenVINO {_version()} {self.device} {self.precision}"
 
     def prepare(self, height: int, width: int) -> None:
         self._compiled.get(height, width, self._compile)
@@ -155,7 +157,7 @@ class OpenVINOEngine:
         graph = original.clone()
         try:
             graph.reshape([height, width, 4])
-            compiled = self._core.compile_model(graph, self._device, self._config)
+            compiled = self._core.compile_model(graph, self._plugin, self._config)
             outputs = {
                 name: _described(compiled.output(name)) for name in ("labels", "confidence")
             }
@@ -176,17 +178,12 @@ class OpenVINOEngine:
         except _ERRORS as error:
             raise EngineError(f"OpenVINO cannot read {model.path}: {_reason(error)}") from error
 
-    def _describe(self, model: Model) -> str:
-        """The engine's name. Compiles nothing."""
-        import openvino
-
-        version = openvino.__version__.split("-")[0]
-        device = self._device
-        if device != "CPU":
-            device += f" {self._core.get_property(device, 'FULL_DEVICE_NAME')}"
+    def _described_device(self) -> str:
         if threads := self._config.get("INFERENCE_NUM_THREADS"):
-            device += f", at most {threads} threads,"
-        return f"OpenVINO {version} {device} {self._arithmetic(model)}"
+            return f"CPU (at most {threads} threads)"
+        if self._plugin == "CPU":
+            return "CPU"
+        return f"{self._plugin} {self._core.get_property(self._plugin, 'FULL_DEVICE_NAME')}"
 
     def _arithmetic(self, model: Model) -> str:
         """The arithmetic OpenVINO will use on this device."""
@@ -194,10 +191,16 @@ class OpenVINOEngine:
             return "int8"
         if hint := self._config.get("INFERENCE_PRECISION_HINT"):
             return str(hint)
-        capabilities = self._core.get_property(self._device, "OPTIMIZATION_CAPABILITIES")
-        if self._device == "CPU":
+        capabilities = self._core.get_property(self._plugin, "OPTIMIZATION_CAPABILITIES")
+        if self._plugin == "CPU":
             return "bf16" if "BF16" in capabilities else "f32"
         return "f16" if "FP16" in capabilities else "f32"
+
+
+def _version() -> str:
+    import openvino
+
+    return openvino.__version__.split("-")[0]
 
 
 def _plugin(device: str) -> str:

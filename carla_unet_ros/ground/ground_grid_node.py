@@ -27,7 +27,9 @@ from functools import partial
 from typing import Any
 
 from nav_msgs.msg import OccupancyGrid
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
@@ -83,6 +85,7 @@ class GroundGridNode(Node):
         """ValueError where the parameters do not fit each other."""
         super().__init__("ground_grid")
         values = self._values = declare(self, Parameters)
+        self.add_on_set_parameters_callback(self._check_classes)
         self._transforms = Transforms(self)
         self._view = GroundView(
             self, values, self._transforms, partial(self._clear, "the camera has changed")
@@ -103,6 +106,19 @@ class GroundGridNode(Node):
             self._describe_inputs,
         )
         self._classes = self._output.add_publisher(Image, self._topics.output("ground_classes"))
+
+    def _check_classes(self, changes: list[Parameter]) -> SetParametersResult:
+        """Refuses names of classes that the labels do not have, as far as these are known."""
+        name = Parameters.drivable_classes.name
+        named = [
+            entry for change in changes if change.name == name for entry in change.value or []
+        ]
+        try:
+            if isinstance(self._legend, LabelSet):
+                self._legend.ids(named)
+        except ValueError as problem:
+            return SetParametersResult(successful=False, reason=f"{name}: {problem}")
+        return SetParametersResult(successful=True)
 
     def _subscribe(self) -> list[Subscription]:
         if self._memory or self._values.pose_source != "parameters":

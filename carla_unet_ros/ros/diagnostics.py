@@ -11,12 +11,20 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
+_LONGEST = 1000
+
+
+def shorten(text: str, longest: int = _LONGEST) -> str:
+    """Cuts a text of more than `longest` characters, and says how long it was."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+
+
 def status(name: str, level: bytes, message: str, values: dict[str, str]) -> DiagnosticStatus:
     return DiagnosticStatus(
         level=level,
-        name=name,
-        message=message,
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        name=shorten(name),
+        message=shorten(message),
+        values=[KeyValue(key=key, value=shorten(value)) for key, value in values.items()],
     )
 
 

@@ -19,7 +19,13 @@ import numpy as np
 from carla_unet_ros.camera_model import LARGEST_FRAME, Size
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.pictures import PictureError, check_header, decode_colours, decode_unchanged
+from carla_unet_ros.pictures import (
+    PictureError,
+    check_header,
+    decode_colours,
+    decode_unchanged,
+    encode,
+)
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -30,6 +36,8 @@ _ONE_CHANNEL = {
     name: np.dtype(kind)
     for name, kind in (("mono8", "u1"), ("8UC1", "u1"), ("mono16", "u2"), ("16UC1", "u2"))
 }
+# Pixels without colours in their name; tools that write labels mean OpenCV's order, B, G, R(, A).
+_NAMELESS = {"8UC3": "bgr8", "8UC4": "bgra8"}
 _TO_BGRA = {
     "bgr8": cv2.COLOR_BGR2BGRA,
     "rgb8": cv2.COLOR_RGB2BGRA,
@@ -68,6 +76,22 @@ def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     return message
 
 
+def to_compressed_message(
+    image: Uint8, encoding: str, header: "Header", jpeg: int | None = None
+) -> "CompressedImage":
+    """Image uint8 [H, W] or [H, W, 3], B, G, R -> message that image_transport understands.
+
+    encoding: of the image, mono8 or bgr8
+    jpeg:     quality 1..100; None makes a PNG, which loses nothing
+    """
+    from sensor_msgs.msg import CompressedImage
+
+    kind = "png" if jpeg is None else "jpeg"
+    message = CompressedImage(header=header, format=f"{encoding}; {kind} compressed {encoding}")
+    message.data.frombytes(encode(image, jpeg))
+    return message
+
+
 def to_bgra(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Uint8:
     """The frame as uint8 [height, width, 4], B, G, R, A.
 
@@ -78,14 +102,9 @@ def to_bgra(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME
         colours = _decode(cast("CompressedImage", message), decode_colours, most_pixels)
         return _converted(colours, cv2.COLOR_BGR2BGRA)
     message = cast("Image", message)
-    channels = _CHANNELS.get(message.encoding)
-    if channels is None:
+    if message.encoding not in _CHANNELS:
         return _through_cv_bridge(message, most_pixels)
-    rows = pixel_rows(message, channels, most_pixels)
-    pixels = rows.reshape(message.height, message.width, channels)
-    if message.encoding == "bgra8":
-        return pixels
-    return _converted(pixels, _TO_BGRA[message.encoding])
+    return _in_bgra(message, message.encoding, most_pixels)
 
 
 def frame_size(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Size:
@@ -118,11 +137,21 @@ def to_semantic(message: "Image | CompressedImage", most_pixels: int = LARGEST_F
             image = image if code is None else cv2.cvtColor(image, code)
         return _of_eight_bits(np.asarray(image), "the compressed label image")
     message = cast("Image", message)
+    if message.encoding in _NAMELESS:
+        return _in_bgra(message, _NAMELESS[message.encoding], most_pixels)
     if message.encoding not in _ONE_CHANNEL:
         return to_bgra(message, most_pixels)
     kind = _ONE_CHANNEL[message.encoding].newbyteorder(">" if message.is_bigendian else "<")
     rows = np.ascontiguousarray(pixel_rows(message, kind.itemsize, most_pixels))
     return _of_eight_bits(rows.view(kind), f"the label image ({message.encoding})")
+
+
+def _in_bgra(message: "Image", encoding: str, most_pixels: int) -> Uint8:
+    """The message's pixels, which are in an `encoding` of _CHANNELS, in B, G, R, A."""
+    channels = _CHANNELS[encoding]
+    rows = pixel_rows(message, channels, most_pixels)
+    pixels = rows.reshape(message.height, message.width, channels)
+    return pixels if encoding == "bgra8" else _converted(pixels, _TO_BGRA[encoding])
 
 
 def _of_eight_bits(image: np.ndarray, name: str) -> Uint8:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a node for its `main`: parses arguments, spins, and shuts down quietly.
 
+An error that a callback raises does not end the node (callback_guard.py).
+
 Ctrl-C under `ros2 launch` delivers SIGINT twice, to a process that may be in the middle of a
 callback or of its own shutdown. A signal therefore only sets a flag, which is read between two
 callbacks: nothing is closed while code still uses it. rclpy's own handlers close the context at
@@ -21,14 +23,21 @@ from types import FrameType
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from carla_unet_ros.ros.callback_guard import CallbackGuard
 from carla_unet_ros.ros.exit_timer import exit_after
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
-from carla_unet_ros.ros.rclpy_private import RCLError, UnknownROSArgsError, keep_participant
+from carla_unet_ros.ros.parameter_requests import refuse_unreadable_requests
+from carla_unet_ros.ros.rclpy_private import (
+    GuardedExecutor,
+    RCLError,
+    UnknownROSArgsError,
+    keep_participant,
+)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_TO_NOTICE = 0.25  # rclpy waits in C++, where Python handles no signals
@@ -112,8 +121,9 @@ def _print_stacks_and_exit_later() -> None:
 
 def _spin(node: Node) -> None:
     failed = True
+    refuse_unreadable_requests(node)
     try:
-        with SingleThreadedExecutor() as executor:
+        with GuardedExecutor(CallbackGuard(node).report) as executor:
             executor.add_node(node)
             with contextlib.suppress(ExternalShutdownException):
                 while not _must_end():

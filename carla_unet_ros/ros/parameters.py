@@ -13,7 +13,7 @@ ranges; this module checks choices and other rules, at the start and on every ch
 """
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, overload
 
@@ -111,15 +111,33 @@ class ParameterTable:
         entries = [entry for table in cls.__mro__ for entry in vars(table).values()]
         return [entry for entry in entries if isinstance(entry, NodeParameter)]
 
+    def by_name(self) -> dict[str, Any]:
+        """The current values."""
+        return {
+            parameter.name: self._node.get_parameter(parameter.name).value
+            for parameter in self.rows()
+        }
 
-def declare(node: Node, table: type[_Table], frozen: Callable[[], str] = lambda: "") -> _Table:
+
+def declare(
+    node: Node,
+    table: type[_Table],
+    frozen: Callable[[], str] = lambda: "",
+    check_all: Callable[[Mapping[str, Any]], object] = _accept,
+) -> _Table:
     """Declares the parameters and returns their values, which follow every change.
 
-    frozen: returns why parameters that are not `live` cannot be changed now; "" if they can
-    Raises a ParameterException for an invalid value at the start.
+    frozen:    returns why parameters that are not `live` cannot be changed now; "" if they can
+    check_all: gets all values by name, at the start and before every change; raises ValueError
+               with the reason if they cannot be used together, or not here
+
+    Raises a ParameterException or ValueError for an invalid value at the start.
     """
     rows = table.rows()
     known = {parameter.name: parameter for parameter in rows}
+
+    values = table(node)
+    is_declared = False
 
     def check(changes: list[Parameter]) -> SetParametersResult:
         for change in changes:
@@ -131,6 +149,12 @@ def declare(node: Node, table: type[_Table], frozen: Callable[[], str] = lambda:
                 reason = f"{parameter.name} cannot be changed now: {frozen()}"
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
+        if is_declared:
+            changed = {change.name: change.value for change in changes if change.name in known}
+            try:
+                check_all({**values.by_name(), **changed})
+            except ValueError as error:
+                return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(check)
@@ -138,7 +162,9 @@ def declare(node: Node, table: type[_Table], frozen: Callable[[], str] = lambda:
         "",
         [(parameter.name, parameter.default, parameter.descriptor()) for parameter in rows],
     )
-    return table(node)
+    check_all(values.by_name())
+    is_declared = True
+    return values
 
 
 def help_text(about: str | None, table: type[ParameterTable]) -> str:

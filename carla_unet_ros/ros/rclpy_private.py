@@ -5,9 +5,11 @@ If a release of rclpy has dropped one of them, the import of this module fails a
 """
 
 import operator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -45,6 +47,44 @@ def take(subscription: Subscription) -> tuple[Any, dict[str, Any]] | None:
     handle: Any = subscription.handle
     with handle:
         return handle.take_message(subscription.msg_type, subscription.raw)
+
+
+class GuardedExecutor(SingleThreadedExecutor):
+    """Runs callbacks in the thread that spins, and goes on after one that raises an error.
+
+    on_error: gets what was raised, but for the end of the context
+    """
+
+    def __init__(self, on_error: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self._on_error = on_error
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        try:
+            super().spin_once(timeout_sec)
+        except ExternalShutdownException:
+            raise
+        except Exception as error:
+            self._on_error(error)
+
+    # A message that cannot even be taken: rclpy would consider its callback group busy for ever.
+    def _take_subscription(self, sub: Any) -> Any:
+        return self._taken(super()._take_subscription, sub)
+
+    def _take_service(self, srv: Any) -> Any:
+        return self._taken(super()._take_service, srv)
+
+    def _taken(self, take_from: Callable[[Any], Any], entity: Any) -> Any:
+        try:
+            return take_from(entity)
+        except Exception as error:
+            self._on_error(error)
+            return None
+
+
+def is_overridden(node: Node, parameter: str) -> bool:
+    """True if the parameter was given at the start, declared or not."""
+    return parameter in node._parameter_overrides
 
 
 def keep_participant(node: Node) -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from carla_unet_ros.camera_model import LARGEST_FRAME, Size
+from carla_unet_ros.camera_model import Size
 from carla_unet_ros.engines import EngineError
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_topics import CameraTopics
@@ -34,7 +34,8 @@ _SECONDS_BETWEEN_WARNINGS = 5.0
 class CameraStream:
     """One camera of the node. It listens only between `activate` and `deactivate`.
 
-    opacity: returns the overlay's opacity, 0..1; called for every frame
+    most_pixels: larger frames are refused
+    opacity:     returns the overlay's opacity, 0..1; called for every frame
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class CameraStream:
         topics: CameraTopics,
         reliability: str,
         preparation: EnginePreparation,
+        most_pixels: int,
         legend: Legend,
         clock: FrameClock,
         dispatcher: FrameDispatcher,
         opacity: Callable[[], float],
     ) -> None:
         self._preparation = preparation
+        self._most_pixels = most_pixels
         self._clock = clock
         self._dispatcher = dispatcher
         self._log = node.get_logger().get_child(topics.image.strip("/~").replace("/", "."))
@@ -119,7 +122,7 @@ class CameraStream:
             self._fail(str(problem))
 
     def _segment(self, frame: Frame) -> None:
-        pixels = to_bgra(frame)
+        pixels = to_bgra(frame, self._most_pixels)
         found = self._preparation.segmenter.segment(pixels)
         self._outputs.publish(frame.header, pixels, found, self._input.calibration)
         height, width, _ = pixels.shape
@@ -128,7 +131,7 @@ class CameraStream:
     def _on_frame(self, frame: Frame, number: int | None) -> None:
         self._statistics.arrived(number)
         try:
-            size = frame_size(frame)
+            size = frame_size(frame, self._most_pixels)
         except BadFrame as problem:
             self._statistics.began(self._clock.age_ms(frame.header.stamp))
             self._refuse(problem)
@@ -156,7 +159,7 @@ class CameraStream:
 
     def _expect(self, size: Size) -> None:
         """Has the engine prepared for the size that camera_info gives, before the first frame."""
-        if self._size is None and 0 < size.width * size.height <= LARGEST_FRAME:
+        if self._size is None and 0 < size.width * size.height <= self._most_pixels:
             self._preparation.is_ready(size)
 
     def _refuse(self, problem: BadFrame) -> None:

@@ -16,7 +16,7 @@ def node_status(
     """ERROR where the node could not be configured, or its engine not be prepared; WARN meanwhile.
 
     preparation: None while there is none
-    refusal:     why configuring failed, or ""
+    refusal:     why the last transition failed, or ""
     """
     if preparation is None:
         return status(node, ERROR if refusal else OK, refusal or state, {"state": state})
@@ -29,13 +29,15 @@ def node_status(
         "model file": str(model.path),
         "label set": model.label_set.name,
         "engine": engine.name,
+        "device": engine.device,
+        "precision": engine.precision,
         "why this engine": engine.reason,
         "engine is prepared for": preparation.progress() or "nothing more",
         "engine time median (ms)": number(median),
         "engine time p95 (ms)": number(p95),
         "cameras": str(cameras),
     }
-    if failure := preparation.failure():
+    if failure := refusal or preparation.failure():
         return status(node, ERROR, failure, values)
     running = f"{state}: {model.name} on {engine.name}"
     if progress := preparation.progress():

@@ -8,21 +8,30 @@ size of frames in a thread of its own; frames of that size are dropped until it 
 /diagnostics reports the state of each camera once a second, and what the engine is prepared for.
 
 A lifecycle node: `configure` reads the model and opens the engine, `activate` begins to listen.
-With `autostart`, the default, it does both by itself. If configuring fails (a missing model file,
-an engine that is not available), the node says why and waits: correct the parameter and configure
-again.
+With `autostart`, the default, it does both by itself. A parameter that cannot be used (a missing
+model file, an engine that is not available) is refused with the reason, at the start and when it
+is set. If configuring fails all the same, the node says why and waits: configure again.
 """
 
+import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 
-from carla_unet_ros.camera_model import parse_size
-from carla_unet_ros.engines import ENGINE_KINDS, EngineError
+from carla_unet_ros.camera_model import LARGEST_FRAME, LARGEST_SIDE, parse_size
+from carla_unet_ros.engines import (
+    ENGINE_KINDS,
+    MOST_THREADS,
+    EngineError,
+    check_device,
+    choose_engine,
+)
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
-from carla_unet_ros.model_file import ModelError
+from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError, find_model, read_model
 from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics, check_outputs
 from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
@@ -41,11 +50,23 @@ class Parameters(ParameterTable):
         "",
         "ONNX file of the model; '' is the one that comes with the package: carla_unet.onnx for "
         "tensorrt, its int8 form carla_unet_int8.onnx for openvino",
+        check=lambda path: path and find_model(path),
     )
     engine = NodeParameter(
         "auto",
         "what runs the model: auto is tensorrt where a GPU and TensorRT are there, else openvino",
         choices=ENGINE_KINDS,
+    )
+    device = NodeParameter(
+        "auto",
+        "what the engine runs on: cuda:N, an NVIDIA GPU (tensorrt); cpu, or Intel's gpu or npu "
+        "(openvino); auto is the engine's first choice",
+        check=check_device,
+    )
+    threads = NodeParameter(
+        0,
+        "most CPU threads that openvino uses on the cpu; 0 leaves it to openvino",
+        range=(0, MOST_THREADS),
     )
     engine_cache = NodeParameter(
         "",
@@ -63,6 +84,11 @@ class Parameters(ParameterTable):
         "when the node is configured; '' waits for camera_info or the first frame",
         check=lambda size: size and parse_size(size),
     )
+    largest_frame = NodeParameter(
+        LARGEST_FRAME / 1e6,
+        "million pixels of the largest frame; larger ones are refused before anything is decoded",
+        range=(0.0, LARGEST_SIDE**2 / 1e6),
+    )
     reliability = NodeParameter(
         "reliable",
         "QoS with which frames are subscribed; best_effort loses most large frames unless the "
@@ -74,6 +100,12 @@ class Parameters(ParameterTable):
         "how strongly the overlay's colours cover the frame: 0 not at all, 1 wholly",
         range=(0.0, 1.0),
         live=True,
+    )
+    min_confidence = NodeParameter(
+        0.0,
+        "pixels whose class has a lower probability are published as class 255, Unknown; 0 "
+        "publishes the likeliest class of every pixel",
+        range=(0.0, 1.0),
     )
     output_tags = NodeParameter(
         "",
@@ -88,6 +120,24 @@ class Parameters(ParameterTable):
     )
 
 
+def check_together(values: Mapping[str, Any]) -> None:
+    """Checks, before anything starts, that this machine can run these parameters.
+
+    Raises ValueError with the reason: an engine, a device or a library that is not there, a model
+    file that cannot be used, class ids or a size that do not fit.
+    """
+    choose_engine(values["engine"], values["device"])
+    if values["model"] or values["output_tags"]:
+        model = read_model(values["model"] or SHIPPED_MODEL)
+        labels_to_publish(model.label_set, values["output_tags"])
+    size, megapixels = values["frame_size"], values["largest_frame"]
+    if size and (pixels := math.prod(parse_size(size))) > 1e6 * megapixels:
+        raise ValueError(
+            f"frame_size {size} has {pixels / 1e6:g} million pixels; largest_frame allows "
+            f"{megapixels:g}"
+        )
+
+
 class SegmentationNode(ManagedNode):
     """Services: those of every lifecycle node. Publishes /diagnostics."""
 
@@ -98,21 +148,20 @@ class SegmentationNode(ManagedNode):
         self._preparation: EnginePreparation | None = None
         self._engine_changed = self.create_guard_condition(self._on_engine_change)
         self._frame_clock = FrameClock(self)
-        self._refusal = ""
-        self._values = declare(self, Parameters, frozen=self._why_frozen)
+        self._values = declare(
+            self, Parameters, frozen=self._why_frozen, check_all=self._check_together
+        )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
         if self._values.autostart:
             self.start_soon()
 
     def configure(self) -> None:
-        self._refusal = ""
         try:
             self._open()
         except (ModelError, EngineError, ValueError) as error:
             self.clean_up()
-            self._refusal = f"cannot be configured: {error}"
-            raise RefusedError(self._refusal) from error
+            raise RefusedError(f"cannot be configured: {error}") from error
 
     def activate(self) -> None:
         for camera in self._cameras:
@@ -144,8 +193,10 @@ class SegmentationNode(ManagedNode):
             lambda log: Segmenter(
                 model=self._values.model or None,
                 engine=self._values.engine,
-                engine_cache=Path(cache).expanduser() if cache else None,
+                engine_cache=Path(cache) if cache else None,
                 log=log,
+                device=self._values.device,
+                threads=self._values.threads,
             ),
             self._log,
             self._engine_changed.trigger,
@@ -159,6 +210,7 @@ class SegmentationNode(ManagedNode):
             model_labels=model.label_set,
             model=model.name,
             engine=segmenter.engine.name,
+            min_confidence=self._values.min_confidence,
         )
         self._cameras = [
             CameraStream(
@@ -166,6 +218,7 @@ class SegmentationNode(ManagedNode):
                 topics=CameraTopics(topic),
                 reliability=self._values.reliability,
                 preparation=preparation,
+                most_pixels=round(1e6 * self._values.largest_frame),
                 legend=legend,
                 clock=self._frame_clock,
                 dispatcher=self._dispatcher,
@@ -174,9 +227,14 @@ class SegmentationNode(ManagedNode):
             for topic in topics
         ]
 
+    def _check_together(self, values: Mapping[str, Any]) -> None:
+        # Once configured, only values that fit all others can be changed.
+        if self._preparation is None:
+            check_together(values)
+
     def _publish_diagnostics(self) -> None:
         node = self.get_fully_qualified_name()
-        own = node_status(node, self.state, self._preparation, len(self._cameras), self._refusal)
+        own = node_status(node, self.state, self._preparation, len(self._cameras), self.refusal)
         cameras = [camera.status(node) for camera in self._cameras]
         message = DiagnosticArray(status=[own, *cameras])
         message.header.stamp = self.get_clock().now().to_msg()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 TYPES = get_typestore(Stores.ROS2_JAZZY)
@@ -23,7 +23,7 @@ class Calibrated(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """An image [H, W] or [H, W, channels] on a topic; stamp in nanoseconds.
+    """An image uint8 or uint16 [H, W] or [H, W, channels] on a topic; stamp in nanoseconds.
 
     padding: bytes added to each row; suffix: encode it as CompressedImage, ".png" or ".jpg"
     """
@@ -37,10 +37,17 @@ class Recorded(NamedTuple):
 
 
 def write_bag(
-    path: Path, entries: Iterable[Recorded | Calibrated], storage: str = "SQLITE3"
+    path: Path,
+    entries: Iterable[Recorded | Calibrated],
+    storage: str = "SQLITE3",
+    compression: str = "",
 ) -> Path:
+    """A bag; compression: what is compressed with zstd: FILE, MESSAGE or, in MCAP, STORAGE."""
     connections: dict[str, Any] = {}
-    with Writer(path, version=9, storage_plugin=StoragePlugin[storage]) as writer:
+    writer = Writer(path, version=9, storage_plugin=StoragePlugin[storage])
+    if compression:
+        writer.set_compression(CompressionMode[compression], CompressionFormat.ZSTD)
+    with writer:
         for place, entry in enumerate(entries):
             message = _message(entry) if isinstance(entry, Recorded) else _camera_info(entry)
             kind: str = message.__msgtype__
@@ -74,12 +81,13 @@ def _message(image: Recorded) -> Any:
     types = TYPES.types
     header = _header(image.stamp)
     if image.suffix:
-        data = cv2.imencode(image.suffix, image.image[..., :3])[1].ravel()
+        pixels = image.image if image.image.ndim == 2 else image.image[..., :3]
+        data = cv2.imencode(image.suffix, pixels)[1].ravel()
         return types["sensor_msgs/msg/CompressedImage"](
             header=header, format=f"bgr8; {image.suffix[1:]} compressed", data=data
         )
     height, width = image.image.shape[:2]
-    rows = image.image.reshape(height, -1)
+    rows = np.ascontiguousarray(image.image).view(np.uint8).reshape(height, -1)
     rows = np.pad(rows, ((0, 0), (0, image.padding)), constant_values=77)
     return types["sensor_msgs/msg/Image"](
         header=header,

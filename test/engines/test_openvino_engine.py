@@ -258,7 +258,7 @@ def test_a_device_that_is_not_there_is_a_sentence_with_what_to_install(
 
 def test_threads_bound_the_cpu_and_stand_in_the_name(model: Model) -> None:
     engine = OpenVINOEngine(model, threads=1)
-    assert " CPU, at most 1 threads, " in engine.name
+    assert " CPU (at most 1 threads) " in engine.name
     check(engine, 4, 6)
     request = engine._compiled.get(4, 6, engine._compile)._request
     assert request is not None

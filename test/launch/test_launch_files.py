@@ -20,6 +20,7 @@ from rclpy.qos import (
     qos_check_compatible,
 )
 from ros_bench import RosBench
+from rviz_layout import dock_names
 
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.parameters import NodeParameter
@@ -182,8 +183,12 @@ TYPES = {
 }
 
 
+def rviz_file() -> dict[str, Any]:
+    return yaml.safe_load((CONFIG / "segmentation.rviz").read_text())
+
+
 def rviz() -> dict[str, Any]:
-    return yaml.safe_load((CONFIG / "segmentation.rviz").read_text())["Visualization Manager"]
+    return rviz_file()["Visualization Manager"]
 
 
 def shown() -> list[Shown]:
@@ -222,6 +227,19 @@ def test_rviz_shows_frame_overlay_truth_and_the_ground_in_three_dimensions_and_i
     }
     (camera,) = (entry for entry in rviz()["Displays"] if entry["Class"].endswith("Camera"))
     assert camera["Visibility"]["Drivable ground"] is True
+
+
+def test_the_window_of_rviz_has_a_place_for_every_picture_and_panel() -> None:
+    content = rviz_file()
+    pictures = [
+        display["Name"]
+        for display in rviz()["Displays"]
+        if display["Class"].endswith(("/Image", "/Camera"))
+    ]
+    panels = [panel["Name"] for panel in content["Panels"]]
+    placed = dock_names(content["Window Geometry"]["QMainWindow State"])
+    assert sorted(placed) == sorted([*pictures, *panels])
+    assert "Views" not in panels
 
 
 def test_every_display_gets_its_topic_from_the_nodes_with_a_fitting_qos(

@@ -15,6 +15,7 @@ from carla_unet_ros.labels import Uint8
 from carla_unet_ros.pictures import encode
 from carla_unet_ros.ros.image_messages import (
     BadFrame,
+    frame_size,
     label_ids,
     to_bgra,
     to_image_message,
@@ -229,3 +230,35 @@ def test_a_frame_larger_than_the_limit_costs_nothing() -> None:
         to_bgra(to_image_message(frame, "bgra8", Header()), most_pixels=10)
     with pytest.raises(BadFrame, match=r"declares 4x3 pixels"):
         to_bgra(CompressedImage(format="jpeg", data=encode(frame[..., :3], jpeg=90)), 10)
+
+
+def test_the_size_of_a_frame_is_known_without_decoding_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compressed = CompressedImage(
+        format="jpeg", data=encode(np.zeros((3, 4, 3), np.uint8), jpeg=90)
+    )
+    monkeypatch.setattr(cv2, "imdecode", None)
+    assert frame_size(message(BGRA, "bgra8", padding=5)) == (2, 2)
+    assert frame_size(compressed) == (4, 3)
+    for too_large in (compressed, message(np.zeros((3, 4, 3), np.uint8), "bgr8")):
+        with pytest.raises(BadFrame, match=r"expected (at most|1 to) 1e-05 million"):
+            frame_size(too_large, most_pixels=10)
+
+
+def test_what_can_be_no_frame_has_no_size() -> None:
+    cut = message(BGRA, "bgra8")
+    cut.data = cut.data[:-1]
+    with pytest.raises(BadFrame, match="holds 15 bytes"):
+        frame_size(cut)
+    with pytest.raises(BadFrame, match="no picture that can be read"):
+        frame_size(CompressedImage(format="jpeg", data=b"text"))
+
+
+def test_an_encoding_of_a_million_characters_is_cut_in_the_sentence() -> None:
+    long = message(BGRA, "bgra8")
+    long.encoding = "x" * 1_000_000
+    for read in (to_bgra, label_ids):
+        with pytest.raises(BadFrame) as problem:
+            read(long)
+        assert len(str(problem.value)) < 400

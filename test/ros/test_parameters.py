@@ -6,7 +6,7 @@ pyright checks this file too: it reports a line that is marked as an error here 
 
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import rclpy
@@ -134,3 +134,30 @@ def test_help_names_every_parameter_with_its_default() -> None:
         "      what runs it [auto, openvino]",
     ]
     assert lines[-2:] == ["  height (default: 2.0)", "      metres"]
+
+
+def not_far_with(values: Mapping[str, object]) -> None:
+    if values["window"] == 7 and values["engine"] == "openvino":
+        raise ValueError("openvino sees no window of 7")
+
+
+def test_values_that_cannot_be_used_together_are_refused(node: Node) -> None:
+    values = declare(node, Parameters, check_all=not_far_with)
+    assert change(node, "engine", "openvino") == ""
+    both = [Parameter("weather", value="night"), Parameter("engine", value="auto")]
+    assert node.set_parameters_atomically(both).successful
+    assert (values.engine, values.weather) == ("auto", "night")
+    at_start = [Parameter("window", value=7), Parameter("engine", value="openvino")]
+    overridden = Node("other", parameter_overrides=at_start)
+    with pytest.raises(ValueError, match="sees no window of 7"):
+        declare(overridden, Parameters, check_all=not_far_with)
+    overridden.destroy_node()
+
+
+def test_a_change_that_does_not_fit_the_other_values_is_refused(node: Node) -> None:
+    del node
+    overridden = Node("other", parameter_overrides=[Parameter("window", value=7)])
+    values = declare(overridden, Parameters, check_all=not_far_with)
+    assert change(overridden, "engine", "openvino") == "openvino sees no window of 7"
+    assert values.engine == "auto"
+    overridden.destroy_node()

@@ -3,18 +3,20 @@
 and how it ends."""
 
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import yaml
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
-from ros_bench import Camera, Diagnostics, RosBench, pixels, refusal, scene
+from ros_bench import Camera, Diagnostics, Process, RosBench, pixels, refusal, scene
 from sensor_msgs.msg import Image
 
 from carla_unet_ros.segmentation.segmentation_node import Parameters, SegmentationNode
@@ -124,6 +126,7 @@ def without_metadata(folder: Path, model: Path) -> Path:
     return folder / "nameless.onnx"
 
 
+@pytest.mark.usefixtures("ros_domain")
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -137,25 +140,74 @@ def without_metadata(folder: Path, model: Path) -> Path:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_model_that_cannot_be_used_is_told_and_can_be_corrected(
-    bench: RosBench, tiny_model_path: Path, tmp_path: Path, make, sentence: str
+def test_a_model_that_cannot_be_used_is_refused_at_the_start(
+    tiny_model_path: Path, tmp_path: Path, make, sentence: str
 ) -> None:
-    labels = bench.collect(Image, LABELS)
-    diagnostics = Diagnostics(bench)
-    model = make(tmp_path, tiny_model_path)
-    process = bench.start("segmentation.segmentation_node", model=model, engine="openvino")
-    bench.until(lambda: sentence in process.printed)
-    assert state(bench) == "unconfigured"
-    assert not change(bench, Transition.TRANSITION_CONFIGURE)
-    bench.until(lambda: sentence in diagnostics.message("/segmentation"))
+    assert sentence in refusal(SegmentationNode, model=make(tmp_path, tiny_model_path))
 
-    assert set_parameter(bench, "model", str(tiny_model_path)) == ""
+
+def test_what_cannot_run_here_is_refused_when_it_is_set(
+    bench: RosBench, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    bench.start(
+        "segmentation.segmentation_node", model=tiny_model_path, engine="openvino", autostart=False
+    )
+    for make in (missing, without_metadata):
+        wrong = str(make(tmp_path, tiny_model_path))
+        assert f"model {wrong}" in set_parameter(bench, "model", wrong)
+    assert "engine openvino does not run on cuda:0" in set_parameter(bench, "device", "cuda:0")
+    assert "device 'cuda' is unknown" in set_parameter(bench, "device", "cuda")
+    assert "largest_frame allows 9" in set_parameter(bench, "frame_size", "5000x5000")
+    assert set_parameter(bench, "device", "cpu") == ""
+    assert set_parameter(bench, "threads", 1) == ""
     assert change(bench, Transition.TRANSITION_CONFIGURE)
-    assert change(bench, Transition.TRANSITION_ACTIVATE)
-    camera = Camera(bench, f"{CAMERA}/image")
-    bench.until(lambda: camera.listened_to)
-    camera.send(scene()[0])
-    bench.until(lambda: labels)
+    diagnostics = Diagnostics(bench)
+    bench.until(lambda: diagnostics.value("/segmentation", "device") == "CPU (at most 1 threads)")
+    assert diagnostics.value("/segmentation", "precision") in ("bf16", "f32")
+
+
+def test_a_model_that_went_away_is_an_error_until_it_is_back(
+    bench: RosBench, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(tiny_model_path.read_bytes())
+    diagnostics = Diagnostics(bench)
+    bench.start("segmentation.segmentation_node", model=model, engine="openvino", autostart=False)
+    assert state(bench) == "unconfigured"
+    model.unlink()
+    assert not change(bench, Transition.TRANSITION_CONFIGURE)
+    found = bench.until(lambda: diagnostics.find("/segmentation", "cannot be configured: model"))
+    assert found.level == DiagnosticStatus.ERROR
+    assert state(bench) == "unconfigured"
+    model.write_bytes(tiny_model_path.read_bytes())
+    assert change(bench, Transition.TRANSITION_CONFIGURE)
+    found = bench.until(lambda: diagnostics.find("/segmentation", "inactive: "))
+    assert found.level == DiagnosticStatus.OK
+
+
+NODE_WITH_A_MISTAKE = """
+import sys
+from carla_unet_ros.segmentation import segmentation_node
+
+def segmenter(**_):
+    raise ZeroDivisionError("by nil")
+
+segmentation_node.Segmenter = segmenter
+sys.exit(segmentation_node.main([]))
+"""
+
+
+def test_an_unexpected_error_while_it_is_configured_is_told(
+    bench: RosBench, tmp_path: Path
+) -> None:
+    diagnostics = Diagnostics(bench)
+    process = Process([sys.executable, "-c", NODE_WITH_A_MISTAKE], tmp_path / "node.txt")
+    sentence = "unexpected error on the way from unconfigured: ZeroDivisionError('by nil')"
+    found = bench.until(lambda: diagnostics.find("/segmentation", sentence))
+    assert found.level == DiagnosticStatus.ERROR
+    assert state(bench) == "unconfigured"
+    assert "in segmenter" in process.printed
+    assert process.interrupt() == 0
 
 
 @pytest.mark.usefixtures("ros_domain")
@@ -163,6 +215,10 @@ def test_a_model_that_cannot_be_used_is_told_and_can_be_corrected(
     ("name", "value", "sentence"),
     [
         ("engine", "cuda", "engine is 'cuda'; expected one of auto, tensorrt, openvino"),
+        ("device", "gpu:0", "device 'gpu:0' is unknown; expected one of auto, cuda:N, cpu"),
+        ("threads", -1, "threads"),
+        ("frame_size", "800", "'800' is no size; expected WIDTHxHEIGHT"),
+        ("frame_size", "5000x5000", "25 million pixels; largest_frame allows 9"),
         ("reliability", "safe", "reliability is 'safe'; expected one of reliable, best_effort"),
         ("overlay_opacity", 1.5, "overlay_opacity"),
         ("overlay_opacity", "half", "overlay_opacity"),

@@ -2,6 +2,8 @@
 """A recorded drive becomes pairs: what is kept, under which tags, and why the rest is not."""
 
 import json
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -114,6 +116,106 @@ def test_mono8_tags_compressed_frames_and_padded_rows_are_read(tmp_path: Path):
     assert (read(tmp_path / "out/label/0000000000_050000000.png") == tags(0)).all()
 
 
+GREYS: dict[str, Callable[[Uint8], Recorded]] = {
+    "8UC1": lambda ids: Recorded(LABELS, TICK, ids, "8UC1"),
+    "16UC1": lambda ids: Recorded(LABELS, TICK, ids.astype(np.uint16), "16UC1"),
+    "mono8 PNG": lambda ids: Recorded(LABELS, TICK, ids, suffix=".png"),
+    "grey bgr8": lambda ids: Recorded(LABELS, TICK, np.dstack([ids] * 3), "bgr8"),
+    "grey 8UC3": lambda ids: Recorded(LABELS, TICK, np.dstack([ids] * 3), "8UC3"),
+    "tags in red of 8UC3": lambda ids: Recorded(LABELS, TICK, raw_red(ids)[..., :3], "8UC3"),
+    "palette in 8UC3": lambda ids: Recorded(LABELS, TICK, palette(ids)[..., :3], "8UC3"),
+}
+
+
+@pytest.mark.parametrize("form", GREYS)
+def test_tags_are_read_in_every_form_that_tools_write(tmp_path: Path, form: str):
+    bag = write_bag(tmp_path / "bag", [Recorded(RGB, TICK, frame(0)), GREYS[form](tags(0))])
+    report = convert(bag, tmp_path / "out", "--tags", "0.9.16")
+    assert report["kept"] == 1
+    assert report["labels_held"] == ("palette colours" if "palette" in form else "raw tags")
+    assert (read(tmp_path / "out/label/0000000000_050000000.png") == tags(0)).all()
+
+
+def test_the_reason_is_told_where_no_label_image_can_be_read(tmp_path: Path, capsys):
+    images = [
+        image._replace(encoding="32FC1") if image.topic == LABELS else image for image in drive(3)
+    ]
+    bag = write_bag(tmp_path / "bag", images)
+    assert main([str(bag), "--out", str(tmp_path / "out"), "--tags", "0.9.16"]) == 1
+    told = capsys.readouterr().err
+    assert f"no label image of {LABELS} can be read: " in told
+    assert "32FC1" in told and "black" not in told
+
+
+def test_drives_in_which_time_starts_again_are_paired_one_by_one(tmp_path: Path):
+    again = [
+        image._replace(image=frame(90) if image.topic == RGB else palette(tags(5)))
+        for image in drive(8)
+    ]
+    bag = write_bag(tmp_path / "bag", [*drive(8), *again])
+    report = convert(bag, tmp_path / "out")
+    assert (report["frames"], report["kept"], report["drives"]) == (16, 16, 2)
+    assert report["left_out"] == {}
+    for name, number in (("", 1), ("drive02_", 5)):
+        label = read(tmp_path / f"out/label/{name}0000000003_050000000.png")
+        assert (label == tags(number)).all()
+    assert (
+        read(tmp_path / "out/rgb/drive02_0000000003_050000000.png") == frame(90)[..., :3]
+    ).all()
+
+
+def test_lists_keep_the_order_of_drives(tmp_path: Path):
+    bag = write_bag(tmp_path / "bag", [*drive(20), *drive(20)])
+    options = ("--val-share", "0.25", "--val-blocks", "1", "--gap", "0.1")
+    report = convert(bag, tmp_path / "out", *options)
+    # Ten of 40 in the middle: five at the end of the first drive, five at the second's beginning.
+    val = (tmp_path / "out/val.txt").read_text().split()
+    assert val[0] == "0000000003_750000000" and val[-1] == "drive02_0000000003_200000000"
+    assert (report["val"], report["train"]) == (10, 26)
+
+
+def test_stamps_that_nobody_sets_pair_nothing_and_are_told(tmp_path: Path, capsys):
+    images = [image._replace(stamp=0) for image in drive(4)]
+    out = tmp_path / "out"
+    assert main([str(write_bag(tmp_path / "bag", images)), "--out", str(out)]) == 1
+    report = json.loads((out / "report.json").read_text())
+    assert report["left_out"] == {"frame whose stamp occurs more than once in a topic": 4}
+    assert "its publisher sets no stamps" in capsys.readouterr().out
+
+
+def test_frames_of_the_report_add_up(tmp_path: Path):
+    images = [*drive(6), *drive(6)[2:6], Recorded(RGB, 1, frame(0))]
+    del images[1]  # the labels of tick 0
+    report = convert(write_bag(tmp_path / "bag", images), tmp_path / "out", "--every", "2")
+    assert report["frames"] == report["kept"] + sum(report["left_out"].values())
+
+
+def test_pairs_before_the_damage_are_kept_and_the_damage_is_told(tmp_path: Path, capsys):
+    bag = write_bag(tmp_path / "bag", drive(4), compression="MESSAGE")
+    with sqlite3.connect(bag / "bag.db3") as database:
+        database.execute("UPDATE messages SET data = x'00' WHERE id = 6")
+    out = tmp_path / "out"
+    assert main([str(bag), "--out", str(out)]) == 1
+    told = capsys.readouterr().err
+    assert f"{bag / 'bag.db3'} is damaged after 5 messages" in told
+    assert f"{out} holds the 2 pairs before that" in told
+    report = json.loads((out / "report.json").read_text())
+    assert report["kept"] == 2 and "is damaged after 5 messages" in report["damage"]
+    assert len(PairFolder(out, report["tags"], carla_13())) == 2
+
+
+def test_a_damaged_message_costs_its_pair_alone(tmp_path: Path):
+    bag = write_bag(tmp_path / "bag", drive(4))
+    with sqlite3.connect(bag / "bag.db3") as database:
+        database.execute("UPDATE messages SET data = x'00' WHERE id = 6")
+    report = convert(bag, tmp_path / "out")
+    assert (report["kept"], report["lost"]) == (3, "")
+    assert report["left_out"] == {
+        "message that is damaged": 1,
+        "frame without a label image of its stamp": 1,
+    }
+
+
 def test_only_equal_stamps_are_pairs_whatever_the_order_in_the_bag(tmp_path: Path):
     images = drive(6)
     del images[2]  # the frame of tick 1
@@ -132,7 +234,7 @@ def test_a_stamp_that_occurs_twice_is_left_out(tmp_path: Path):
     images = [*drive(3), Recorded(RGB, 3_000_000_000, frame(9))]
     report = convert(write_bag(tmp_path / "bag", images), tmp_path / "out")
     assert report["kept"] == 2
-    assert report["left_out"] == {"stamp that occurs more than once in a topic": 1}
+    assert report["left_out"] == {"frame whose stamp occurs more than once in a topic": 2}
 
 
 def test_pairs_that_cannot_be_used_are_counted_with_an_example(tmp_path: Path):

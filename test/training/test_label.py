@@ -2,6 +2,7 @@
 """carla_unet_label: frames in, pairs to train on out; what is kept, told and refused."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import cv2
@@ -171,3 +172,35 @@ def _empty(folder: Path) -> Path:
 def _text(folder: Path) -> Path:
     (folder / "text.mcap").write_text("no bag")
     return folder / "text.mcap"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"Roads": 300}', "[" * 100_000])
+def test_thresholds_that_are_damaged_are_refused(text, frames, model, tmp_path, capsys) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thresholds.json").write_text(text)
+    assert run(frames, tmp_path / "out", model) == 1
+    assert "thresholds.json does not hold a threshold" in capsys.readouterr().err
+
+
+def test_frames_before_the_damage_of_a_bag_are_labelled(model, tmp_path, capsys) -> None:
+    images = [Recorded(RGB, index, np.full((48, 64, 4), index, np.uint8)) for index in range(4)]
+    bag = write_bag(tmp_path / "bag", images, compression="MESSAGE")
+    with sqlite3.connect(bag / "bag.db3") as database:
+        database.execute("UPDATE messages SET data = x'00' WHERE id = 4")
+    out = tmp_path / "out"
+    assert run(bag, out, model, "--topic", RGB) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["frames"] == 3
+    assert f"{bag / 'bag.db3'} is damaged after 3 messages" in report["source_problem"]
+    assert "frames are missing" in capsys.readouterr().out
+
+
+def test_a_damaged_message_of_a_bag_is_left_out(model, tmp_path) -> None:
+    images = [Recorded(RGB, index, np.full((48, 64, 4), index, np.uint8)) for index in range(3)]
+    bag = write_bag(tmp_path / "bag", images)
+    with sqlite3.connect(bag / "bag.db3") as database:
+        database.execute("UPDATE messages SET data = x'00' WHERE id = 2")
+    out = tmp_path / "out"
+    assert run(bag, out, model, "--topic", RGB) == 0
+    assert json.loads((out / "report.json").read_text())["frames"] == 2
+    assert not (out / "rgb" / "000001.jpg").exists()

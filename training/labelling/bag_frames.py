@@ -1,64 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the camera frames of a rosbag2 recording, with or without labels; needs no ROS."""
 
-import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from rosbags.rosbag2 import Reader, ReaderError
-from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_typestore
 
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
-from carla_unet_ros.training.data.bag_pairs import BagError
+from carla_unet_ros.training.bags.damage import BagError
+from carla_unet_ros.training.bags.reading import Bag, BagMessage
 from carla_unet_ros.training.labelling.frames import NamedFrame
-
-_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
 class FrameBag:
-    """Frames of one topic, named by their place in the bag.
+    """The frames of one topic, named by their place in the bag, six digits or more.
 
-    Raises BagError if it is no bag, is damaged, or has no images on the topic.
+    problem: why not all frames that the bag promises could be read, or ""
+
+    Raises BagError if it is no bag, has no images on the topic, or is damaged before the first.
     """
 
     def __init__(self, path: Path, topic: str) -> None:
         self._path, self._topic = path, topic
-        self._types = get_typestore(Stores.ROS2_JAZZY)
-        self.names = [f"{place:06}" for place, _ in enumerate(self._messages())]
+        self.names: list[str] = []
+        self.problem = ""
+        with Bag(path) as bag:
+            bag.check_images(topic, "name the topic with --topic")
+            try:
+                for _ in bag.messages([topic]):
+                    self.names.append(f"{len(self.names):06}")
+            except BagError as error:
+                self.problem = str(error)
+            else:
+                self.problem = bag.why_lost(Counter({topic: len(self.names)}))
         if not self.names:
-            raise BagError(f"{path} has no frames on {topic}")
+            raise BagError(self.problem)
 
     def read(self, names: Sequence[str]) -> Iterator[NamedFrame]:
         wanted = set(names)
-        for place, message in enumerate(self._messages()):
-            name = f"{place:06}"
-            if name not in wanted:
-                continue
-            try:
-                yield NamedFrame(name, np.ascontiguousarray(to_bgra(message())[..., :3]))
-            except BadFrame as error:
-                yield NamedFrame(name, None, f"frame {name}: {error}")
+        with Bag(self._path) as bag:
+            # Not beyond the last name: the bag may be damaged there.
+            for name, message in zip(self.names, bag.messages([self._topic]), strict=False):
+                if name in wanted:
+                    yield _read(name, bag, message)
 
-    def _messages(self) -> Iterator[Any]:
-        """Yields a function for each message of the topic; it decodes the message."""
-        try:
-            with Reader(self._path) as reader:
-                images = [entry for entry in reader.connections if entry.msgtype in _IMAGES]
-                found = [entry for entry in images if entry.topic == self._topic]
-                if not found:
-                    topics = ", ".join(sorted({entry.topic for entry in images})) or "none at all"
-                    raise BagError(
-                        f"the bag has no images on {self._topic}; it has {topics}; name the topic "
-                        "with --topic"
-                    )
-                for connection, _, raw in reader.messages(found):
-                    yield lambda raw=raw, kind=connection.msgtype: self._types.deserialize_cdr(
-                        raw, kind
-                    )
-        except (ReaderError, SerdeError, sqlite3.Error, OSError) as error:
-            raise BagError(
-                f"{self._path} cannot be read as a rosbag2 recording: {error}"
-            ) from error
+
+def _read(name: str, bag: Bag, message: BagMessage) -> NamedFrame:
+    try:
+        frame = to_bgra(bag.decode(message))
+    except BadFrame as error:
+        return NamedFrame(name, None, f"frame {name}: {error}")
+    return NamedFrame(name, np.ascontiguousarray(frame[..., :3]))

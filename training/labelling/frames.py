@@ -29,15 +29,21 @@ class NamedFrame(NamedTuple):
 
 
 class FrameSource(Protocol):
-    """A source of frames. `names` lists all in order; `read` yields those named, in order."""
+    """A source of frames. `names` lists all in order; `read` yields those named, in order.
+
+    problem: why there are fewer frames than there should be, or ""
+    """
 
     names: list[str]
+    problem: str
 
     def read(self, names: Sequence[str]) -> Iterator[NamedFrame]: ...
 
 
 class FrameFolder:
     """The pictures of a folder. Raises DataError if there are none."""
+
+    problem = ""
 
     def __init__(self, folder: Path) -> None:
         places = [folder / frames for frames in dict.fromkeys(layout[0] for layout in LAYOUTS)]

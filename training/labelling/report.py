@@ -19,6 +19,7 @@ class Report:
     labels:         the models' label set
     thresholds:     uint8 [classes], the lowest confidence that is kept
     problems:       one sentence for each frame that could not be read
+    source_problem: why the source has fewer frames than it should have, or ""
     """
 
     source: str
@@ -27,6 +28,7 @@ class Report:
     thresholds: Uint8
     frames: int = 0
     problems: list[str] = field(default_factory=list)
+    source_problem: str = ""
 
     def __post_init__(self) -> None:
         self._voted = np.zeros(256, np.int64)
@@ -60,6 +62,7 @@ class Report:
             "voted": self._by_name(self._voted / max(1, self._voted.sum())),
             "kept": self._by_name(self._kept / max(1, self._kept.sum())),
             "problems": self.problems,
+            "source_problem": self.source_problem,
         }
 
     def text(self) -> str:
@@ -76,6 +79,8 @@ class Report:
         ]
         if self.problems:
             lines.append(f"  left out {len(self.problems)}: {self.problems[0]}")
+        if self.source_problem:
+            lines.append(f"  frames are missing: {self.source_problem}")
         return "\n".join(lines)
 
     def _by_name(self, values: np.ndarray) -> dict[str, float]:

@@ -4,20 +4,20 @@
 from pathlib import Path
 
 from carla_unet_ros.pictures import shown
+from carla_unet_ros.training.bags.damage import is_recording
 from carla_unet_ros.training.data.frame_names import DataError
+from carla_unet_ros.training.labelling.bag_frames import FrameBag
 from carla_unet_ros.training.labelling.frames import FrameFolder, FrameSource
 
 
 def open_frames(path: Path, topic: str) -> FrameSource:
-    """A folder of pictures, or a bag (folder with metadata.yaml, .mcap or .db3 file).
+    """A folder of pictures, or a bag (folder, .mcap or .db3 file).
 
     topic: the bag's camera topic
 
     Raises DataError if it is neither, BagError for a bag that cannot be used.
     """
-    if (path / "metadata.yaml").is_file() or path.suffix in (".mcap", ".db3"):
-        from carla_unet_ros.training.labelling.bag_frames import FrameBag
-
+    if is_recording(path):
         return FrameBag(path, topic)
     if not path.is_dir():
         raise DataError(

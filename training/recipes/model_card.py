@@ -28,6 +28,10 @@ from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import PairFolder
 from carla_unet_ros.training.data.frame_names import read_list
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
+from carla_unet_ros.training.labelling.boxes import read_boxes
+from carla_unet_ros.training.labelling.frames import FrameFolder
+from carla_unet_ros.training.recipes.boxes_found import ASKED, BoxesFound, count_boxes
+from carla_unet_ros.training.recipes.many_towns import split_frames
 from carla_unet_ros.whole_files import write_whole
 
 _CARD = SHIPPED_MODEL.with_suffix(".md")
@@ -72,6 +76,16 @@ def score(model: Path, data: Path, places: Sequence[Place] = PLACES) -> list[Eva
     return results
 
 
+def find_boxed_things(model: Path, folder: Path) -> BoxesFound:
+    """What the model finds of the boxed things in the frames of many_towns that are held back."""
+    segmenter = Segmenter(model, "openvino")
+    source = FrameFolder(folder)
+    held_back = split_frames(source.names)[1]
+    found = count_boxes(segmenter, source.read(held_back), read_boxes(folder / "boxes.csv"))
+    segmenter.close()
+    return found
+
+
 def fill_card(template: str, values: dict[str, str]) -> str:
     """Fills in the $names of a template. InputError names one without a value."""
     try:
@@ -106,6 +120,16 @@ def table_of_classes(
     return "\n".join(rows)
 
 
+def table_of_boxes(found: BoxesFound) -> str:
+    """A row for light frames and one for dark ones, a column a kind of box."""
+    rows = [f"| boxes found | all | {' | '.join(ASKED)} |", f"|---|---|{'---|' * len(ASKED)}"]
+    for light, dark in (("by day", False), ("in the dark", True)):
+        shares = [found.share(dark, kind) for kind in (None, *ASKED)]
+        cells = [f"{share:.2f} of {asked}" if asked else "-" for share, asked in shares]
+        rows.append(f"| {light} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def write_card(data: Path, out: Path) -> None:
     """Scores the shipped files and writes their card."""
     small, model = score(SHIPPED_INT8_MODEL, data), read_model(SHIPPED_MODEL)
@@ -123,6 +147,7 @@ def write_card(data: Path, out: Path) -> None:
         "height": str(model.metadata.network_size[1]),
         "looks": "twice, as it is and mirrored," if model.metadata.flips else "once,",
         "created": model.metadata.created,
+        "boxes": table_of_boxes(find_boxed_things(SHIPPED_INT8_MODEL, data / "many_towns")),
         "many_towns": str(UNLABELLED_FRAMES),
         **sizes,
     }

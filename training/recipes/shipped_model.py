@@ -6,8 +6,9 @@
 FOLDER holds town01, course, town07 and town02_roads, with labels, and many_towns, with boxes.csv
 and without labels (the model card names their sources). The recipe starts from the shipped fp32
 file; the card describes its history. In two rounds it labels many_towns with the newest net, and
-trains that net on labels and pseudo-labels, with weather drawn into the frames. After a kill, the
-same command continues.
+trains that net on labels and pseudo-labels, with weather drawn into the frames. Frames with people
+in boxes are a folder of their own with a larger share. The mean of both rounds' weights is
+shipped. After a kill, the same command continues.
 """
 
 import math
@@ -18,11 +19,17 @@ from pathlib import Path
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import SHIPPED_MODEL
+from carla_unet_ros.training.data.frame_names import files_by_name
+from carla_unet_ros.training.labelling.boxes import read_boxes
+from carla_unet_ros.training.recipes.many_towns import split_frames, with_people
 from carla_unet_ros.training.recipes.stages import Stage, run_stages
+from carla_unet_ros.whole_files import write_whole
 
 _LABELLED = {"town01": "0.8.x", "course": "0.9.13", "town07": "0.9.5", "town02_roads": "0.9.13"}
 _UNLABELLED = "many_towns"
-_SHARES = ("4", "1.2", "0.6", "0.7", "5")
+_LISTS = ("streets", "people")
+"""The frames of many_towns to train on: without, and with, people in boxes."""
+_SHARES = ("4", "1.2", "0.6", "0.7", "5", "1.8")
 _ROOM = "carla_unet_ros.training"
 _ROUNDS = 2
 
@@ -62,11 +69,14 @@ def shipped_stages(options: Options) -> list[Stage]:
     stages: list[Stage] = []
     net = options.start
     for number in range(1, _ROUNDS + 1):
-        pairs, run = out / f"labels_{number}", out / f"net_{number}"
+        pairs = {name: out / f"{name}_{number}" for name in _LISTS}
         stages += [
-            _stage(f"label_{number}", "label", _labelling(data, pairs, net)),
-            _stage(f"train_{number}", "train", _training(options, pairs, run, net, number)),
+            _stage(f"label_{name}_{number}", "label", _labelling(options, name, folder, net))
+            for name, folder in pairs.items()
         ]
+        run = out / f"net_{number}"
+        training = _training(options, [*pairs.values()], run, net, number)
+        stages.append(_stage(f"train_{number}", "train", training))
         net = out / f"round_{number}.onnx"
         stages.append(_stage(f"export_{number}", "export", _exporting(data, [run], net)))
     runs = [out / f"net_{number}" for number in range(1, _ROUNDS + 1)]
@@ -77,19 +87,21 @@ def _stage(name: str, command: str, arguments: list[str | Path]) -> Stage:
     return Stage(name, (f"{_ROOM}.{command}", *map(str, arguments)))
 
 
-def _labelling(data: Path, pairs: Path, net: Path) -> list[str | Path]:
-    frames = data / _UNLABELLED
-    options = _LABELLING.format(boxes=frames / "boxes.csv").split()
-    return ["--frames", frames, "--out", pairs, "--models", net, *options]
+def _labelling(options: Options, name: str, pairs: Path, net: Path) -> list[str | Path]:
+    """name: of _LISTS, those frames to label"""
+    frames = options.data / _UNLABELLED
+    chosen = ["--frames", frames, "--list", options.out / f"{name}.txt", "--out", pairs]
+    return [*chosen, "--models", net, *_LABELLING.format(boxes=frames / "boxes.csv").split()]
 
 
 def _training(
-    options: Options, pairs: Path, run: Path, net: Path, number: int
+    options: Options, pairs: list[Path], run: Path, net: Path, number: int
 ) -> list[str | Path]:
     folders = [options.data / name for name in _LABELLED]
+    tags = [*_LABELLED.values(), *("0.8.x" for _ in pairs)]
     return [
-        *("--data", *folders, pairs, "--tags", *_LABELLED.values(), "0.8.x"),
-        *("--unsplit", pairs),
+        *("--data", *folders, *pairs, "--tags", *tags),
+        *("--unsplit", *pairs),
         *("--shares", *_SHARES, "--validate", folders[0], folders[1], "--init", net),
         *("--out", run, "--seed", str(number), "--resume"),
         *("--epochs", str(options.epochs), "--frames", str(options.frames)),
@@ -117,8 +129,23 @@ def _files(data: Path, out: Path, runs: list[Path]) -> list[Stage]:
     ]
 
 
+def _write_lists(options: Options) -> None:
+    """Writes OUT/NAME.txt for each of _LISTS."""
+    folder = options.data / _UNLABELLED
+    people = with_people(read_boxes(folder / "boxes.csv"))
+    names, _ = split_frames(list(files_by_name(folder / "rgb")))
+    parts = (
+        [name for name in names if name not in people],
+        [name for name in names if name in people],
+    )
+    for name, part in zip(_LISTS, parts, strict=True):
+        write_whole(options.out / f"{name}.txt", "".join(f"{frame}\n" for frame in part))
+
+
 def run(options: Options) -> None:
-    run_stages(shipped_stages(options), options.out)
+    stages = shipped_stages(options)
+    _write_lists(options)
+    run_stages(stages, options.out)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -79,6 +79,8 @@ class TensorRTEngine:
         self._device = cuda.device(cuda.device_number(device))
         self._runs: SizeCache[FrameRun] = SizeCache(log)
         library = tensorrt_library.library()
+        self.device = f"cuda:{self._device.number} {self._device.name}"
+        self.precision = model.metadata.precision
         which = f" cuda:{self._device.number}" if self._device.number else ""
         self.name = f"{library} {self._device.name}{which} {model.metadata.precision}"
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The card's tables hold what was measured, and the shipped card is filled in and short."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,11 @@ from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.model_file import SHIPPED_MODEL
 from carla_unet_ros.training.evaluate import Evaluation
+from carla_unet_ros.training.recipes.boxes_found import BoxesFound
 from carla_unet_ros.training.recipes.model_card import (
     Place,
     fill_card,
+    table_of_boxes,
     table_of_classes,
     table_of_places,
 )
@@ -39,6 +43,16 @@ def test_a_class_that_a_place_lacks_is_a_dash() -> None:
     assert "| Roads | 0.75 |" in rows
     assert "| Walls | - |" in rows
     assert len(rows) == 2 + 13
+
+
+def test_boxes_by_day_and_in_the_dark_have_a_row_each() -> None:
+    found = BoxesFound(
+        Counter({("car", False): 4, ("person", True): 2}), Counter({("car", False): 3})
+    )
+    rows = table_of_boxes(found).splitlines()
+    assert rows[0] == "| boxes found | all | car | truck | person | bike | motorbike |"
+    assert rows[2] == "| by day | 0.75 of 4 | 0.75 of 4 | - | - | - | - |"
+    assert rows[3] == "| in the dark | 0.00 of 2 | - | - | 0.00 of 2 | - | - |"
 
 
 def test_a_name_without_a_value_is_told() -> None:

@@ -31,7 +31,8 @@ def test_two_rounds_of_labelling_training_and_export_end_in_three_files(
 ) -> None:
     stages = shipped_stages(options(data, tmp_path))
     assert [stage.name for stage in stages] == [
-        *("label_1", "train_1", "export_1", "label_2", "train_2", "export_2"),
+        *("label_streets_1", "label_people_1", "train_1", "export_1"),
+        *("label_streets_2", "label_people_2", "train_2", "export_2"),
         *("fp32", "fp16", "int8"),
     ]
     outs = [stage.arguments[stage.arguments.index("--out") + 1] for stage in stages[-3:]]
@@ -45,10 +46,10 @@ def test_two_rounds_of_labelling_training_and_export_end_in_three_files(
 def test_the_second_round_goes_on_from_the_first(data: Path, tmp_path: Path) -> None:
     stages = {stage.name: stage.arguments for stage in shipped_stages(options(data, tmp_path))}
     first = str(tmp_path / "out" / "round_1.onnx")
-    assert "start.onnx" in stages["label_1"]
+    assert "start.onnx" in stages["label_people_1"]
     assert "start.onnx" in stages["train_1"]
     assert first in stages["export_1"]
-    assert first in stages["label_2"]
+    assert first in stages["label_people_2"]
     assert first in stages["train_2"]
 
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses frames of many_towns, which have boxes and no labels.
+
+They are video: of each thousand frames a hundred in a row are held back, to count boxes in, and
+twelve on each side of these are in neither list.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from carla_unet_ros.training.labelling.boxes import Box
+
+_THOUSAND, _FIRST, _LAST, _GAP = 1000, 600, 700, 12
+_LEAST_AREA = 0.0008
+
+
+def split_frames(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names in order -> (to label and train on, held back)."""
+    places = [number % _THOUSAND for number in range(len(names))]
+    near = range(_FIRST - _GAP, _LAST + _GAP)
+    return (
+        [name for name, place in zip(names, places, strict=True) if place not in near],
+        [name for name, place in zip(names, places, strict=True) if _FIRST <= place < _LAST],
+    )
+
+
+def with_people(boxes: Mapping[str, Sequence[Box]]) -> set[str]:
+    """Names of the frames with a person in a box of at least 0.08 % of the picture."""
+    return {
+        name
+        for name, found in boxes.items()
+        if any(box.what == "person" and box.width * box.height >= _LEAST_AREA for box in found)
+    }
