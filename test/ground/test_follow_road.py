@@ -83,7 +83,7 @@ def test_it_passes_an_obstacle_where_there_is_room():
     cells[18:22, 36:44] = 100  # from 18 to 22 m, 1 m to each side
     twist = planner.steer(message(cells), 0.0)
     assert twist.linear.x > 0
-    cells[:, 22:44] = np.where(np.arange(40)[:, None] < 26, 100, cells[:, 22:44])
+    cells[:, 22:44] = np.where(np.arange(40)[:, None] < 24, 100, cells[:, 22:44])
     assert planner.steer(message(cells), 0.0).angular.z > 0  # all but the left is closed at 11 m
 
 
