@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can run beside the segmentation node: evaluate:=true, grid:=true, cloud:=true, rviz:=true.
+"""What can run beside the segmentation node: evaluate:=true, grid:=true, cloud:=true, view:=true,
+rviz:=true.
 
 carla.launch.py and demo.launch.py include this file; all its nodes count in simulation time.
 """
@@ -29,6 +30,7 @@ from carla_unet_ros.ros.launch_arguments import (
 )
 from carla_unet_ros.ros.parameters import NodeParameter, Value
 from carla_unet_ros.segmentation import segmentation_node
+from carla_unet_ros.view import view_node
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -36,6 +38,7 @@ SWITCHES = {
     "evaluate": "score the labels against the semantic camera (evaluation_node)",
     "grid": "publish the drivable ground as an occupancy grid (ground_grid_node)",
     "cloud": "publish labelled points, from a depth camera (semantic_cloud_node)",
+    "view": "show all of it in a browser, on a time line (view_node)",
     "rviz": "show frames, overlay, truth and grid in RViz",
 }
 
@@ -43,12 +46,15 @@ NODES = {
     "evaluate": ("evaluation", evaluation_node.Parameters),
     "grid": ("ground_grid", ground_grid_node.Parameters),
     "cloud": ("semantic_cloud", semantic_cloud_node.Parameters),
+    "view": ("view", view_node.Parameters),
 }
 
 
 def start(context: LaunchContext) -> list[TimerAction]:
     arguments = context.launch_configurations
     wanted = {name for name in SWITCHES if parse_boolean(name, arguments[name])}
+    if "view" in wanted:
+        view_node.require_rerun()
     nodes = [
         Node(**configure_node(name, table, arguments, use_sim_time=True))
         for switch, (name, table) in NODES.items()
