@@ -39,6 +39,9 @@ def parse_size(text: str) -> Size:
     return size
 
 
+FARTHEST_DEPTH = 1000.0
+"""Metres that CARLA's depth cameras give for what is this far away or farther, such as the sky."""
+
 BODY_OF_OPTICAL = ((0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
 """Rows of the matrix that turns optical axes (x right, y down, z ahead) into those of a body that
 looks along x (x ahead, y left, z up; REP 103)."""

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import yaml
 
 from carla_unet_ros.cloud import semantic_cloud_node
 from carla_unet_ros.command_line import Configured, parse
@@ -17,7 +16,6 @@ from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.labels import carla_13, carla_label_set
 from carla_unet_ros.labels.carla_tags import TAG_TABLES
-from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.segmentation import segmentation_node
 from carla_unet_ros.stand_in import camera_node
 
@@ -33,7 +31,6 @@ NODES = (
     ground_grid_node,
     semantic_cloud_node,
 )
-CAMERA = CameraTopics("/carla/ego_vehicle/rgb_front/image")
 
 
 def text_of(name: str) -> str:
@@ -182,14 +179,3 @@ def test_other_versions_ids_in_the_text_are_right() -> None:
     assert carla_label_set("0.9.13").names[7] == "Roads"
     assert carla_label_set("0.9.14").names[7] == "TrafficLight"
     assert all(f"`{span}`" in text_of("carla.md") for span in TAG_TABLES)
-
-
-def test_nav2s_parameters_name_our_topics_and_each_class_once() -> None:
-    (snippet,) = re.findall(r"```yaml\n(.*?)```", text_of("planners.md"), re.DOTALL)
-    costmap = yaml.safe_load(snippet)["local_costmap"]["local_costmap"]["ros__parameters"]
-    camera = costmap["semantic_segmentation_layer"]["rgb_front"]
-    topics = {"segmentation": "labels", "confidence": "confidence", "labels": "label_info"}
-    for parameter, output in topics.items():
-        assert camera[f"{parameter}_topic"] == CAMERA.output(output)
-    named = [name for kind in camera["class_types"] for name in camera[kind]["classes"]]
-    assert sorted(named) == sorted(carla_13().names)

@@ -35,6 +35,11 @@ class NodeProcesses:
     def names(self) -> tuple[str, ...]:
         return tuple(self._processes)
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids in the order of `names`."""
+        return tuple(process.pid for process in self._processes.values())
+
     def start(self, module: str, **parameters: str) -> None:
         """Starts the node of `carla_unet_ros.<module>` with these ROS parameters."""
         node = module.rpartition(".")[2]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from carla_unet_ros.camera_model import LARGEST_FRAME
+from carla_unet_ros.camera_model import FARTHEST_DEPTH, LARGEST_FRAME
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.ros.image_messages import BadFrame, pixel_rows, to_image_message
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
 Metres = npt.NDArray[np.float32]
-
-FARTHEST = 1000.0
-"""Metres of the largest code; the sky has it."""
 
 _CODES = 256**3 - 1
 
@@ -66,12 +63,11 @@ def decode_depth(image: Uint8) -> Metres:
     """Coded image uint8 [H, W, 4], B, G, R, A -> metres float32 [H, W]."""
     words = np.ascontiguousarray(image).view(">u4")[..., 0]
     codes = (words.astype(np.uint32) >> 8).view(np.int32)
-    return codes.astype(np.float32) * np.float32(FARTHEST / _CODES)
+    return codes.astype(np.float32) * np.float32(FARTHEST_DEPTH / _CODES)
 
 
 def encode_depth(metres: Metres) -> Uint8:
-    """Metres float32 [H, W] -> coded image uint8 [H, W, 4]; what is farther than FARTHEST has its
-    code."""
-    share = np.clip(metres.astype(np.float64) / FARTHEST, 0, 1)
+    """Metres float32 [H, W] -> coded image uint8 [H, W, 4], at most FARTHEST_DEPTH."""
+    share = np.clip(metres.astype(np.float64) / FARTHEST_DEPTH, 0, 1)
     codes = np.rint(share * _CODES).astype(np.uint32)
     return (codes << 8 | 255).astype(">u4")[..., np.newaxis].view(np.uint8)

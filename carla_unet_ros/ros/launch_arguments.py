@@ -10,6 +10,8 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from carla_unet_ros.labels.legend import labels_to_publish
+from carla_unet_ros.model_file import SHIPPED_MODEL, read_model
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, Value
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -52,10 +54,7 @@ def configure_node(
     """
     files = []
     if texts.get("params_file"):
-        path = Path(texts["params_file"]).expanduser()
-        if not path.is_file():
-            raise ValueError(f"params_file {path} is no file; expected a YAML file of parameters")
-        files.append(str(path))
+        files.append(find_params_file(texts["params_file"]))
     return {
         "package": "carla_unet_ros",
         "executable": f"{name}_node",
@@ -66,6 +65,14 @@ def configure_node(
         "parameters": [*files, fixed | parse_arguments(table, texts)],
         "output": "screen",
     }
+
+
+def find_params_file(text: str) -> str:
+    """The path of a YAML file of parameters. ValueError where there is none."""
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise ValueError(f"params_file {path} is no file; expected a YAML file of parameters")
+    return str(path)
 
 
 def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
@@ -85,6 +92,25 @@ def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
     }
     for name, value in of_this_car.items():
         arguments[name] = arguments.get(name) or value
+
+
+def check_classes(
+    table: type[ParameterTable], parameter: NodeParameter[Any], texts: Mapping[str, str]
+) -> None:
+    """ValueError where classes are named that segmentation_node will not publish.
+
+    table, parameter: whose argument names the classes; nothing is checked where it is empty
+    texts:            the arguments by name; model and output_tags say which classes there are
+    """
+    names = parse_arguments(table, texts).get(parameter.name)
+    if not isinstance(names, list):
+        return
+    model = read_model(texts.get("model") or SHIPPED_MODEL)
+    labels = labels_to_publish(model.label_set, texts.get("output_tags", ""))
+    try:
+        labels.ids(names)
+    except ValueError as error:
+        raise ValueError(f"{parameter.name}: {error}") from error
 
 
 def parse_boolean(name: str, text: str) -> bool:

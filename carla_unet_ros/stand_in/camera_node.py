@@ -5,17 +5,22 @@
          /carla/<role_name>/<camera>/camera_info                   plumb_bob without distortion
          /carla/<role_name>/semantic_segmentation_front/image      truth in bgra8, of equal stamp
          /carla/<role_name>/semantic_segmentation_front/camera_info
+         /carla/<role_name>/depth_front/image                      of the drive alone, equal stamp
+         /carla/<role_name>/depth_front/camera_info
          /clock                                                    simulation time from 0
 
 Topics, types, encodings and QoS are the same. The first camera is rgb_front; further ones (rgb_2,
 rgb_3, ...) show the same frames. The truth is in palette colours, as the bridge sends it, or in
-raw tags in the red channel, as CARLA's own ROS 2 interface sends it. Simulation time advances by
-exactly 1 / rate with each frame, however long drawing takes.
+raw tags in the red channel, as CARLA's own ROS 2 interface sends it. Depth is in metres (32FC1) or
+coded (bgra8), in the same way; it is drawn while somebody subscribes to it. Simulation time
+advances by exactly 1 / rate with each frame, however long drawing takes.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic_ns
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -30,17 +35,24 @@ from std_msgs.msg import Header
 from carla_unet_ros.camera_model import LARGEST_SIDE, intrinsics
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS, CameraTopics
+from carla_unet_ros.ros.depth_images import to_coded_message, to_depth_message
 from carla_unet_ros.ros.image_messages import to_image_message
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
-from carla_unet_ros.stand_in.camera_source import CameraSource, DriveSource, FolderSource
+from carla_unet_ros.stand_in.camera_source import CameraSource, DriveSource, FolderSource, View
 from carla_unet_ros.stand_in.drive import Drive
 from carla_unet_ros.stand_in.frame_pace import FramePace
+from carla_unet_ros.training.data.folders import find_layout
 
 
 def _role(name: str) -> None:
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"{name!r} is no part of a topic name; use letters, digits and _")
+
+
+def _source(folder: str) -> None:
+    if folder:
+        find_layout(Path(folder).expanduser())
 
 
 class Parameters(ParameterTable):
@@ -51,6 +63,7 @@ class Parameters(ParameterTable):
         "",
         "what the cameras show: '' for the procedural drive, or a folder of recorded pairs, "
         "rgb/NAME.jpg or .png with label/NAME.png, played in the order of names, again and again",
+        check=_source,
         constant=True,
     )
     width = NodeParameter(
@@ -94,6 +107,13 @@ class Parameters(ParameterTable):
         choices=("palette", "raw"),
         constant=True,
     )
+    depth = NodeParameter(
+        "metres",
+        "what the depth camera of the drive sends: metres (32FC1), as CARLA's bridge does, or "
+        "coded colours (bgra8), as CARLA's own ROS 2 interface does",
+        choices=("metres", "coded"),
+        constant=True,
+    )
     tags = NodeParameter(
         "0.9.13",
         "CARLA version whose tags and colours the semantic camera sends, such as 0.8.x or 0.9.16; "
@@ -122,8 +142,12 @@ class CameraNode(Node):
         self._clock_publisher = self.create_publisher(Clock, "/clock", BRIDGE_QOS)
         self._cameras = [self._sensor(name) for name in names]
         self._truth = self._sensor("semantic_segmentation_front")
+        self._depth = self._sensor("depth_front") if self._source.has_depth else None
+        self._depth_message = {"metres": to_depth_message, "coded": to_coded_message}[
+            self._values.depth
+        ]
         self._number = 0
-        self._view = self._source.view(0)
+        self._view = self._next_view()
         self.get_logger().info(f"showing {self._source.about} on {self._cameras[0].topic}")
         self._pace = FramePace(self._rate)
         # A clock of the machine: simulation time stands still until this node advances it.
@@ -144,16 +168,25 @@ class CameraNode(Node):
     def _tick(self) -> None:
         """Publishes the view that is ready, then prepares the next one."""
         stamp = stamp_of(self._number, self._rate)
-        frame, tags = self._view
+        frame, tags, depth = self._view
         self._clock_publisher.publish(Clock(clock=stamp))
         for camera in self._cameras:
             camera.publish(stamp, frame, self._fov)
         self._truth.publish(stamp, painted(tags, self._truth_colours), self._fov)
+        if self._depth and depth is not None:
+            self._depth.publish(stamp, depth, self._fov, self._depth_message)
         self._number += 1
-        self._view = self._source.view(self._number)
+        self._view = self._next_view()
         # At least a nanosecond: with a period of 0 rcl calls the timer all the time.
         self._timer.timer_period_ns = max(self._pace.wait(monotonic_ns()), 1)
         self._timer.reset()
+
+    def _next_view(self) -> View:
+        return self._source.view(self._number, depth=bool(self._depth and self._depth.wanted))
+
+
+def _to_colours(image: Uint8, header: Header) -> Image:
+    return to_image_message(image, "bgra8", header)
 
 
 class _Sensor:
@@ -166,11 +199,21 @@ class _Sensor:
         self._images = node.create_publisher(Image, topics.image, BRIDGE_QOS)
         self._infos = node.create_publisher(CameraInfo, topics.camera_info, BRIDGE_QOS)
 
-    def publish(self, stamp: Time, image: Uint8, fov: float) -> None:
+    @property
+    def wanted(self) -> bool:
+        return self._images.get_subscription_count() > 0
+
+    def publish(
+        self,
+        stamp: Time,
+        image: Any,
+        fov: float,
+        to_message: Callable[[Any, Header], Image] = _to_colours,
+    ) -> None:
         header = Header(stamp=stamp, frame_id=self._frame_id)
         height, width = image.shape[:2]
         self._infos.publish(camera_info(header, height, width, fov))
-        self._images.publish(to_image_message(image, "bgra8", header))
+        self._images.publish(to_message(image, header))
 
 
 def stamp_of(number: int, rate: float) -> Time:

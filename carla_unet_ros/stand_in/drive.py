@@ -19,8 +19,9 @@ from carla_unet_ros.stand_in.town.bonnet import Bonnet
 from carla_unet_ros.stand_in.town.canvas import Canvas
 from carla_unet_ros.stand_in.town.character import CHARACTERS
 from carla_unet_ros.stand_in.town.course import Course, View
+from carla_unet_ros.stand_in.town.depth import DepthBuffer
 from carla_unet_ros.stand_in.town.ground import Ground
-from carla_unet_ros.stand_in.town.light import WEATHERS, make_weather
+from carla_unet_ros.stand_in.town.light import WEATHERS, Floats, make_weather
 from carla_unet_ros.stand_in.town.roadside import LENGTH, Walker
 from carla_unet_ros.stand_in.town.sky import Sky
 from carla_unet_ros.stand_in.town.stock import Stock
@@ -37,10 +38,17 @@ _TRAFFIC = 260.0
 
 
 class Scene(NamedTuple):
-    """A frame uint8 [H, W, 4], B, G, R, A, and its class ids of `carla_13()`, uint8 [H, W]."""
+    """One moment of the drive.
+
+    frame:  uint8 [H, W, 4], B, G, R, A
+    labels: class ids of `carla_13()`, uint8 [H, W]
+    depth:  metres ahead of the camera, float32 [H, W], FARTHEST_DEPTH for the sky; None unless
+            it was asked for
+    """
 
     frame: Uint8
     labels: Uint8
+    depth: Floats | None = None
 
 
 class Drive:
@@ -82,8 +90,12 @@ class Drive:
         """The scene `index / FRAMES_PER_SECOND` seconds after the start; index from 0."""
         return self.at(index / FRAMES_PER_SECOND)
 
-    def at(self, time: float) -> Scene:
-        """The scene `time` seconds after the start, for cameras of any rate."""
+    def at(self, time: float, depth: bool = False) -> Scene:
+        """The scene `time` seconds after the start, for cameras of any rate.
+
+        depth: whether to draw its depth, too
+        """
+        self._canvas.depth = DepthBuffer(self._canvas.camera, self._canvas.eye) if depth else None
         s = self._speed * time + 1.5 * math.sin(time * 0.35)
         lane = self._street.half_width / 2 if self._street.lanes == 2 else 1.9
         view = View(self._course, s, lane + 0.15 * math.sin(time * 0.5))
@@ -99,7 +111,7 @@ class Drive:
         if self._light.wetness > 0.5:
             self._ground.mirror()
         if self._bonnet:
-            self._bonnet.paint(self._canvas.pixels)
+            self._bonnet.paint(self._canvas)
         return self._finish_scene()
 
     def _blocks_ahead(self, s: float) -> list[Block]:
@@ -166,4 +178,5 @@ class Drive:
         labels = cv2.extractChannel(self._canvas.pixels, 3)
         frame = cv2.GaussianBlur(self._canvas.pixels, (3, 3), 0.6)
         frame[..., 3] = 255
-        return Scene(np.asarray(frame, np.uint8), np.asarray(labels, np.uint8))
+        depth = self._canvas.depth.metres() if self._canvas.depth else None
+        return Scene(np.asarray(frame, np.uint8), np.asarray(labels, np.uint8), depth)

@@ -24,6 +24,7 @@ EXTRAS |= {"evaluate", "grid", "cloud", "rviz", "rviz_config"}
 CAMERA = {parameter.name for parameter in camera_node.Parameters.rows()}
 BRIDGE = {"native", "host", "port", "timeout", "town", "passive", "fixed_delta_seconds"}
 BRIDGE |= {"objects_definition_file", "spawn_point_ego_vehicle", "role_name"}
+NAV2 = {"source", "native", "global_frame", "role_name", "params_file"}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ BRIDGE |= {"objects_definition_file", "spawn_point_ego_vehicle", "role_name"}
         ("segmentation.launch.py", SEGMENTATION),
         ("carla.launch.py", SEGMENTATION | EXTRAS | BRIDGE),
         ("demo.launch.py", SEGMENTATION | EXTRAS | CAMERA),
+        ("nav2_costmap.launch.py", NAV2),
     ],
 )
 def test_every_parameter_is_an_argument_with_a_description(
@@ -54,7 +56,14 @@ def test_every_parameter_is_an_argument_with_a_description(
         ("demo", ["grid:=true", "left:=far"], "left is 'far'; expected a number"),
         ("demo", ["cloud:=true", "stride:=0"], "stride is 0; expected 1 to 64"),
         ("carla", ["native:=true", "evaluate:=1", "tags:=0.7"], "no tag table for CARLA '0.7'"),
+        ("demo", ["source:=/none"], "source: /none has no known layout: found no folder"),
+        ("demo", ["grid:=1", "drivable_classes:=Road"], "has no class 'Road'; it has None"),
+        ("demo", ["rviz:=1", "rviz_config:=/none.rviz"], "rviz_config /none.rviz is no file"),
+        ("carla", ["objects_definition_file:=/none.json"], "/none.json cannot be read: No such"),
         ("carla", ["native:=maybe"], "native is 'maybe'; expected true or false"),
+        ("nav2_costmap", ["source:=map"], "source is 'map'; expected one of cloud, grid"),
+        ("nav2_costmap", ["native:=true"], "sends no transform from one to ego_vehicle: pass"),
+        ("nav2_costmap", ["params_file:=/none.yaml"], "params_file /none.yaml is no file"),
     ],
 )
 def test_a_wrong_argument_is_refused_in_a_sentence_and_nothing_is_left_running(
@@ -79,3 +88,10 @@ def test_without_rviz_one_sentence_says_what_to_install(launch: Start) -> None:
     refused = launch("carla.launch.py", "native:=true", "rviz:=true")
     assert refused.wait() == 1
     assert "rviz:=true needs RViz, which is not installed: apt install" in refused.printed
+
+
+@pytest.mark.skipif(installed("nav2_costmap_2d"), reason="Nav2 is installed here")
+def test_without_nav2_one_sentence_says_what_to_install(launch: Start) -> None:
+    refused = launch("nav2_costmap.launch.py", "source:=grid")
+    assert refused.wait() == 1
+    assert "source:=grid needs nav2_costmap_2d, which is not installed: apt" in refused.printed

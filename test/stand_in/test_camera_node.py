@@ -16,11 +16,14 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
 from carla_unet_ros.labels import carla_13, carla_label_set, mapping
+from carla_unet_ros.ros.depth_images import to_depth
 from carla_unet_ros.stand_in.camera_node import BRIDGE_QOS, Parameters
+from carla_unet_ros.stand_in.camera_source import DriveSource
 from carla_unet_ros.stand_in.drive import Drive
 
 RGB = "/carla/ego_vehicle/rgb_front"
 TRUTH = "/carla/ego_vehicle/semantic_segmentation_front"
+DEPTH = "/carla/ego_vehicle/depth_front"
 WIDTH, HEIGHT = 160, 120
 SIZE = {"width": WIDTH, "height": HEIGHT}
 TICK = 50_000_000
@@ -144,6 +147,37 @@ def test_raw_truth_is_the_tag_in_the_red_channel(bench: RosBench):
     assert (ids == 1).any()
 
 
+@pytest.mark.parametrize(("sent", "encoding"), [("metres", "32FC1"), ("coded", "bgra8")])
+def test_depth_is_the_drives_as_the_bridge_or_as_carla_itself_sends_it(
+    bench: RosBench, sent: str, encoding: str
+):
+    images = bench.collect(Image, f"{DEPTH}/image")
+    infos = bench.collect(CameraInfo, f"{DEPTH}/camera_info")
+    bench.start("stand_in.camera_node", seed=4, depth=sent, **SIZE)
+    message, info = bench.until(
+        lambda: [(image, one) for image in images for one in infos if one.header == image.header]
+    )[0]
+    assert (message.encoding, message.step) == (encoding, 4 * WIDTH)
+    assert message.header.frame_id == "ego_vehicle/depth_front"
+    expected = Drive(WIDTH, HEIGHT, seed=4).at(nanoseconds(message) / 1e9, depth=True).depth
+    assert expected is not None
+    np.testing.assert_allclose(to_depth(message), expected, atol=1e-4)
+    assert info.k.tolist() == pytest.approx([80, 0, 80, 0, 80, 60, 0, 0, 1])
+
+
+def test_recorded_pairs_have_no_depth_and_the_drive_draws_it_only_when_asked(
+    bench: RosBench, tmp_path: Path
+):
+    write_pairs(tmp_path / "pairs", 1)
+    heard = Heard(bench)
+    bench.start("stand_in.camera_node", source=tmp_path / "pairs", tags="0.8.x")
+    heard.ticks(1)
+    assert bench.node.count_publishers(f"{DEPTH}/image") == 0
+    drive = DriveSource(Drive(*SIZE.values()), carla_label_set("0.9.13"), 20.0, "drive")
+    assert drive.view(0).depth is None
+    assert drive.view(0, depth=True).depth is not None
+
+
 def test_other_role_and_more_cameras(bench: RosBench):
     heard = Heard(bench, "/carla/hero/rgb_front", "/carla/hero/semantic_segmentation_front")
     others = [bench.collect(Image, f"/carla/hero/rgb_{number}/image") for number in (2, 3)]
@@ -225,6 +259,7 @@ def failing(*arguments: str) -> str:
         ("cameras:=9", "cameras"),
         ("tags:='0.7'", "no tag table for CARLA '0.7'"),
         ("truth:=depth", "expected one of palette, raw"),
+        ("depth:=raw", "expected one of metres, coded"),
         ("source:=/no/such/folder", "/no/such/folder has no known layout"),
     ],
 )

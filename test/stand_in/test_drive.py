@@ -86,7 +86,7 @@ def test_frames_lie_a_twentieth_second_apart():
 )
 def test_any_size(size: tuple[int, int], seed: int):
     width, height = size
-    frame, labels = Drive(width, height, seed=seed).frame(5)
+    frame, labels, _ = Drive(width, height, seed=seed).frame(5)
     assert frame.shape == (height, width, 4)
     assert labels.shape == (height, width)
     assert frame.dtype == labels.dtype == np.uint8
@@ -140,7 +140,7 @@ def test_towns_differ_in_character(shares: dict[int, np.ndarray]):
 def test_the_picture_shows_what_the_labels_say():
     """Road lines are brighter than the road they lie on, and nothing is of one flat colour."""
     drive = Drive(seed=4)
-    frame, labels = drive.frame(0)
+    frame, labels, _ = drive.frame(0)
     grey = frame[..., :3].mean(axis=2)
     assert grey[labels == ROAD_LINE].mean() > grey[labels == ROAD].mean() + 10
     for label in (ROAD, BUILDING, NONE):

@@ -5,8 +5,10 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.camera_model import Intrinsics
-from carla_unet_ros.labels import Uint8
+from carla_unet_ros.stand_in.town.canvas import Canvas
 from carla_unet_ros.stand_in.town.tags import VEHICLE
+
+_HEIGHT = 0.95  # metres above the ground, for its depth
 
 
 class Bonnet:
@@ -28,5 +30,7 @@ class Bonnet:
         self._pixels = np.full((high - self._top, wide, 4), VEHICLE, np.uint8)
         self._pixels[..., :3] = np.clip(gleam[..., None] + (9, 8, 7), 0, 255)
 
-    def paint(self, pixels: Uint8) -> None:
-        cv2.copyTo(self._pixels, self._mask, pixels[self._top :])
+    def paint(self, canvas: Canvas) -> None:
+        cv2.copyTo(self._pixels, self._mask, canvas.pixels[self._top :])
+        if canvas.depth:
+            canvas.depth.fill_level(self._mask, self._top, _HEIGHT)

@@ -2,7 +2,8 @@
 """The canvas: paints flat faces and textures in perspective, with colour and label at once.
 
 The canvas is one uint8 image [H, W, 4]: B, G, R, and the class id in the fourth channel. Each
-polygon and each texture writes both. So the label image cannot disagree with the picture.
+polygon and each texture writes both. So the label image cannot disagree with the picture. Where
+depth is wanted, each of them is entered in a DepthBuffer, too.
 """
 
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from carla_unet_ros.camera_model import Intrinsics
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.stand_in.town.depth import DepthBuffer
 from carla_unet_ros.stand_in.town.light import Floats, Shade
 from carla_unet_ros.stand_in.town.tags import CLEAR
 
@@ -79,6 +81,7 @@ class Canvas:
         self.eye = eye
         self.horizon = round(camera.cy)
         self.pixels: Uint8 = np.zeros((camera.height, camera.width, 4), np.uint8)
+        self.depth: DepthBuffer | None = None
 
     def project(self, points: Floats) -> Points:
         """Camera coordinates float32 [N, 3], all in front of the camera -> pixels int32 [N, 2]."""
@@ -91,14 +94,32 @@ class Canvas:
     def polygon(self, points: Floats, colour: Colour) -> None:
         """Fills a polygon [N, 3] in camera coordinates; the part behind the camera is cut off."""
         self.polygon_on(self.pixels, points, colour)
+        self._deepen(points)
+
+    def ribbon(self, points: Floats, colour: Colour) -> None:
+        """Fills a strip that bends on its way from near to far.
+
+        points: one edge [N, 3], then the other [N, 3] back, in camera coordinates
+        """
+        self.polygon_on(self.pixels, points, colour)
+        if self.depth:
+            half = len(points) // 2
+            one, other = points[:half], points[half:][::-1]
+            pieces = np.stack((one[:-1], one[1:], other[1:], other[:-1]), axis=1)
+            for piece in pieces[::-1]:
+                self._deepen(piece)
 
     def polygon_on(self, image: Uint8, points: Floats, colour: Colour) -> None:
-        """The same on another image of this camera, such as a shadow mask."""
-        if points[:, 2].min() < NEAR:
-            points = clip_near(points)
-            if len(points) < 3:
-                return
-        cv2.fillPoly(image, [self.project(points)], colour)
+        """Fills a polygon on another image of this camera, such as a shadow mask."""
+        points = _in_front(points)
+        if len(points):
+            cv2.fillPoly(image, [self.project(points)], colour)
+
+    def _deepen(self, points: Floats) -> None:
+        """Enters a polygon [N, 3] in the depth buffer, if there is one."""
+        points = _in_front(points)
+        if self.depth and len(points):
+            self.depth.fill(self.project(points), points)
 
     def quads(self, corners: Floats, colour: Colour) -> None:
         """Fills many quadrilaterals float32 [N, 4, 3] with one colour."""
@@ -107,6 +128,9 @@ class Canvas:
         if len(whole):
             image = self.project(whole.reshape(-1, 3)).reshape(-1, 4, 2)
             cv2.fillPoly(self.pixels, list(image), colour)
+            if self.depth:
+                for outline, points in zip(image, whole, strict=True):
+                    self.depth.fill(outline, points)
         for outline in corners[~ahead]:
             self.polygon(outline, colour)
 
@@ -120,10 +144,9 @@ class Canvas:
         """
         high = np.array((0, up, 0), np.float32)
         outline = np.array((corner, corner + across, corner + across + high, corner + high))
-        if outline[:, 2].min() < NEAR:
-            outline = clip_near(outline)
-            if len(outline) < 3:
-                return
+        outline = _in_front(outline)
+        if not len(outline):
+            return
         image = self.project(outline)
         first, last = image.min(axis=0).tolist(), image.max(axis=0).tolist()
         left, top = max(first[0], 0), max(first[1], 0)
@@ -140,7 +163,9 @@ class Canvas:
                 pixels, matrix, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST,
                 borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, CLEAR),
             )  # fmt: skip
-            _copy_solid(np.asarray(warped, np.uint8), area)
+            mask = _copy_solid(np.asarray(warped, np.uint8), area)
+            if self.depth:
+                self.depth.fill_mask(mask, left, top, outline)
         else:
             # Linear interpolation leaves the outermost pixels as they are: plain colour there.
             plain = shade.colour(texture.mean)
@@ -149,6 +174,8 @@ class Canvas:
                 pixels, matrix, size, dst=area, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_TRANSPARENT,
             )  # fmt: skip
+            if self.depth:
+                self.depth.fill(image, outline)
 
     def sprite(self, foot: tuple[float, float, float], size: tuple[float, float],
                texture: Texture, shade: Shade) -> None:  # fmt: skip
@@ -173,7 +200,10 @@ class Canvas:
             pixels = pixels[rows.start - top : rows.stop - top, columns.start - left :]
             pixels = pixels[:, : len(columns)]
         area = self.pixels[rows.start : rows.stop, columns.start : columns.stop]
-        _copy_solid(np.asarray(pixels, np.uint8), area)
+        mask = _copy_solid(np.asarray(pixels, np.uint8), area)
+        if self.depth:
+            upright = np.array(((x, y, z), (x + 1, y, z), (x, y + 1, z)), np.float32)
+            self.depth.fill_mask(mask, columns.start, rows.start, upright)
 
     def is_outside(self, x: float, z: float, radius: float) -> bool:
         """Returns whether an object of this radius on the ground is outside the picture."""
@@ -199,10 +229,18 @@ class Canvas:
         return np.stack((a - 0.5 * down, b - 0.5 * down, down))
 
 
-def _copy_solid(pixels: Uint8, area: Uint8) -> None:
-    """Copies the pixels that are not CLEAR onto the area."""
+def _copy_solid(pixels: Uint8, area: Uint8) -> Uint8:
+    """Copies the pixels that are not CLEAR onto the area; returns where they are, 1 or 0."""
     mask = (pixels[..., 3] != CLEAR).view(np.uint8)
     cv2.copyTo(pixels, mask, area)
+    return mask
+
+
+def _in_front(points: Floats) -> Floats:
+    """The part of a polygon [N, 3] in front of the camera; no points where all is behind it."""
+    if points[:, 2].min() < NEAR:
+        points = clip_near(points)
+    return points if len(points) >= 3 else points[:0]
 
 
 def clip_near(points: Floats) -> Floats:

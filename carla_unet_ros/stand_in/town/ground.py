@@ -46,6 +46,8 @@ class Ground:
         """Paints the flat ground, without grain and shadows."""
         canvas, street = self._canvas, self._street
         canvas.pixels[canvas.horizon :] = self._bare
+        if canvas.depth:
+            canvas.depth.fill_level(np.ones(self._bare.shape[:2], np.uint8), canvas.horizon, 0.0)
         end = view.s + AHEAD
         start = view.s + NEAR + 0.1
         edges = [start]
@@ -128,7 +130,7 @@ class Ground:
             paving = (*self._lit(street.paving), SIDEWALK)
             canvas.polygon(view.strip(start, end, near, far, (CURB, CURB)), paving)
             dark = (*self._lit(street.paving, 0.62), SIDEWALK)
-            canvas.polygon(view.strip(start, end, near, near, (0.0, CURB)), dark)
+            canvas.ribbon(view.strip(start, end, near, near, (0.0, CURB)), dark)
             pale = (*self._lit(street.paving, 1.12), SIDEWALK)
             edge = near + side * 0.22
             canvas.polygon(

@@ -84,6 +84,8 @@ class Solid:
                     canvas.polygon(corners[start:end], colour)
                 else:
                     cv2.fillConvexPoly(canvas.pixels, image[start:end], colour)
+                    if canvas.depth:
+                        canvas.depth.fill(image[start:end], corners[start:end])
 
     def _lit(self, light: Light, sun: Floats, depth: float, paint: Bgr | None) -> list[Bgr]:
         """Colours of the faces; `sun` is in own coordinates. Kept in steps too small to see."""
