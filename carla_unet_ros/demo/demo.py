@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from carla_unet_ros.command_line import Configured, parse
+from carla_unet_ros.command_line import Configured, check_ranges, parse
 from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
 from carla_unet_ros.demo.recording import Video, write_picture
 from carla_unet_ros.engines import EngineName
@@ -26,6 +26,7 @@ _SECONDS_TO_FIRST_LABEL = 60.0
 _SECONDS_BETWEEN_LINES = 1.0
 _SECONDS_TO_WAIT = 0.1
 _NICENESS = 10
+_LARGEST_DOMAIN = 232  # the last one with a UDP port (RTPS specification 2.5, 9.6.2.3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,9 @@ class Options(Configured):
     domain: int | None = None
     # when the command was typed, in seconds since 1970: the demo tells the time since then
     since: float | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges(self, domain=(0, _LARGEST_DOMAIN))
 
 
 class DemoFailed(Exception):
