@@ -75,7 +75,10 @@ EXTRAS = {
     # The page in a browser; the vehicle does without it.
     "view": ["rerun-sdk>=0.41; python_version>='3.11'"],
     # Also what `colcon test` looks at before it runs anything.
-    "test": ["pytest", "pytest-xdist", "colcon-common-extensions", ROSBAGS, CARLA, *TENSORRT_RTX],
+    "test": [
+        *("pytest", "pytest-xdist", "hypothesis", "colcon-common-extensions"),
+        *(ROSBAGS, CARLA, *TENSORRT_RTX),
+    ],
     # Other releases find other things. pyright is a Node.js program; [nodejs] brings Node.js too.
     "lint": ["ruff==0.17.6", "import-linter==2.17", "pyright[nodejs]==1.1.414"],
 }
