@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
@@ -50,12 +50,25 @@ class Options(Configured):
 
 
 class _StopOnSignal:
-    """True after Ctrl-C and `kill`. A flag, so that nothing interrupts the putting back."""
+    """A context: true after Ctrl-C and `kill`, so that nothing interrupts the putting back."""
 
     def __init__(self) -> None:
         self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "_StopOnSignal":
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def __bool__(self) -> bool:
         return self._asked
@@ -69,12 +82,14 @@ def _drive(options: Options) -> None:
     plan = read_vehicle(options.file)
     if options.role_name:
         plan = plan.named(options.role_name)
-    stop = _StopOnSignal()
     carla = import_carla()
     client = carla.Client(options.host, options.port)
     client.set_timeout(options.timeout)
     _check_version(client.get_server_version())
-    with SynchronousWorlds(client, options.ticks_per_second, options.traffic_port) as worlds:
+    with (
+        _StopOnSignal() as stop,
+        SynchronousWorlds(client, options.ticks_per_second, options.traffic_port) as worlds,
+    ):
         world, traffic_manager = worlds.open(options.town)
         with SpawnedCar(carla, client, world, traffic_manager, plan):
             names = ", ".join(sensor.id for sensor in plan.sensors)
