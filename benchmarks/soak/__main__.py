@@ -30,7 +30,7 @@ from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_dom
 _CAMERA, _SEGMENTATION, _EVALUATION = (
     "stand_in.camera_node", "segmentation.segmentation_node", "evaluation.evaluation_node"
 )  # fmt: skip
-_KEPT = ("segmentation_node", "evaluation_node")
+KEPT = ("segmentation_node", "evaluation_node")
 _MEASURES = ("memory_mb", "descriptors", "threads")
 _SECONDS_TO_FIRST = 120.0
 _HEADS = ("node", "memory, MB: start", "end", "growth an hour", "descriptors: start", "end",
@@ -73,6 +73,8 @@ def soak(seconds: float, every: float, model: Path | None) -> dict[str, Any]:
         nodes.start(_EVALUATION, use_sim_time="true")
         listener.want("labels")
         listener.spin(_SECONDS_TO_FIRST, until=lambda: listener.labels > 0)
+        if not listener.labels:
+            raise NodeDied(f"no labels came. {nodes.last_lines('segmentation_node')}")
         started = acted = time.monotonic()
         count = 0
         for _ in tqdm(range(round(seconds)), "soak", unit="s"):
@@ -139,7 +141,7 @@ def section(results: dict[str, Any]) -> str:
     samples = results["samples"]
     seconds = [entry["s"] for entry in samples]
     rows: list[list[object]] = []
-    for node in _KEPT:
+    for node in KEPT:
         columns = [[entry[node][measure] for entry in samples] for measure in _MEASURES]
         memory, *counts = (ends(column) for column in columns)
         rows.append([node, *memory, growth(seconds, columns[0]), *counts[0], *counts[1]])
@@ -167,7 +169,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     minutes = [entry["s"] / 60 for entry in samples]
     figure, axes = pyplot.subplots(5, figsize=(8, 10), sharex=True, layout="constrained")
     for axis, measure in zip(axes, _MEASURES, strict=False):
-        for node in (*_KEPT, "camera_node"):
+        for node in (*KEPT, "camera_node"):
             values = [entry.get(node, {}).get(measure, np.nan) for entry in samples]
             axis.plot(minutes, values, label=node)
         axis.set(ylabel=measure.replace("_mb", ", MB"), ylim=(0, None))
