@@ -128,6 +128,9 @@ def test_the_drivable_classes_are_chosen_by_name_while_the_node_runs(bench: RosB
     scene.until_curb_at(12.0, curb(), camera_info())
     assert set_parameter(bench, "drivable_classes", ["Roads", "Sidewalks"]).successful
     scene.until_curb_at(math.inf, curb(), camera_info())
+    refused = set_parameter(bench, "drivable_classes", ["Roads", "Street"])
+    assert not refused.successful
+    assert "drivable_classes: label set 'carla-13' has no class 'Street'" in refused.reason
 
 
 def test_the_pitch_is_tuned_while_the_node_runs(bench: RosBench):
