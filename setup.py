@@ -72,7 +72,10 @@ EXTRAS = {
     # Frames from a running simulator.
     "record": [CARLA],
     # Also what `colcon test` looks at before it runs anything.
-    "test": ["pytest", "pytest-xdist", "colcon-common-extensions", ROSBAGS, CARLA, *TENSORRT_RTX],
+    "test": [
+        *("pytest", "pytest-xdist", "hypothesis", "colcon-common-extensions"),
+        *(ROSBAGS, CARLA, *TENSORRT_RTX),
+    ],
     # Other releases find other things. pyright is a Node.js program; [nodejs] brings Node.js too.
     "lint": ["ruff==0.17.6", "import-linter==2.17", "pyright[nodejs]==1.1.414"],
 }
