@@ -116,6 +116,7 @@ setup(
             *(f"{module.rpartition('.')[2]} = {NAME}.{module}:main" for module in NODES),
             # The short name is for `ros2 run carla_unet_ros check`.
             *(f"{name} = {NAME}.check.check:main" for name in ("carla_unet_check", "check")),
+            f"carla_unet_spawn = {NAME}.simulator.spawn:main",
             f"carla_unet_demo = {NAME}.demo.demo:main",
             f"carla_unet_view = {NAME}.view.view_node:main",
             f"carla_unet_build_engine = {NAME}.engines.build_engine:main",

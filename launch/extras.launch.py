@@ -8,6 +8,7 @@ carla.launch.py and demo.launch.py include this file; all its nodes count in sim
 # launch comes with a ROS installation, not from pip.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
+import atexit
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -100,6 +101,7 @@ def what_is_shown(arguments: Mapping[str, str]) -> str:
         return str(default)
     with NamedTemporaryFile("w", prefix="segmentation_", suffix=".rviz", delete=False) as copy:
         copy.write(text)
+    atexit.register(Path(copy.name).unlink, missing_ok=True)  # RViz reads it once, but when?
     return copy.name
 
 

@@ -59,6 +59,12 @@ class NodeProcesses:
                 preexec_fn=end_with_parent,
             )
 
+    def end(self, node: str, number: signal.Signals = signal.SIGINT) -> None:
+        """Ends a node by this signal; `start` starts it again."""
+        process = self._processes.pop(node)
+        process.send_signal(number)
+        _wait_or_kill(process, _SECONDS_TO_END)
+
     def check(self) -> None:
         """Raises NodeDied where a node no longer runs."""
         for node, process in self._processes.items():
