@@ -99,7 +99,6 @@ class ViewerServer:
             "NO_COLOR": "1",
         }
         program = _program()
-        words = [f"--{name}={value}" for name, value in options.items()]
         subprocess.run(
             [program, "analytics", "disable"],
             env=environment,

@@ -2,6 +2,7 @@
 """Headless Chromium for tests of a page, driven by chromedriver (W3C WebDriver, over HTTP)."""
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -75,13 +76,11 @@ class Browser:
 
     def _first_answer(self, wanted: dict[str, Any]) -> Any:
         until = time.monotonic() + _SECONDS_TO_START
-        while True:
-            try:
+        while time.monotonic() < until:
+            with contextlib.suppress(urllib.error.URLError):
                 return self._ask("", wanted)
-            except urllib.error.URLError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
+            time.sleep(0.1)
+        pytest.fail(f"chromedriver does not answer within {_SECONDS_TO_START:.0f} s")
 
     def _ask(self, path: str, content: dict[str, Any] | None = None) -> Any:
         data = None if content is None else json.dumps(content).encode()
