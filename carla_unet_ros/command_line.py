@@ -140,6 +140,9 @@ def _words(path: Path) -> list[str]:
 
     Scalars stay text: a version 0.10 must not become 0.1.
     """
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for, and /dev/zero has no end.
+        raise ValueError("it is no regular file")
     content = yaml.load(path.read_text(), yaml.BaseLoader) or {}
     if not isinstance(content, dict) or "config" in content:
         raise ValueError("expected lines such as `rate: 2e-3`, and no further config")

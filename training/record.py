@@ -14,7 +14,6 @@ import re
 import sys
 import zlib
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,9 @@ from carla_unet_ros.camera_model import LARGEST_SIDE
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.labels import LabelSet, carla_label_set
 from carla_unet_ros.labels.json_text import read_json
+from carla_unet_ros.labels.label_faults import describe_label_faults
+from carla_unet_ros.simulator.client import import_carla
+from carla_unet_ros.simulator.synchronous_worlds import SynchronousWorlds
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.recording.carla_drive import (
     CameraPlan,
@@ -32,7 +34,6 @@ from carla_unet_ros.training.recording.carla_drive import (
     Recorded,
     TrafficPlan,
 )
-from carla_unet_ros.training.recording.synchronous_worlds import SynchronousWorlds
 from carla_unet_ros.whole_files import check_folder, write_whole
 
 _SECONDS_STANDING_STILL = 60.0
@@ -94,7 +95,10 @@ class Recorder:
         self._carla = carla
         self._client = carla.Client(options.host, options.port)
         self._client.set_timeout(options.timeout)
-        self._labels = tags_of_server(self._client.get_server_version(), options.tags)
+        version = self._client.get_server_version()
+        self._labels = tags_of_server(version, options.tags)
+        if fault := describe_label_faults(version):
+            print(fault, file=sys.stderr)
         _check_known(carla, self._client, options)
         _describe(options.out, self._labels, options.camera)
 
@@ -240,15 +244,7 @@ def _described(path: Path) -> Any:
 
 def _record(options: Options) -> None:
     check_folder(options.out)
-    try:
-        # Imported by name, because only the machine with the simulator has it.
-        carla = import_module("carla")
-    except ImportError as error:
-        raise DriveError(
-            f"the simulator's Python module is missing ({error}); install the one of your "
-            "simulator's version: pip install carla==0.9.16"
-        ) from error
-    written = Recorder(options, carla).run()
+    written = Recorder(options, import_carla()).run()
     print(f"{written} pairs written to {options.out}; recording.json names their tags")
 
 

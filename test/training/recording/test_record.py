@@ -241,6 +241,11 @@ def test_what_there_is_not_is_refused_with_what_there_is(
     assert text in capsys.readouterr().err
 
 
+def test_known_faults_of_the_simulators_labels_are_told(record: Record, capsys):
+    assert record(Simulator(version="0.9.16")) == 0
+    assert "known fault of the labels of CARLA 0.9.16" in capsys.readouterr().err
+
+
 def test_tags_of_another_version_are_not_written(record: Record, capsys):
     assert record(Simulator(version="0.9.13")) == 1
     assert f"sent tag {ROAD_LINE}; carla 0.9.10-0.9.13 has 0..22" in capsys.readouterr().err
