@@ -49,8 +49,8 @@ from carla_unet_ros.segmenter import Segmenter
 class Parameters(ParameterTable):
     model = NodeParameter(
         "",
-        "ONNX file of the model; '' is the one that comes with the package: carla_unet.onnx for "
-        "tensorrt, its int8 form carla_unet_int8.onnx for openvino",
+        "ONNX file of the model; '' is the shipped one: carla_unet_fp16.onnx for tensorrt, "
+        "carla_unet_int8.onnx for openvino",
         check=lambda path: path and find_model(path),
     )
     engine = NodeParameter(

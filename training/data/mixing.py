@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mixes two frames into a new one, to add variety to a few hundred frames of one street.
 
-A net that has seen a single drive learns its walls by heart, and is wrong on the next street.
+A net that has seen a single drive memorises its walls, and is wrong on the next street.
 Blending mixes the surfaces of two frames where both show the same class, so that the net learns
 what the surfaces of a class have in common. Pasting puts classes of one frame into the other, so
 that the net learns objects without the street around them.
