@@ -53,14 +53,17 @@ def test_the_second_round_goes_on_from_the_first(data: Path, tmp_path: Path) -> 
     assert first in stages["train_2"]
 
 
-def test_the_files_are_the_mean_of_all_rounds_calibrated_on_other_towns(
+def test_the_files_are_the_mean_of_start_and_rounds_calibrated_on_other_towns(
     data: Path, tmp_path: Path
 ) -> None:
     stages = {stage.name: stage.arguments for stage in shipped_stages(options(data, tmp_path))}
-    last = [str(tmp_path / "out" / f"net_{number}" / "last.pt") for number in (1, 2)]
+    out = tmp_path / "out"
+    averaged = [str(out / name) for name in ("net_1/first.pt", "net_1/last.pt", "net_2/last.pt")]
     for name in ("fp32", "fp16"):
         place = stages[name].index("--checkpoint")
-        assert list(stages[name][place + 1 : place + 4]) == [*last, "--out"]
+        assert list(stages[name][place + 1 : place + 5]) == [*averaged, "--out"]
+        assert "Vehicles=1.5" in stages[name]
+    assert "--logit-bias" not in stages["export_2"]
     assert str(data / "many_towns") in stages["int8"]
 
 
