@@ -5,16 +5,18 @@ The node, `carla_unet_evaluate` and the benchmarks use this class, so their resu
 """
 
 import logging
+import math
 import time
 from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from carla_unet_ros.camera_model import Size
 from carla_unet_ros.engines import Log, choose_engine, open_engine
-from carla_unet_ros.labels import Uint8
+from carla_unet_ros.labels import IGNORE, Uint8
 from carla_unet_ros.model_file import Model, read_model
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +32,20 @@ class Segmentation(NamedTuple):
 
     labels: Uint8
     confidence: Uint8
+
+
+def least_confidence(min_confidence: float) -> int:
+    """Least value 0..255 of the confidence image for a probability of at least `min_confidence`.
+
+    min_confidence: 0..1
+    """
+    return math.ceil(255 * min_confidence)
+
+
+def hide_uncertain(found: Segmentation, least: int) -> None:
+    """Makes the label IGNORE where the confidence is below `least`, 1..255; works in place."""
+    below = cv2.threshold(found.confidence, least - 1, IGNORE, cv2.THRESH_BINARY_INV)[1]
+    cv2.bitwise_or(found.labels, below, dst=found.labels)
 
 
 def shipped_model(engine: str = "auto", device: str = "auto") -> Path:

@@ -13,7 +13,9 @@ grid:=true then needs camera_fov:=90 as well: the focal length that 0.9.16 sends
 # launch comes with a ROS installation, not from pip.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
@@ -25,6 +27,7 @@ from launch.actions import (
 )
 
 from carla_unet_ros.ros.launch_arguments import name_topics_after_car, parse_boolean
+from carla_unet_ros.simulator.objects_file import check_vehicle, read_vehicle, rename_vehicle
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "config"
@@ -40,8 +43,9 @@ BRIDGE_ARGUMENTS = (
     ("fixed_delta_seconds", "0.05", "simulated seconds from frame to frame"),
     (
         "objects_definition_file",
-        str(CONFIG / "carla_objects.json"),
-        "vehicle and sensors",
+        "",
+        "vehicle and sensors. Left empty: config/carla_objects.json, with the vehicle named "
+        "role_name",
     ),
     ("spawn_point_ego_vehicle", "None", "x,y,z,roll,pitch,yaw; None is a random spawn point"),
 )
@@ -61,10 +65,31 @@ def simulator(context: LaunchContext) -> list[TimerAction]:
         for name, value in NATIVE_PARAMETERS.items():
             arguments[name] = arguments.get(name) or value
         return []
+    arguments["objects_definition_file"] = objects_file(arguments)
+    if role := arguments.get("role_name"):
+        # Otherwise the bridge takes it for one of many cars, which nobody can drive.
+        arguments["ego_vehicle_role_name"] = role
     places = [package_share(name) for name in ("carla_ros_bridge", "carla_spawn_objects")]
     files = [IncludeLaunchDescription(str(place / f"{place.name}.launch.py")) for place in places]
     # When all files are read, as in segmentation.launch.py.
     return [TimerAction(period=0.0, actions=files)]
+
+
+def objects_file(arguments: Mapping[str, str]) -> str:
+    """The objects file that has the car role_name: the one given, ours, or a copy of ours.
+
+    InputError where the one that is given cannot be read, or has no such car.
+    """
+    given, role = arguments["objects_definition_file"], arguments.get("role_name", "")
+    if given:
+        check_vehicle(Path(given), role)
+        return given
+    ours = CONFIG / "carla_objects.json"
+    if not role or read_vehicle(ours).id == role:
+        return str(ours)
+    with NamedTemporaryFile("w", prefix="carla_objects_", suffix=".json", delete=False) as copy:
+        copy.write(rename_vehicle(ours, role))
+    return copy.name
 
 
 def package_share(package: str) -> Path:
@@ -94,8 +119,8 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "role_name",
                 default_value="",
-                description="the vehicle's name in its topics, its id in the objects file. Left "
-                "empty: ego_vehicle",
+                description="the vehicle's name in its topics; its id in your own objects file. "
+                "Left empty: ego_vehicle",
             ),
             DeclareLaunchArgument(
                 "use_sim_time", default_value="true", description="count in CARLA's time (/clock)"

@@ -22,6 +22,7 @@ from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.launch_arguments import (
+    check_classes,
     configure_node,
     describe_parameter,
     parse_arguments,
@@ -49,15 +50,26 @@ NODES = {
 def start(context: LaunchContext) -> list[TimerAction]:
     arguments = context.launch_configurations
     wanted = {name for name in SWITCHES if parse_boolean(name, arguments[name])}
+    if "grid" in wanted:
+        table = ground_grid_node.Parameters
+        check_classes(table, table.drivable_classes, arguments)
     nodes = [
         Node(**configure_node(name, table, arguments, use_sim_time=True))
         for switch, (name, table) in NODES.items()
         if switch in wanted
     ]
     if "rviz" in wanted:
-        nodes.append(rviz(arguments["rviz_config"] or what_is_shown(arguments)))
+        nodes.append(rviz(given_file(arguments) or what_is_shown(arguments)))
     # When all files are read, as in segmentation.launch.py.
     return [TimerAction(period=0.0, actions=nodes)]
+
+
+def given_file(arguments: Mapping[str, str]) -> str:
+    """rviz_config, "" where it is not given; ValueError where it is no file."""
+    config = arguments["rviz_config"]
+    if config and not Path(config).expanduser().is_file():
+        raise ValueError(f"rviz_config {config} is no file; expected one that RViz has saved")
+    return config
 
 
 def what_is_shown(arguments: Mapping[str, str]) -> str:

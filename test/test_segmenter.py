@@ -11,7 +11,13 @@ from tiny_model import painted
 
 from carla_unet_ros.engines import open_engine
 from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, read_model
-from carla_unet_ros.segmenter import Segmenter, shipped_model
+from carla_unet_ros.segmenter import (
+    Segmentation,
+    Segmenter,
+    hide_uncertain,
+    least_confidence,
+    shipped_model,
+)
 from carla_unet_ros.stand_in.drive import Drive
 
 
@@ -113,3 +119,18 @@ def test_without_a_model_the_shipped_one_drives() -> None:
     scene = Drive(seed=1).frame(0)
     assert (segmenter.segment(scene.frame).labels == scene.labels).mean() > 0.8
     segmenter.close()
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.0, 0), (0.001, 1), (0.6, 153), (1.0, 255)])
+def test_a_probability_is_reached_at_a_value_of_the_confidence_image(
+    share: float, least: int
+) -> None:
+    assert least_confidence(share) == least
+
+
+def test_labels_below_the_least_confidence_are_unknown() -> None:
+    found = Segmentation(np.full((1, 4), 7, np.uint8), np.array([[0, 9, 10, 255]], np.uint8))
+    hide_uncertain(found, 10)
+    assert found.labels.tolist() == [[255, 255, 7, 7]]
+    hide_uncertain(found, 255)
+    assert found.labels.tolist() == [[255, 255, 255, 7]]

@@ -33,6 +33,8 @@ OUTPUTS = {
     "semantic_cloud": (PointCloud2, "cloud.semantic_cloud_node"),
     "ground_grid": (OccupancyGrid, "ground.ground_grid_node"),
 }
+_CAMERA: dict[str, str] = {}
+_SEGMENTATION: dict[str, str] = {}
 _HEADS = ("output", "messages/s", "age, ms: median", "95 %", "MB a message",
           "segmentation_node: % of one core", "its own node: % of one core")  # fmt: skip
 _EXPLANATION = """\
@@ -81,8 +83,8 @@ def measured(output: str, seconds: float) -> dict[str, object]:
     node.create_subscription(CameraInfo, CAMERA.camera_info, came_in, 10)
     node.create_subscription(kind, CAMERA.output(output), came_out, 1)
     with tempfile.TemporaryDirectory() as logs, NodeProcesses(Path(logs)) as processes:
-        processes.start("stand_in.camera_node", seed="4", rate="10.0")
-        processes.start("segmentation.segmentation_node")
+        processes.start("stand_in.camera_node", seed="4", rate="10.0", **_CAMERA)
+        processes.start("segmentation.segmentation_node", **_SEGMENTATION)
         if own:
             processes.start(own)
         while not ages:
@@ -97,9 +99,10 @@ def measured(output: str, seconds: float) -> dict[str, object]:
             100 * (usage(pid)[0] - was) / seconds for pid, was in zip(pids, before, strict=True)
         ]
     rclpy.shutdown()
-    segmentation, own_node = (f"{share:.0f}" for share in (*used, math.nan)[:2])
+    figures = [f"{share:.0f}" for share in used]
     return {"output": output, "hz": len(ages) / seconds, **spread(ages or [math.nan]),
-            "mb": size / 1e6, "segmentation": segmentation, "own": own_node}  # fmt: skip
+            "mb": size / 1e6, "segmentation": figures[0],
+            "own": figures[1] if own else None}  # fmt: skip
 
 
 def stamp_of(message: Any) -> int:

@@ -23,7 +23,6 @@ subscribes to nothing and computes nothing.
 import itertools
 import math
 import sys
-import time
 from functools import partial
 
 import numpy as np
@@ -49,6 +48,7 @@ from carla_unet_ros.ros.depth_images import to_depth
 from carla_unet_ros.ros.image_messages import label_ids
 from carla_unet_ros.ros.lazy_output import LazyOutput, NotYetError
 from carla_unet_ros.ros.main import run
+from carla_unet_ros.ros.pace import Pace
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros.stamp_matcher import StampMatcher
 
@@ -96,7 +96,7 @@ class SemanticCloudNode(Node):
         self._depth_topics = CameraTopics(self._values.depth_topic)
         self._cloud: SemanticCloud | None = None
         self._geometry: tuple[Calibration, str, int] | None = None
-        self._last_match = math.inf
+        self._pace = Pace(_PATIENCE_SECONDS)
         self._forget()
         self._output = LazyOutput(
             self,
@@ -118,7 +118,7 @@ class SemanticCloudNode(Node):
             "camera": (topics.output("camera_info"), topics.camera_info),
             "depth camera": (self._depth_topics.camera_info,),
         }
-        self._last_match = time.monotonic()
+        self._pace.start_over()
         return [
             subscribe(String, topics.output("legend"), self._on_legend, _LATCHED),
             *(
@@ -150,7 +150,7 @@ class SemanticCloudNode(Node):
         stamp = message.header.stamp
         matched = self._matcher.add(stream, stamp.sec * 10**9 + stamp.nanosec, message)
         if matched is not None:
-            self._last_match = time.monotonic()
+            self._pace.came()
             self._output.publish(lambda: self._make(**matched))
 
     def _make(self, labels: Image, confidence: Image, depth: Image) -> PointCloud2:
@@ -213,7 +213,7 @@ class SemanticCloudNode(Node):
 
     def _silence(self) -> str:
         """Why no images have matched for some time; "" where some have."""
-        if time.monotonic() - self._last_match < _PATIENCE_SECONDS:
+        if not self._pace.late:
             return ""
         received, labels = self._matcher.received, self._topics.output("labels")
         if not received["labels"]:

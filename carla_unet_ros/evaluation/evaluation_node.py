@@ -15,13 +15,13 @@ labels) into the folder `report`.
 
 import math
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
@@ -29,14 +29,16 @@ from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.evaluation.report import LiveFigures, statuses, write_report
 from carla_unet_ros.evaluation.truth_reader import TRUTH_KINDS, TruthReader
 from carla_unet_ros.evaluation.worst_frames import ScoredFrame, WorstFrames
-from carla_unet_ros.labels import carla_label_set
+from carla_unet_ros.labels import Uint8, carla_label_set
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
-from carla_unet_ros.ros.image_messages import BadFrame, label_ids, to_bgra
+from carla_unet_ros.ros.image_messages import BadFrame, label_ids, to_bgra, to_semantic
 from carla_unet_ros.ros.lifecycle import STEADY
 from carla_unet_ros.ros.main import run
+from carla_unet_ros.ros.pace import Pace
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
 from carla_unet_ros.ros.stamp_matcher import StampMatcher
+from carla_unet_ros.ros.topic_types import find_wrong_type
 
 
 def _topic(name: str) -> None:
@@ -107,10 +109,11 @@ class EvaluationNode(Node):
         self._report = _writable(self._values.report)
         self._worst = WorstFrames()
         self._frames: dict[int, Image] = {}
-        self._problem = ""
-        self._last_pair = time.monotonic()
+        self._legend_problem = self._pair_problem = ""
+        self._pair_scored = True
+        self._pace = Pace(_PATIENCE_SECONDS)
         self._iou = self.create_publisher(DiagnosticArray, "~/iou", 10)
-        self._subscribe()
+        self._inputs = self._subscribe()
         self.create_timer(1.0, self._publish, clock=STEADY)
         self.create_timer(_SECONDS_BETWEEN_LINES, self._log, clock=STEADY)
 
@@ -123,21 +126,25 @@ class EvaluationNode(Node):
                 self.get_logger().error(f"report cannot be written: {error}")
         super().destroy_node()
 
-    def _subscribe(self) -> None:
+    def _subscribe(self) -> list[Subscription]:
         labels = self._values.labels_topic
         legend = f"{labels.rpartition('/')[0]}/legend"
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(String, legend, self._on_legend, latched)
-        self.create_subscription(Image, self._values.truth_topic, self._on_truth, _QUEUE)
-        self.create_subscription(Image, labels, self._on_labels, _QUEUE)
+        subscribe = self.create_subscription
+        inputs: list[Subscription] = [
+            subscribe(String, legend, self._on_legend, latched),
+            subscribe(Image, self._values.truth_topic, self._on_truth, _QUEUE),
+            subscribe(Image, labels, self._on_labels, _QUEUE),
+        ]
         for name, image in (
             ("frames", self._values.image_topic),
             ("truth", self._values.truth_topic),
         ):
             topic = CameraTopics(image).camera_info
-            self.create_subscription(CameraInfo, topic, self._intrinsics_keeper(name), 1)
+            inputs.append(subscribe(CameraInfo, topic, self._intrinsics_keeper(name), 1))
         if self._report is not None:
-            self.create_subscription(Image, self._values.image_topic, self._on_frame, _QUEUE)
+            inputs.append(subscribe(Image, self._values.image_topic, self._on_frame, _QUEUE))
+        return inputs
 
     def _intrinsics_keeper(self, name: str) -> Callable[[CameraInfo], None]:
         def keep(message: CameraInfo) -> None:
@@ -149,12 +156,16 @@ class EvaluationNode(Node):
         figures = self._figures
         try:
             legend = Legend.from_json(message.data)
-            if legend == figures.legend:
-                return
-            figures.scores = LiveScores(legend, figures.tags, self._values.window)
+            changed = legend != figures.legend
+            if changed:
+                figures.scores = LiveScores(legend, figures.tags, self._values.window)
         except ValueError as error:
-            self._problem = f"labels cannot be scored: {error}"
-            self.get_logger().error(self._problem)
+            # Nothing is scored until a legend comes that can be read: the ids may have changed.
+            self._legend_problem = f"labels cannot be scored: {error}"
+            self.get_logger().error(self._legend_problem)
+            return
+        self._legend_problem = ""
+        if not changed:
             return
         # The model or its classes have changed: older scores say nothing about these.
         figures.legend = legend
@@ -169,23 +180,26 @@ class EvaluationNode(Node):
 
     def _add(self, stream: str, message: Image) -> None:
         scores = self._figures.scores
-        if scores is None:
+        if scores is None or self._legend_problem:
             return
         pair = self._figures.pairs.add(stream, _nanoseconds(message), message)
         if pair is not None:
             self._score(scores, **pair)
 
     def _score(self, scores: LiveScores, labels: Image, truth: Image) -> None:
-        self._last_pair = time.monotonic()
+        self._pace.came()
         try:
-            tags = self._figures.truth.read(to_bgra(truth))
+            tags = self._figures.truth.read(_shown_truth(truth))
             ids = label_ids(labels)
             mean_iou = scores.add(tags, ids)
         except ValueError as error:
             self._figures.unusable += 1
-            self._problem = f"pair skipped: {error}"
-            self.get_logger().warning(self._problem, throttle_duration_sec=_SECONDS_BETWEEN_LINES)
+            self._pair_problem, self._pair_scored = f"pair skipped: {error}", False
+            self.get_logger().warning(
+                self._pair_problem, throttle_duration_sec=_SECONDS_BETWEEN_LINES
+            )
             return
+        self._pair_scored = True
         if self._report is not None and not math.isnan(mean_iou):
             stamp = _nanoseconds(labels)
             classes = scores.truth_classes(tags), scores.label_classes(ids)
@@ -210,22 +224,27 @@ class EvaluationNode(Node):
             self.get_logger().warning(f"frame without picture: {problem}")
 
     def _publish(self) -> None:
-        problems = self._problem, self._silence(), self._figures.find_doubt()
+        wrong_type = find_wrong_type(self, self._inputs)
+        problems = (
+            wrong_type or self._legend_problem or self._silence(),
+            self._pair_problem,
+            self._figures.find_doubt(),
+        )
         node = self.get_fully_qualified_name()
         message = DiagnosticArray(
             status=statuses(node, self._figures, "; ".join(filter(None, problems)))
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self._iou.publish(message)
-        self._problem = ""
+        if self._pair_scored:
+            self._pair_problem = ""
 
     def _silence(self) -> str:
         """Why no pair has come for some time; "" where one has."""
-        seconds = time.monotonic() - self._last_pair
-        if seconds < _PATIENCE_SECONDS:
+        if not self._pace.late:
             return ""
         pairs = self._figures.pairs
-        silent = f"no pair of labels and truth for {seconds:.0f} s"
+        silent = f"no pair of labels and truth for {self._pace.silence:.0f} s"
         labels, truth = self._values.labels_topic, self._values.truth_topic
         if self._figures.scores is None:
             return f"{silent}: no legend beside {labels}; is segmentation_node active?"
@@ -251,6 +270,20 @@ def _writable(folder: str) -> Path | None:
     except OSError as error:
         raise ValueError(f"report folder {path} cannot be made: {error.strerror}") from error
     return path
+
+
+def _shown_truth(message: Image) -> Uint8:
+    """The image of the semantic camera. ValueError if there is nothing on it.
+
+    Black means "no class" in every palette: all labels would be scored as wrong.
+    """
+    image = to_semantic(message)
+    if not (image[..., :3] if image.ndim == 3 else image).any():
+        raise ValueError(
+            "the truth is black all over, so it has no class anywhere; is this the topic of a "
+            "semantic camera, and is it attached to the vehicle?"
+        )
+    return image
 
 
 def _nanoseconds(message: Image) -> int:

@@ -28,6 +28,7 @@ class LiveScores:
         self._label_classes = mapping(legend.labels, self.classes)
         self._frames: deque[ConfusionMatrix] = deque()
         self._window = window
+        self._unknown = legend.unknown
         if (self._truth_classes == IGNORE).all():
             raise ValueError(
                 f"no tag of CARLA {tags.carla_tags} is a class of {self.classes.name}: "
@@ -43,13 +44,16 @@ class LiveScores:
         """Counts one pair and returns its mean IoU.
 
         truth:  tags uint8 [H, W]
-        labels: published ids uint8 [H, W]
+        labels: published ids uint8 [H, W]; pixels of the legend's unknown class do not count
 
         ValueError where the sizes differ, or where an id is not in the legend. The pair then does
         not count.
         """
         frame = ConfusionMatrix(len(self.classes))
-        frame.add(self.truth_classes(truth), self.label_classes(labels))
+        true_classes = self.truth_classes(truth)
+        if self._unknown is not None and labels.shape == true_classes.shape:
+            true_classes = np.where(labels == self._unknown.id, np.uint8(IGNORE), true_classes)
+        frame.add(true_classes, self.label_classes(labels))
         self._frames.append(frame)
         self.window += frame
         self.total += frame

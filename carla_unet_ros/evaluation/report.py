@@ -48,9 +48,12 @@ class LiveFigures:
         """One line: mean IoU, and how many pairs it comes from."""
         if self.scores is None or not self.scored:
             return "no pair of labels and truth yet"
-        last, total = self.scores.window.mean_iou(), self.scores.total.mean_iou()
+        last, total = (
+            "unknown" if math.isnan(value) else f"{value:.3f}"
+            for value in (self.scores.window.mean_iou(), self.scores.total.mean_iou())
+        )
         return (
-            f"mean IoU {last:.3f} over the last {self.scores.window_pairs} pairs, {total:.3f} "
+            f"mean IoU {last} over the last {self.scores.window_pairs} pairs, {total} "
             f"over all {self.scored}; unpaired: {self.pairs.unmatched['labels']} labels, "
             f"{self.pairs.unmatched['truth']} truth"
         )
@@ -140,7 +143,7 @@ def _iou_status(name: str, matrix: ConfusionMatrix, names: Sequence[str]) -> Dia
     values = {"mean IoU": _decimals(matrix.mean_iou())}
     values |= {"pixel accuracy": _decimals(matrix.pixel_accuracy())}
     values |= {class_name: _decimals(value) for class_name, value in iou.items()}
-    return status(name, OK, f"mean IoU {values['mean IoU']}", values)
+    return status(name, OK, f"mean IoU {values['mean IoU'] or 'unknown'}", values)
 
 
 def _decimals(value: float) -> str:

@@ -19,7 +19,9 @@ import sys
 from typing import Any
 
 from nav_msgs.msg import OccupancyGrid
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
@@ -82,6 +84,7 @@ class GroundGridNode(Node):
         """ValueError where the parameters do not fit each other."""
         super().__init__("ground_grid")
         values = self._values = declare(self, Parameters)
+        self.add_on_set_parameters_callback(self._check_classes)
         self._extent = Extent(
             values.cell_size, values.ahead, values.behind, values.left, values.right
         )
@@ -101,6 +104,19 @@ class GroundGridNode(Node):
             self._forget,
             self._describe_inputs,
         )
+
+    def _check_classes(self, changes: list[Parameter]) -> SetParametersResult:
+        """Refuses names of classes that the labels do not have, as far as these are known."""
+        name = Parameters.drivable_classes.name
+        named = [
+            entry for change in changes if change.name == name for entry in change.value or []
+        ]
+        try:
+            if isinstance(self._legend, LabelSet):
+                self._legend.ids(named)
+        except ValueError as problem:
+            return SetParametersResult(successful=False, reason=f"{name}: {problem}")
+        return SetParametersResult(successful=True)
 
     def _subscribe(self) -> list[Subscription]:
         self._mounting.listen()

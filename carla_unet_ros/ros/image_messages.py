@@ -19,7 +19,13 @@ import numpy as np
 from carla_unet_ros.camera_model import LARGEST_FRAME, Size
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.pictures import PictureError, check_header, decode_colours, decode_unchanged
+from carla_unet_ros.pictures import (
+    PictureError,
+    check_header,
+    decode_colours,
+    decode_unchanged,
+    encode,
+)
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import CompressedImage, Image
@@ -67,6 +73,22 @@ def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     )
     # The only fast way: when bytes or an array are assigned, rclpy checks every element.
     message.data.frombytes(np.ascontiguousarray(image).data.cast("B"))
+    return message
+
+
+def to_compressed_message(
+    image: Uint8, encoding: str, header: "Header", jpeg: int | None = None
+) -> "CompressedImage":
+    """Image uint8 [H, W] or [H, W, 3], B, G, R -> message that image_transport understands.
+
+    encoding: of the image, mono8 or bgr8
+    jpeg:     quality 1..100; None makes a PNG, which loses nothing
+    """
+    from sensor_msgs.msg import CompressedImage
+
+    kind = "png" if jpeg is None else "jpeg"
+    message = CompressedImage(header=header, format=f"{encoding}; {kind} compressed {encoding}")
+    message.data.frombytes(encode(image, jpeg))
     return message
 
 

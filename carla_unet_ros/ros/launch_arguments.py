@@ -10,6 +10,8 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from carla_unet_ros.labels.legend import labels_to_publish
+from carla_unet_ros.model_file import SHIPPED_MODEL, read_model
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, Value
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -90,6 +92,25 @@ def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
     }
     for name, value in of_this_car.items():
         arguments[name] = arguments.get(name) or value
+
+
+def check_classes(
+    table: type[ParameterTable], parameter: NodeParameter[Any], texts: Mapping[str, str]
+) -> None:
+    """ValueError where classes are named that segmentation_node will not publish.
+
+    table, parameter: whose argument names the classes; nothing is checked where it is empty
+    texts:            the arguments by name; model and output_tags say which classes there are
+    """
+    names = parse_arguments(table, texts).get(parameter.name)
+    if not isinstance(names, list):
+        return
+    model = read_model(texts.get("model") or SHIPPED_MODEL)
+    labels = labels_to_publish(model.label_set, texts.get("output_tags", ""))
+    try:
+        labels.ids(names)
+    except ValueError as error:
+        raise ValueError(f"{parameter.name}: {error}") from error
 
 
 def parse_boolean(name: str, text: str) -> bool:

@@ -16,6 +16,7 @@ from rclpy.subscription import Subscription
 
 from carla_unet_ros.ros.diagnostics import OK, WARN, status
 from carla_unet_ros.ros.lifecycle import STEADY
+from carla_unet_ros.ros.topic_types import find_wrong_type
 
 _SECONDS_BETWEEN_WARNINGS = 5.0
 
@@ -95,7 +96,8 @@ class LazyOutput:
 
     def _report(self) -> None:
         problem, figures = self._describe_inputs()
-        problem = self._problem or problem
+        wrong_type = find_wrong_type(self._node, self._subscriptions)
+        problem = wrong_type or self._problem or problem
         if not self._subscriptions:
             level, text = OK, f"idle: nobody subscribes to the {self._noun}"
         elif problem:

@@ -16,6 +16,7 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
+from carla_unet_ros.ros.bond import Bond, form_bond
 from carla_unet_ros.ros.rclpy_private import RCLError
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
@@ -32,6 +33,8 @@ class ManagedNode(LifecycleNode):
     Each may raise RefusedError, which is logged as one sentence; on any other exception the node
     logs the traceback and cleans up.
 
+    A manager that activates it gets a bond (bond.py).
+
     refusal: why the last transition failed, for diagnostics; "" if it succeeded
     """
 
@@ -39,6 +42,8 @@ class ManagedNode(LifecycleNode):
         super().__init__(name)
         self.refusal = ""
         self._starter: Timer | None = None
+        self._starts_itself = False
+        self._bond: Bond | None = None
         change_state = self._service(ChangeState)
         self._answer_change_state = change_state.callback
         change_state.callback = self._on_change_state
@@ -60,21 +65,27 @@ class ManagedNode(LifecycleNode):
 
     def start_soon(self) -> None:
         """Configures and activates the node as soon as it spins."""
+        self._starts_itself = True
         self._starter = self.create_timer(0.0, self._start, clock=STEADY)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         return self._attempt(self.configure, state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._attempt(self.activate, state)
+        result = self._attempt(self.activate, state)
+        if result == TransitionCallbackReturn.SUCCESS and not self._starts_itself:
+            self._bond = form_bond(self)
+        return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._break_bond()
         return self._attempt(self.deactivate, state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         return self._attempt(self.clean_up, state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._break_bond()
         return self._attempt(self.clean_up, state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -82,6 +93,15 @@ class ManagedNode(LifecycleNode):
         result = self._attempt(self.clean_up, state)
         self.refusal = self.refusal or failed
         return result
+
+    def destroy_node(self) -> None:
+        self._break_bond()
+        super().destroy_node()
+
+    def _break_bond(self) -> None:
+        if self._bond is not None:
+            self._bond.shutdown()
+            self._bond = None
 
     def _attempt(
         self, transition: Callable[[], None], state: LifecycleState

@@ -82,6 +82,11 @@ class GuardedExecutor(SingleThreadedExecutor):
             return None
 
 
+def is_overridden(node: Node, parameter: str) -> bool:
+    """True if the parameter was given at the start, declared or not."""
+    return parameter in node._parameter_overrides
+
+
 def keep_participant(node: Node) -> AbstractContextManager[None]:
     """Context manager inside which a destroyed node keeps its DDS participant."""
     return node.handle

@@ -19,12 +19,15 @@ from rclpy.event_handler import (
 )
 from rclpy.logging import RcutilsLogger
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from carla_unet_ros.camera_model import Size
 from carla_unet_ros.ros.camera_topics import CameraTopics
+from carla_unet_ros.ros.rclpy_private import is_overridden
+from carla_unet_ros.ros.topic_types import count_publishers, find_wrong_type
 from carla_unet_ros.segmentation.camera_status import CameraState
 
 _RELIABILITY = {
@@ -109,6 +112,7 @@ class CameraInput:
                 QoSProfile(depth=1, reliability=_RELIABILITY[self._reliability]),
                 callback_group=self._group,
                 event_callbacks=events,
+                qos_overriding_options=self._overridable(),
             ),
         ]
 
@@ -120,19 +124,36 @@ class CameraInput:
         self.calibration = None
 
     def state(self) -> CameraState:
-        topic = self._node.resolve_topic_name(self._topics.image)
+        wrong_type = find_wrong_type(self._node, self._subscriptions[-1:])
         return CameraState(
-            topic=topic,
+            topic=self._node.resolve_topic_name(self._topics.image),
             listening=self.listens,
-            publishers=self._node.count_publishers(topic),
-            incompatible=self._incompatible,
+            publishers=self._count_publishers(),
+            incompatible=wrong_type or self._incompatible,
             reliability=self._reliability,
         )
+
+    def _count_publishers(self) -> int:
+        if self._subscriptions:
+            return count_publishers(self._node, self._subscriptions[-1])
+        return self._node.count_publishers(self._topics.image)
 
     def _on_image(self, message: Frame, info: dict[str, Any]) -> None:
         # Each publisher numbers its own frames, so the gaps between two publishers' say nothing.
         number = info.get("publication_sequence_number") if self._publishers < 2 else None
         self._on_frame(message, number)
+
+    def _overridable(self) -> QoSOverridingOptions:
+        """Which QoS of the frames may be overridden.
+
+        Reliability only if it is: otherwise ROS would keep the first value of the node's parameter
+        `reliability`, which can be changed.
+        """
+        topic = self._node.resolve_topic_name(self._topics.image)
+        policies = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+        if is_overridden(self._node, f"qos_overrides.{topic}.subscription.reliability"):
+            policies.append(QoSPolicyKind.RELIABILITY)
+        return QoSOverridingOptions(policies)
 
     def _on_asked(self, message: CameraInfo) -> None:
         self.stop_asking()

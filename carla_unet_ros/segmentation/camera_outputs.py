@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishes the outputs of one camera, each only while it has a subscriber.
 
-<camera>/segmentation/labels       sensor_msgs/Image mono8, class ids
+<camera>/segmentation/labels       sensor_msgs/Image mono8, class ids; 255 is too uncertain
                      /confidence   sensor_msgs/Image mono8, 0..255
                      /camera_info  sensor_msgs/CameraInfo with the frame's header
                      /overlay      sensor_msgs/Image bgr8
+                     /labels/compressed, /confidence/compressed   CompressedImage, PNG
+                     /overlay/compressed                          CompressedImage, JPEG
                      /legend       std_msgs/String, JSON, latched
                      /label_info   vision_msgs/LabelInfo, latched, where installed
 """
@@ -12,11 +14,11 @@
 import copy
 from collections.abc import Callable
 
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.logging import RcutilsLogger
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header, String
 
 from carla_unet_ros.labels import Uint8
@@ -24,12 +26,12 @@ from carla_unet_ros.labels.label_info import label_info, label_info_type
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.labels.overlay import draw_overlay
 from carla_unet_ros.ros.camera_topics import CameraTopics
-from carla_unet_ros.ros.image_messages import to_image_message
-from carla_unet_ros.segmenter import Segmentation
+from carla_unet_ros.segmentation.image_output import ImageOutput
+from carla_unet_ros.segmenter import Segmentation, hide_uncertain, least_confidence
 
 _SECONDS_BETWEEN_WARNINGS = 5.0
 
-_IMAGES = QoSProfile(depth=5)
+_JPEG_QUALITY = 90
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -53,13 +55,20 @@ class CameraOutputs:
         self._legend = legend
         self._log = log
         self._opacity = opacity
-        matched = PublisherEventCallbacks(matched=lambda _: on_matched())
+        self._least_confidence = least_confidence(legend.min_confidence)
         self._labels, self._confidence, self._overlay = self._images = [
-            node.create_publisher(Image, topics.output(name), _IMAGES, event_callbacks=matched)
-            for name in ("labels", "confidence", "overlay")
+            ImageOutput(node, topics.output(name), encoding, on_matched, jpeg)
+            for name, encoding, jpeg in (
+                ("labels", "mono8", None),
+                ("confidence", "mono8", None),
+                ("overlay", "bgr8", _JPEG_QUALITY),
+            )
         ]
         self._calibration = node.create_publisher(
-            CameraInfo, topics.output("camera_info"), _IMAGES
+            CameraInfo,
+            topics.output("camera_info"),
+            QoSProfile(depth=5),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self._names = node.create_publisher(String, topics.output("legend"), _LATCHED)
         info_type = label_info_type()
@@ -69,8 +78,8 @@ class CameraOutputs:
 
     @property
     def wanted(self) -> bool:
-        """True if labels, confidence or overlay have a subscriber."""
-        return any(publisher.get_subscription_count() for publisher in self._images)
+        """True if labels, confidence or overlay have a subscriber, in either form."""
+        return any(image.wanted for image in self._images)
 
     def announce(self) -> None:
         """Publishes what the ids mean, latched: later subscribers get it, too."""
@@ -84,26 +93,37 @@ class CameraOutputs:
     ) -> None:
         """Publishes the outputs of one frame that have subscribers, under the frame's header.
 
-        Labels go out before anything else is made, because planners wait for them.
+        Labels go out before anything else is made, because planners wait for them. What takes
+        longest, to compress, comes last.
 
         frame:       uint8 [H, W, 4] in B, G, R, A
         calibration: the camera's newest camera_info, relayed if it is of this size; or None
         """
-        if self._labels.get_subscription_count():
-            labels = self._legend.to_published(found.labels)
-            self._labels.publish(to_image_message(labels, "mono8", header))
-        if self._confidence.get_subscription_count():
-            self._confidence.publish(to_image_message(found.confidence, "mono8", header))
+        published: list[tuple[ImageOutput, Uint8]] = []
+
+        def publish(output: ImageOutput, image: Uint8) -> None:
+            output.publish(image, header)
+            published.append((output, image))
+
+        labels_wanted, overlay_wanted = self._labels.wanted, self._overlay.wanted
+        if self._least_confidence and (labels_wanted or overlay_wanted):
+            hide_uncertain(found, self._least_confidence)
+        if labels_wanted:
+            publish(self._labels, self._legend.to_published(found.labels))
+        if self._confidence.wanted:
+            publish(self._confidence, found.confidence)
         if calibration is not None and self._calibration.get_subscription_count():
             self._relay(calibration, header, frame)
-        if self._overlay.get_subscription_count():
+        if overlay_wanted:
             palette = self._legend.model_labels.palette_bgr
-            overlay = draw_overlay(frame, found.labels, palette, self._opacity())
-            self._overlay.publish(to_image_message(overlay, "bgr8", header))
+            publish(self._overlay, draw_overlay(frame, found.labels, palette, self._opacity()))
+        for output, image in published:
+            output.publish_compressed(image, header)
 
     def close(self) -> None:
-        publishers = [*self._images, self._calibration, self._names, self._label_info]
-        for publisher in filter(None, publishers):
+        for image in self._images:
+            image.close()
+        for publisher in filter(None, (self._calibration, self._names, self._label_info)):
             self._node.destroy_publisher(publisher)
 
     def _relay(self, calibration: CameraInfo, header: Header, frame: Uint8) -> None:

@@ -11,8 +11,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from carla_unet_ros.ros.diagnostics import ERROR, OK, WARN, number, status
 from carla_unet_ros.segmentation.frame_statistics import FrameReport
 
-_SILENCE_SECONDS = 2.0
-
 
 class CameraState(NamedTuple):
     """The inputs of a camera's status beside its frame statistics.
@@ -20,7 +18,7 @@ class CameraState(NamedTuple):
     topic:        the image topic, as ROS resolves its name
     listening:    whether the node subscribes to the image topic, because somebody wants labels
     publishers:   how many publish the image topic
-    incompatible: what the middleware says about a publisher with another QoS, or ""
+    incompatible: what hinders a publisher of another type or another QoS, or ""
     reliability:  the reliability with which the node subscribes to frames
     waits_for:    what the engine is prepared for meanwhile, and for how long, or ""
     failure:      why it could not be prepared, or ""
@@ -69,14 +67,16 @@ def _judge(state: CameraState, frames: FrameReport) -> tuple[bytes, str]:
         return ERROR, state.failure
     if state.waits_for:
         return WARN, f"waiting for the engine, which is prepared for {state.waits_for}"
+    if frames.silent_s > frames.patience_s:
+        return WARN, _why_silent(state, frames.silent_s)
     if frames.problem:
         return WARN, frames.problem
-    if frames.silent_s > _SILENCE_SECONDS:
-        return WARN, _why_silent(state, frames.silent_s)
+    # Two digits for a slow camera: 0.33 frames/s.
+    rate = f"{frames.rate:.{1 if frames.rate >= 1 else 2}f} frames/s"
     if not frames.undated:
-        return OK, f"{frames.rate:.1f} frames/s"
+        return OK, rate
     return OK, (
-        f"{frames.rate:.1f} frames/s; the image age is unknown: stamps and clock count different "
+        f"{rate}; the image age is unknown: stamps and clock count different "
         "times, set use_sim_time to true where frames carry simulation time, and see that /clock "
         "is published"
     )

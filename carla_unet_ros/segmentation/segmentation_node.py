@@ -101,6 +101,12 @@ class Parameters(ParameterTable):
         range=(0.0, 1.0),
         live=True,
     )
+    min_confidence = NodeParameter(
+        0.0,
+        "pixels whose class has a lower probability are published as class 255, Unknown; 0 "
+        "publishes the likeliest class of every pixel",
+        range=(0.0, 1.0),
+    )
     output_tags = NodeParameter(
         "",
         "CARLA version whose tags are published as class ids, such as 0.9.15; '' is the model's "
@@ -204,6 +210,7 @@ class SegmentationNode(ManagedNode):
             model_labels=model.label_set,
             model=model.name,
             engine=segmenter.engine.name,
+            min_confidence=self._values.min_confidence,
         )
         self._cameras = [
             CameraStream(

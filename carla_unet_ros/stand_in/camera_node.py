@@ -42,11 +42,17 @@ from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare
 from carla_unet_ros.stand_in.camera_source import CameraSource, DriveSource, FolderSource, View
 from carla_unet_ros.stand_in.drive import Drive
 from carla_unet_ros.stand_in.frame_pace import FramePace
+from carla_unet_ros.training.data.folders import find_layout
 
 
 def _role(name: str) -> None:
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"{name!r} is no part of a topic name; use letters, digits and _")
+
+
+def _source(folder: str) -> None:
+    if folder:
+        find_layout(Path(folder).expanduser())
 
 
 class Parameters(ParameterTable):
@@ -57,6 +63,7 @@ class Parameters(ParameterTable):
         "",
         "what the cameras show: '' for the procedural drive, or a folder of recorded pairs, "
         "rgb/NAME.jpg or .png with label/NAME.png, played in the order of names, again and again",
+        check=_source,
         constant=True,
     )
     width = NodeParameter(

@@ -18,7 +18,7 @@ pytest.importorskip("rclpy")
 from benchmarks import reporting
 from benchmarks.ground_grid import __main__ as ground_grid
 from benchmarks.node import __main__ as node
-from benchmarks.node import overhead
+from benchmarks.node import outputs, overhead
 from benchmarks.transport import cases as transport_cases
 from benchmarks.transport.receiver import usage
 
@@ -26,7 +26,7 @@ from benchmarks.transport.receiver import usage
 @pytest.fixture
 def own_domain(ros_domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A domain for the processes that the benchmarks start."""
-    for module in (transport_cases, overhead):
+    for module in (transport_cases, overhead, outputs):
         monkeypatch.setattr(module, "free_domain", lambda: ros_domain)
 
 
@@ -179,3 +179,21 @@ def test_the_overheads_benchmark_writes_its_section(tmp_path: Path) -> None:
     assert written.startswith("<!-- overhead -->")
     assert "python -m benchmarks.node.overhead --frames 2 --out overhead.json" in written
     assert overhead.section(results) in written
+
+
+@pytest.mark.usefixtures("own_domain")
+def test_every_output_for_planners_comes_and_is_reported(
+    tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "")  # the run sets it; undone at the end
+    monkeypatch.setattr(outputs, "_CAMERA", {"width": "160", "height": "120"})
+    small = {"model": str(tiny_model_path), "engine": "openvino"}
+    monkeypatch.setattr(outputs, "_SEGMENTATION", small)
+    out = tmp_path / "outputs.json"
+    assert outputs.main(["--seconds", "2", "--out", str(out)]) == 0
+    cases = {case["output"]: case for case in json.loads(out.read_text())["cases"]}
+    assert list(cases) == ["labels", "semantic_cloud", "ground_grid"]
+    assert all(case["hz"] > 0 and case["median_ms"] > 0 for case in cases.values())
+    sizes = [case["mb"] for case in cases.values()]
+    assert sizes == pytest.approx([0.0192, 18 * 0.0192, 0.04])
+    assert cases["labels"]["own"] is None and cases["ground_grid"]["own"] is not None

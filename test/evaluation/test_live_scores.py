@@ -98,6 +98,13 @@ def test_ids_of_output_tags_are_scored_as_the_models_classes() -> None:
     assert scores.add(row(ROADS, VEHICLES), row(roads, car)) == 1
 
 
+def test_pixels_of_the_unknown_class_do_not_count() -> None:
+    certain = Legend(carla_13(), carla_13(), "tiny", "OpenVINO", min_confidence=0.6)
+    scores = LiveScores(certain, BRIDGE, window=10)
+    assert scores.add(row(ROADS, VEHICLES, ROADS), row(ROADS, IGNORE, IGNORE)) == 1
+    assert scores.total.counts.sum() == 1
+
+
 def test_sizes_that_differ_and_ids_without_a_class_count_for_nothing() -> None:
     scores = LiveScores(legend(), BRIDGE, window=10)
     with pytest.raises(ValueError, match="truth is"):

@@ -12,14 +12,16 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from ground_scene import (
+    CAMERA,
     GRID,
     Scene,
     camera_info,
     curb,
     set_parameter,
 )
-from ros_bench import RosBench
-from sensor_msgs.msg import CameraInfo
+from nav_msgs.msg import OccupancyGrid
+from ros_bench import Diagnostics, RosBench
+from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import String
 
 from carla_unet_ros.labels import carla_13
@@ -126,6 +128,9 @@ def test_the_drivable_classes_are_chosen_by_name_while_the_node_runs(bench: RosB
     scene.until_curb_at(12.0, curb(), camera_info())
     assert set_parameter(bench, "drivable_classes", ["Roads", "Sidewalks"]).successful
     scene.until_curb_at(math.inf, curb(), camera_info())
+    refused = set_parameter(bench, "drivable_classes", ["Roads", "Street"])
+    assert not refused.successful
+    assert "drivable_classes: label set 'carla-13' has no class 'Street'" in refused.reason
 
 
 def test_the_pitch_is_tuned_while_the_node_runs(bench: RosBench):
@@ -138,6 +143,15 @@ def test_the_pitch_is_tuned_while_the_node_runs(bench: RosBench):
     scene.until_curb_at(metres, curb(), camera_info())
     refused = set_parameter(bench, "cell_size", 0.5)
     assert not refused.successful and refused.reason
+
+
+def test_an_input_of_another_type_is_told(bench: RosBench):
+    bench.node.create_publisher(CompressedImage, f"{CAMERA}/segmentation/labels", 10)
+    diagnostics = Diagnostics(bench)
+    bench.start("ground.ground_grid_node")
+    bench.collect(OccupancyGrid, GRID)
+    sentence = f"{CAMERA}/segmentation/labels carries sensor_msgs/msg/CompressedImage, expected"
+    bench.until(lambda: diagnostics.find("/ground_grid", sentence))
 
 
 def test_bad_input_is_counted_and_survived(bench: RosBench):

@@ -15,14 +15,18 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 from ros2_launch import Start, ament_package, missing
 from ros_bench import RosBench
+from sensor_msgs.msg import PointCloud2
 
 from carla_unet_ros.ground.ground_grid import CameraPose
+from carla_unet_ros.simulator.objects_file import read_vehicle
 from carla_unet_ros.stand_in.drive import Drive
 
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
+CONFIG = Path(__file__).parents[2] / "config"
 GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
+CLOUD = "/carla/ego_vehicle/rgb_front/segmentation/semantic_cloud"
 
 
 def parameters(bench: RosBench, node: str, *names: str) -> list[Any]:
@@ -57,12 +61,13 @@ def test_arguments_rule_over_the_params_file_and_namespaces_hold(
 def test_control_c_ends_everything_cleanly(
     launch: Start, bench: RosBench, tiny_model_path: Path
 ) -> None:
-    arguments = "evaluate:=true", "grid:=true", "width:=64", "height:=48"
+    arguments = "evaluate:=true", "grid:=true", "cloud:=true", "width:=64", "height:=48"
+    clouds = bench.collect(PointCloud2, CLOUD)
     demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
-    bench.until(lambda: "mean IoU" in demo.printed)
+    bench.until(lambda: "mean IoU" in demo.printed and clouds)
     bench.until(lambda: bench.node.count_publishers(GRID) == 1)
     assert demo.control_c() == 0
-    assert demo.printed.count("process has finished cleanly") == 4
+    assert demo.printed.count("process has finished cleanly") == 5
 
 
 def test_the_demos_nodes_follow_a_car_of_another_name(
@@ -117,14 +122,7 @@ def test_the_bridge_is_started_with_our_sensors_and_arguments(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A stand-in of the bridge's launch files prints what it is given."""
-    for package, names in (
-        ("carla_ros_bridge", ("town", "timeout", "host")),
-        ("carla_spawn_objects", ("objects_definition_file", "spawn_sensors_only")),
-    ):
-        file = ament_package(tmp_path, package) / f"{package}.launch.py"
-        file.write_text(BRIDGE_FILE.format(names=names, package=package))
-    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{os.environ['AMENT_PREFIX_PATH']}")
+    stand_in_of_the_bridge(tmp_path, monkeypatch)
     carla = launch("carla.launch.py", f"model:={tiny_model_path}", "town:=Town03")
     bench.until(lambda: "ready; 1 camera(s)" in carla.printed)
     assert carla.control_c() == 0
@@ -132,12 +130,52 @@ def test_the_bridge_is_started_with_our_sensors_and_arguments(
         "carla_ros_bridge town=Town03",
         "carla_ros_bridge timeout=20",
         "carla_ros_bridge host=localhost",
+        "carla_ros_bridge ego_vehicle_role_name=unset",
         "carla_spawn_objects spawn_sensors_only=unset",
     ):
         assert line in carla.printed
     (objects,) = re.findall(r"objects_definition_file=(\S+)", carla.printed)
     own = Path(get_package_prefix("carla_unet_ros"), "share/carla_unet_ros/config")
     assert Path(objects).samefile(own / "carla_objects.json")
+
+
+def test_a_car_of_another_name_is_spawned_and_can_be_driven(
+    launch: Start, bench: RosBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bridge lets drive only the cars that it is told are ego vehicles."""
+    stand_in_of_the_bridge(tmp_path, monkeypatch)
+    carla = launch("carla.launch.py", "role_name:=truck", "autostart:=false")
+    bench.until(lambda: "spawn_sensors_only=" in carla.printed)
+    bench.until(lambda: carla.started("segmentation_node"))
+    assert "carla_ros_bridge ego_vehicle_role_name=truck" in carla.printed
+    (objects,) = re.findall(r"objects_definition_file=(\S+)", carla.printed)
+    vehicle = read_vehicle(Path(objects), "truck")
+    ours = read_vehicle(CONFIG / "carla_objects.json")
+    assert (vehicle.type, vehicle.sensors) == (ours.type, ours.sensors)
+    Path(objects).unlink()
+    bench.until(lambda: bench.node.count_publishers("/diagnostics"))
+    assert carla.control_c() == 0
+
+
+def test_a_car_that_the_given_objects_file_lacks_is_refused(
+    launch: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_of_the_bridge(tmp_path, monkeypatch)
+    objects = f"objects_definition_file:={CONFIG / 'carla_objects.json'}"
+    carla = launch("carla.launch.py", "role_name:=truck", objects)
+    assert carla.wait() == 1
+    assert "has no vehicle 'truck'; it has 'ego_vehicle'" in carla.printed
+
+
+def stand_in_of_the_bridge(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Launch files of the bridge's names, which print what they are given."""
+    for package, names in (
+        ("carla_ros_bridge", ("town", "timeout", "host", "ego_vehicle_role_name")),
+        ("carla_spawn_objects", ("objects_definition_file", "spawn_sensors_only")),
+    ):
+        file = ament_package(prefix, package) / f"{package}.launch.py"
+        file.write_text(BRIDGE_FILE.format(names=names, package=package))
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{prefix}:{os.environ['AMENT_PREFIX_PATH']}")
 
 
 STAND_IN = """#!/usr/bin/env python3
@@ -192,13 +230,15 @@ def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
 def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
     launch: Start, bench: RosBench, tiny_model_path: Path
 ) -> None:
-    arguments = "native:=true", "evaluate:=true", "grid:=true", f"model:={tiny_model_path}"
+    switches = "evaluate:=true", "grid:=true", "cloud:=true"
+    arguments = "native:=true", *switches, f"model:={tiny_model_path}"
     carla = launch("carla.launch.py", *arguments)
     assert parameters(bench, "/evaluation", "tags", "use_sim_time") == ["0.9.16", True]
     assert parameters(bench, "/ground_grid", "camera_axes", "use_sim_time") == ["body", True]
+    assert parameters(bench, "/semantic_cloud", "camera_axes", "use_sim_time") == ["body", True]
     assert parameters(bench, "/segmentation", "use_sim_time") == [True]
     assert carla.control_c() == 0
-    assert carla.printed.count("process started with pid") == 3
+    assert carla.printed.count("process started with pid") == 4
 
 
 @pytest.mark.parametrize(

@@ -205,10 +205,10 @@ class Diagnostics:
     """The newest status of each name on a topic of DiagnosticArray."""
 
     def __init__(self, bench: RosBench, topic: str = "/diagnostics") -> None:
-        self._arrays: list[DiagnosticArray] = bench.collect(DiagnosticArray, topic)
+        self.arrays: list[DiagnosticArray] = bench.collect(DiagnosticArray, topic)
 
     def __call__(self, name: str) -> DiagnosticStatus | None:
-        for array in reversed(self._arrays):
+        for array in reversed(self.arrays):
             for status in array.status:
                 if status.name == name:
                     return status
@@ -216,7 +216,7 @@ class Diagnostics:
 
     def find(self, name: str, text: str) -> DiagnosticStatus | None:
         """The first status of this name with this text in its message."""
-        every = (status for array in self._arrays for status in array.status)
+        every = (status for array in self.arrays for status in array.status)
         return next(
             (found for found in every if found.name == name and text in found.message), None
         )

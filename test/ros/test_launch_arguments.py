@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from carla_unet_ros.ros.launch_arguments import (
+    check_classes,
     configure_node,
     describe_parameter,
     parse_arguments,
@@ -102,6 +103,38 @@ def test_arguments_rule_over_fixed_values_and_both_over_the_file(tmp_path: Path)
 def test_a_params_file_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no file; expected a YAML file of parameters"):
         configure_node("camera", Parameters, {"params_file": str(tmp_path / "none.yaml")})
+
+
+class GroundParameters(ParameterTable):
+    drivable_classes = NodeParameter(["Roads"], "which")
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        ({}, ""),
+        ({"drivable_classes": "Roads,RoadLines"}, ""),
+        (
+            {"drivable_classes": "Roads,Road"},
+            "drivable_classes: label set 'carla-13' has no class 'Road'; it has None/Unlabeled",
+        ),
+        ({"drivable_classes": "Car", "output_tags": "0.9.15"}, ""),
+        (
+            {"drivable_classes": "Vehicles", "output_tags": "0.9.15"},
+            "label set 'carla 0.9.14-0.9.16' has no class 'Vehicles'",
+        ),
+        ({"drivable_classes": "Roads", "model": "/none.onnx"}, "/none.onnx"),
+    ],
+)
+def test_classes_are_those_of_the_labels_that_will_be_published(
+    texts: dict[str, str], sentence: str
+) -> None:
+    if not sentence:
+        check_classes(GroundParameters, GroundParameters.drivable_classes, texts)
+        return
+    with pytest.raises(ValueError) as error:
+        check_classes(GroundParameters, GroundParameters.drivable_classes, texts)
+    assert sentence in str(error.value)
 
 
 def test_without_a_params_file_there_are_the_arguments_alone() -> None:

@@ -68,6 +68,11 @@ def test_what_is_not_known_is_called_unknown() -> None:
             {"silent_s": 3.0},
             "no image for 3 s on /front/image: nobody publishes",
         ),
+        (
+            {},
+            {"silent_s": 9.0, "problem": "the image is empty"},
+            "no image for 9 s on /front/image, though",
+        ),
         ({}, {"silent_s": 9.0}, "though 1 publish it: the publisher sends nothing"),
         ({"reliability": "best_effort"}, {"silent_s": 9.0}, "set reliability to reliable"),
         (
@@ -93,6 +98,11 @@ def test_an_engine_that_is_prepared_is_a_warning_and_one_that_cannot_be_is_an_er
     )
     failed = judged({"failure": "no memory"}, problem="no memory")
     assert (failed.level, failed.message) == (DiagnosticStatus.ERROR, "no memory")
+
+
+def test_a_slow_camera_is_ok_at_its_own_pace() -> None:
+    found = judged({}, silent_s=5.0, patience_s=9.0, rate=1 / 3)
+    assert (found.level, found.message) == (DiagnosticStatus.OK, "0.33 frames/s")
 
 
 def test_silence_is_no_trouble_while_nobody_listens() -> None:

@@ -127,10 +127,45 @@ def test_the_size_is_that_of_the_last_frame() -> None:
     assert statistics.report().size == SIZE
 
 
-def test_a_problem_is_told_once_and_counted_for_good() -> None:
+def test_a_problem_stays_until_a_frame_is_published_and_is_counted_for_good() -> None:
     statistics = FrameStatistics()
     statistics.bad("no data")
     statistics.failed("engine failed")
-    assert statistics.report().problem == "engine failed"
+    for _ in range(2):
+        assert statistics.report().problem == "engine failed"
+    statistics.published(0.0, SIZE)
+    assert statistics.report().problem == "engine failed"  # since the last report
     report = statistics.report()
     assert (report.bad, report.failed, report.problem) == (1, 1, "")
+
+
+def test_drops_are_known_again_once_messages_have_numbers() -> None:
+    statistics = FrameStatistics()
+    for number in (1, 3, None, 7, 8, 10):
+        statistics.arrived(number)
+    assert statistics.report().dropped == 1 + 1
+
+
+def test_a_camera_of_a_frame_in_three_seconds_has_its_rate_and_is_not_silent() -> None:
+    clock = HandClock()
+    statistics = FrameStatistics(clock)
+    for number in range(6):
+        statistics.arrived(number)
+        statistics.published(0.0, SIZE)
+        for _ in range(3):
+            report = statistics.report()
+            assert report.silent_s <= report.patience_s
+            clock.now += 1
+    assert statistics.report().rate == approx(1 / 3)
+    clock.now += 7
+    report = statistics.report()
+    assert report.silent_s > report.patience_s
+    assert report.rate == 0
+
+
+def test_an_unknown_age_is_told_until_a_known_one_comes() -> None:
+    statistics = FrameStatistics()
+    statistics.began(math.nan)
+    assert [statistics.report().undated for _ in range(2)] == [True, True]
+    statistics.began(30.0)
+    assert [statistics.report().undated for _ in range(2)] == [True, False]

@@ -12,9 +12,10 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_bench import Camera, Diagnostics, RosBench, pixels, scene, start_segmentation
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from carla_unet_ros.engines.tensorrt_engine import engine as tensorrt_engine
+from carla_unet_ros.pictures import encode
 from carla_unet_ros.ros.image_messages import to_image_message
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
@@ -172,6 +173,43 @@ def test_a_publisher_of_another_qos_is_named(bench: RosBench, tiny_model_path: P
     found = diagnostics(STATUS)
     assert found is not None
     assert found.level == DiagnosticStatus.WARN
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind", "sentence"),
+    [
+        ("/front/image", CompressedImage, "-r /front/image/compressed:=/front/image"),
+        ("/front/compressed", Image, "-r /front/raw:=/front/compressed"),
+    ],
+)
+def test_a_topic_of_another_type_is_told_with_the_way_to_take_it(
+    bench: RosBench, tiny_model_path: Path, topic: str, kind: type, sentence: str
+) -> None:
+    bench.collect(Image, "/front/segmentation/labels")
+    diagnostics = Diagnostics(bench)
+    start_segmentation(bench, tiny_model_path, image_topics=[topic])
+    bench.node.create_publisher(kind, topic, 10)
+    found = bench.until(lambda: diagnostics.find(f"/segmentation: {topic}", sentence))
+    assert f"{topic} carries sensor_msgs/msg/{kind.__name__}, expected" in found.message
+    assert found.level == DiagnosticStatus.WARN
+
+
+def test_compressed_frames_on_any_name_are_taken_as_the_advice_says(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
+    labels = bench.collect(Image, "/front/segmentation/labels")
+    start_segmentation(
+        bench,
+        tiny_model_path,
+        "-r",
+        "/front/image/compressed:=/front/image",
+        image_topics=["/front/image/compressed"],
+    )
+    images = bench.node.create_publisher(CompressedImage, "/front/image", 10)
+    bench.until(images.get_subscription_count)
+    frame, ids = scene()
+    images.publish(CompressedImage(format="png", data=encode(frame[..., :3])))
+    np.testing.assert_array_equal(pixels(bench.until(lambda: labels and labels[-1])), ids)
 
 
 def test_a_camera_nobody_publishes_is_a_warning(bench: RosBench, tiny_model_path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the segmentation node makes of frames, over DDS between processes."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from std_msgs.msg import Header, String
 
 from carla_unet_ros.labels import Uint8, carla_13, carla_label_set, mapping
 from carla_unet_ros.labels.legend import Legend
+from carla_unet_ros.pictures import decode_unchanged
 from carla_unet_ros.ros.image_messages import to_image_message
 
 CAMERA = "/carla/ego_vehicle/rgb_front"
@@ -210,3 +212,36 @@ def test_camera_info_of_another_size_is_not_relayed(
     bench.until(warned)
     bench.until(lambda: labels)
     assert not infos
+
+
+def test_compressed_labels_hold_every_id_and_are_wanted_alone(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
+    found = bench.collect(CompressedImage, f"{LABELS}/compressed")
+    start_segmentation(bench, tiny_model_path, min_confidence=0.001)
+    camera = Camera(bench, f"{CAMERA}/image")
+    legends = bench.collect(String, f"{CAMERA}/segmentation/legend", LATCHED)
+    bench.until(lambda: camera.listened_to and legends)
+    assert json.loads(legends[0].data)["unknown"]["id"] == 255
+    frame, ids = scene()
+    header = camera.send(frame)
+    bench.until(lambda: found)
+    assert found[0].header == header
+    np.testing.assert_array_equal(decode_unchanged(bytes(found[0].data), "labels"), ids)
+
+
+def test_the_qos_of_inputs_and_outputs_can_be_overridden(
+    bench: RosBench, tiny_model_path: Path
+) -> None:
+    image = f"{CAMERA}/image"
+    overrides = {
+        f"qos_overrides.{image}.subscription.reliability": "best_effort",
+        f"qos_overrides.{LABELS}.publisher.reliability": "best_effort",
+        f"qos_overrides.{LABELS}.publisher.depth": 2,
+    }
+    start_segmentation(bench, tiny_model_path, **overrides)
+    bench.collect(Image, LABELS, QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+    (publisher,) = bench.until(lambda: bench.node.get_publishers_info_by_topic(LABELS))
+    assert publisher.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+    (subscription,) = bench.until(lambda: bench.node.get_subscriptions_info_by_topic(image))
+    assert subscription.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
