@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 DURATION ?= 0
+VIEW ?=
 VENV := .venv
 BIN := $(VENV)/bin
 VENV_312 := .venv-3.12
@@ -34,8 +35,8 @@ endif
 help: ## this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: $(VENV)/vehicle.stamp ## the nodes at work on a drawn drive; DURATION=20 ends it after 20 s
-	@$(BIN)/carla_unet_demo --duration $(DURATION) --since $(STARTED)
+demo: $(VENV)/vehicle.stamp $(if $(VIEW),$(VENV)/view.stamp) ## the nodes at work on a drawn drive; DURATION=20 ends it after 20 s, VIEW=1 shows it in a browser
+	@$(BIN)/carla_unet_demo --duration $(DURATION) --since $(STARTED) $(if $(VIEW),--view)
 
 test: ## everything: linters, types, Python 3.12, all tests
 	@echo "Linters, types and the tests on Python 3.12 run side by side; each reports at its end."
@@ -83,10 +84,15 @@ $(VENV)/vehicle.stamp: setup.py | $(BIN)/python
 	@$(BIN)/python $(INSTALL) -e '.[ros]'
 	@touch $@
 
+$(VENV)/view.stamp: $(VENV)/vehicle.stamp
+	@echo "Installing Rerun into $(VENV) ..."
+	@$(BIN)/python $(INSTALL) -e '.[view]'
+	@touch $@
+
 $(VENV)/everything.stamp: setup.py | $(BIN)/python
 	@echo "Installing the package, ROS 2, PyTorch and the test tools into $(VENV) ..."
-	@$(BIN)/python $(INSTALL) -e '.[ros,training,test,lint]'
-	@touch $@ $(VENV)/vehicle.stamp
+	@$(BIN)/python $(INSTALL) -e '.[ros,training,test,lint,view]'
+	@touch $@ $(VENV)/vehicle.stamp $(VENV)/view.stamp
 
 $(VENV_312)/vehicle.stamp: setup.py
 	@python=$$($(FIND_312)); [ -n "$$python" ] || { echo "No python3.12 here."; exit 1; }; \

@@ -16,6 +16,7 @@ NODES = (
     "evaluation.evaluation_node",
     "ground.ground_grid_node",
     "cloud.semantic_cloud_node",
+    "view.view_node",
 )
 TRAINING_TOOLS = ("train", "evaluate", "export", "quantize", "from_bag", "label", "record")
 
@@ -71,8 +72,13 @@ EXTRAS = {
     ],
     # Frames from a running simulator.
     "record": [CARLA],
+    # The page in a browser; the vehicle does without it.
+    "view": ["rerun-sdk>=0.41; python_version>='3.11'"],
     # Also what `colcon test` looks at before it runs anything.
-    "test": ["pytest", "pytest-xdist", "colcon-common-extensions", ROSBAGS, CARLA, *TENSORRT_RTX],
+    "test": [
+        *("pytest", "pytest-xdist", "hypothesis", "colcon-common-extensions"),
+        *(ROSBAGS, CARLA, *TENSORRT_RTX),
+    ],
     # Other releases find other things. pyright is a Node.js program; [nodejs] brings Node.js too.
     "lint": ["ruff==0.17.6", "import-linter==2.17", "pyright[nodejs]==1.1.414"],
 }
@@ -110,7 +116,9 @@ setup(
             *(f"{module.rpartition('.')[2]} = {NAME}.{module}:main" for module in NODES),
             # The short name is for `ros2 run carla_unet_ros check`.
             *(f"{name} = {NAME}.check.check:main" for name in ("carla_unet_check", "check")),
+            f"carla_unet_spawn = {NAME}.simulator.spawn:main",
             f"carla_unet_demo = {NAME}.demo.demo:main",
+            f"carla_unet_view = {NAME}.view.view_node:main",
             f"carla_unet_build_engine = {NAME}.engines.build_engine:main",
             *(f"carla_unet_{tool} = {NAME}.training.commands:{tool}" for tool in TRAINING_TOOLS),
         ]

@@ -6,6 +6,7 @@ A nested dataclass is a group of options. `--config FILE` reads options from YAM
 """
 
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -17,6 +18,7 @@ import yaml
 from tyro.constructors import PrimitiveConstructorSpec
 
 from carla_unet_ros.camera_model import Size, parse_size
+from carla_unet_ros.errors import sentence_of
 
 SizeOption = Annotated[
     Size,
@@ -76,15 +78,40 @@ def run_command(
     Such an error is a ValueError, an OSError, or one of `also`; its text goes to stderr. After
     Ctrl-C the status is 130, and `stopped` goes to stderr.
     """
+    _open_closed_streams()
     options = parse(kind, prog, argv)
     try:
-        return command(options) or 0
+        status = command(options) or 0
+        sys.stdout.flush()
+        return status
     except (ValueError, OSError, *also) as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print(f"{prog}: {sentence_of(error)}", file=sys.stderr)
+        _drop_output()
         return 1
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         return 130
+
+
+def _open_closed_streams() -> None:
+    """Opens /dev/null in place of standard streams that were closed at the start (`>&-`).
+
+    Otherwise Python has None there, and the next file that is opened gets the descriptor and all
+    that a library prints.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _drop_output() -> None:
+    """Sends what cannot be written to stdout to /dev/null, so that Python's end does not fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def check_ranges(options: Any, **ranges: tuple[float, float]) -> None:
@@ -113,6 +140,9 @@ def _words(path: Path) -> list[str]:
 
     Scalars stay text: a version 0.10 must not become 0.1.
     """
+    if path.exists() and not path.is_file():
+        # A pipe would be waited for, and /dev/zero has no end.
+        raise ValueError("it is no regular file")
     content = yaml.load(path.read_text(), yaml.BaseLoader) or {}
     if not isinstance(content, dict) or "config" in content:
         raise ValueError("expected lines such as `rate: 2e-3`, and no further config")

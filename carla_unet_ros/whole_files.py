@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from carla_unet_ros.errors import InputError
+
 _SUFFIX = ".part"
 
 
@@ -40,6 +42,22 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Writes `content` as the whole of `path`; text as UTF-8. Raises OSError as `whole_file`."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def check_file(path: Path) -> None:
+    """Raises InputError if a file could not be written at `path`: a check before long work."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected the name of a file to write")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises InputError if no file could be written to `folder`, which need not exist yet."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(f"{there} is a file; expected a folder to write to")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"{there} cannot be written to: it is read-only, or not yours")
 
 
 def clear_parts(folder: Path) -> None:

@@ -4,9 +4,8 @@
 Starts CARLA's ROS bridge, spawns the ego vehicle with an RGB and a semantic camera of one size,
 field of view and pose (config/carla_objects.json), and segments what the first one sees.
 
-native:=true is for CARLA 0.9.16 and newer, started with --ros2, which need no bridge. The cameras
-are then spawned by CARLA's own example:
-PythonAPI/examples/ros2/ros2_native.py --file .../share/carla_unet_ros/config/carla_native.json
+native:=true is for CARLA 0.9.16 and newer, started with --ros2, which need no bridge. Then
+spawn:=true spawns the car with the cameras of config/carla_native.json, and drives it.
 grid:=true then needs camera_fov:=90 as well: the focal length that 0.9.16 sends is wrong.
 """
 
@@ -21,19 +20,26 @@ from ament_index_python.packages import PackageNotFoundError, get_package_share_
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
+    ExecuteProcess,
     IncludeLaunchDescription,
     OpaqueFunction,
+    Shutdown,
     TimerAction,
 )
+from launch_ros.substitutions import ExecutableInPackage
 
-from carla_unet_ros.ros.launch_arguments import name_topics_after_car, parse_boolean
+from carla_unet_ros.ros.launch_arguments import (
+    name_topics_after_car,
+    parse_boolean,
+    parse_number,
+)
 from carla_unet_ros.simulator.objects_file import check_vehicle, read_vehicle, rename_vehicle
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "config"
 
-# For the bridge: name, default, description. Its own time limit of 2 s is shorter than the
-# loading of a town.
+# For the bridge and for what spawns the car: name, default, description. The bridge's own time
+# limit of 2 s is shorter than the loading of a town.
 BRIDGE_ARGUMENTS = (
     ("host", "localhost", "machine CARLA runs on"),
     ("port", "2000", "CARLA's TCP port"),
@@ -45,7 +51,7 @@ BRIDGE_ARGUMENTS = (
         "objects_definition_file",
         "",
         "vehicle and sensors. Left empty: config/carla_objects.json, with the vehicle named "
-        "role_name",
+        "role_name; config/carla_native.json with native:=true",
     ),
     ("spawn_point_ego_vehicle", "None", "x,y,z,roll,pitch,yaw; None is a random spawn point"),
 )
@@ -64,7 +70,9 @@ def simulator(context: LaunchContext) -> list[TimerAction]:
     if parse_boolean("native", arguments["native"]):
         for name, value in NATIVE_PARAMETERS.items():
             arguments[name] = arguments.get(name) or value
-        return []
+        return spawner(arguments) if parse_boolean("spawn", arguments["spawn"]) else []
+    if parse_boolean("spawn", arguments["spawn"]):
+        raise ValueError("spawn:=true is for native:=true; the bridge spawns the car by itself")
     arguments["objects_definition_file"] = objects_file(arguments)
     if role := arguments.get("role_name"):
         # Otherwise the bridge takes it for one of many cars, which nobody can drive.
@@ -73,6 +81,26 @@ def simulator(context: LaunchContext) -> list[TimerAction]:
     files = [IncludeLaunchDescription(str(place / f"{place.name}.launch.py")) for place in places]
     # When all files are read, as in segmentation.launch.py.
     return [TimerAction(period=0.0, actions=files)]
+
+
+def spawner(arguments: Mapping[str, str]) -> list[TimerAction]:
+    """What spawns the car where CARLA speaks ROS 2 itself, drives it, and ticks."""
+    path = arguments["objects_definition_file"] or str(CONFIG / "carla_native.json")
+    read_vehicle(Path(path))
+    rate = 1.0 / parse_number("fixed_delta_seconds", arguments["fixed_delta_seconds"])
+    options = {
+        "file": path,
+        "role-name": arguments.get("role_name"),
+        **{name: arguments[name] for name in ("host", "port", "timeout", "town")},
+        "ticks-per-second": f"{rate:g}",
+    }
+    words = [f"--{name}={value}" for name, value in options.items() if value]
+    executable = ExecutableInPackage("carla_unet_spawn", "carla_unet_ros")
+    # Without it the simulation stands still.
+    car = ExecuteProcess(
+        cmd=[executable, *words], name="carla_unet_spawn", output="screen", on_exit=Shutdown()
+    )
+    return [TimerAction(period=0.0, actions=[car])]
 
 
 def objects_file(arguments: Mapping[str, str]) -> str:
@@ -111,6 +139,12 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="false",
                 description="take the frames of CARLA's own ROS 2 interface (0.9.16 and newer), "
                 "start no bridge; tags is then 0.9.16 and camera_axes body, unless given",
+            ),
+            DeclareLaunchArgument(
+                "spawn",
+                default_value="false",
+                description="with native:=true: spawn the car with its cameras, drive it on "
+                "autopilot, and tick (carla_unet_spawn)",
             ),
             *(
                 DeclareLaunchArgument(name, default_value=default, description=text)

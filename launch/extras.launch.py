@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can run beside the segmentation node: evaluate:=true, grid:=true, cloud:=true, rviz:=true.
+"""What can run beside the segmentation node: evaluate:=true, grid:=true, cloud:=true, view:=true,
+rviz:=true.
 
 carla.launch.py and demo.launch.py include this file; all its nodes count in simulation time.
 """
@@ -7,6 +8,7 @@ carla.launch.py and demo.launch.py include this file; all its nodes count in sim
 # launch comes with a ROS installation, not from pip.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
+import atexit
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -30,6 +32,7 @@ from carla_unet_ros.ros.launch_arguments import (
 )
 from carla_unet_ros.ros.parameters import NodeParameter, Value
 from carla_unet_ros.segmentation import segmentation_node
+from carla_unet_ros.view import view_node
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -37,6 +40,7 @@ SWITCHES = {
     "evaluate": "score the labels against the semantic camera (evaluation_node)",
     "grid": "publish the drivable ground as an occupancy grid (ground_grid_node)",
     "cloud": "publish labelled points, from a depth camera (semantic_cloud_node)",
+    "view": "show all of it in a browser, on a time line (view_node)",
     "rviz": "show frames, overlay, truth and grid in RViz",
 }
 
@@ -44,12 +48,15 @@ NODES = {
     "evaluate": ("evaluation", evaluation_node.Parameters),
     "grid": ("ground_grid", ground_grid_node.Parameters),
     "cloud": ("semantic_cloud", semantic_cloud_node.Parameters),
+    "view": ("view", view_node.Parameters),
 }
 
 
 def start(context: LaunchContext) -> list[TimerAction]:
     arguments = context.launch_configurations
     wanted = {name for name in SWITCHES if parse_boolean(name, arguments[name])}
+    if "view" in wanted:
+        view_node.require_rerun()
     if "grid" in wanted:
         table = ground_grid_node.Parameters
         check_classes(table, table.drivable_classes, arguments)
@@ -94,6 +101,7 @@ def what_is_shown(arguments: Mapping[str, str]) -> str:
         return str(default)
     with NamedTemporaryFile("w", prefix="segmentation_", suffix=".rviz", delete=False) as copy:
         copy.write(text)
+    atexit.register(Path(copy.name).unlink, missing_ok=True)  # RViz reads it once, but when?
     return copy.name
 
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of a command: from what is typed, from a file, and back into a file."""
 
+import errno
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -104,6 +108,7 @@ def test_what_is_written_reads_as_the_same_options(tmp_path: Path) -> None:
         ("--data a --jpeg 101", "--jpeg 101: expected 1 to 100"),
         ("--data a --size wide", "'wide' is no size; expected WIDTHxHEIGHT"),
         ("--config none.yaml", "--config none.yaml cannot be used: [Errno 2] No such file"),
+        ("--config /dev/zero", "--config /dev/zero cannot be used: it is no regular file"),
     ],
 )
 @pytest.mark.usefixtures("wide_terminal")
@@ -155,3 +160,46 @@ def test_a_size_is_written_as_it_is_typed() -> None:
     for text in ("448", "0x5", "448x320x1", "1x9999", "x"):
         with pytest.raises(ValueError, match="is no size"):
             parse_size(text)
+
+
+def act(options: Options) -> None:
+    """Says what the descriptors are that a command opens, and fails with an operating system's
+    error."""
+    with options.data[0].open() as file:
+        print(file.fileno(), flush=True)
+    raise OSError(errno.ENOSPC, "No space left on device", "/run/out")
+
+
+def run_in_shell(redirection: str, tmp_path: Path) -> "subprocess.CompletedProcess[str]":
+    (tmp_path / "data").touch()
+    code = (
+        "import sys, test_command_line as t; from carla_unet_ros.command_line import run_command;"
+        " sys.exit(run_command(t.Options, 'x', t.act))"
+    )
+    command = f'exec {sys.executable} -c "{code}" --data {tmp_path / "data"} {redirection}'
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        command, shell=True, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("redirection", "said"),
+    [
+        (">&-", "x: /run/out: No space left on device"),
+        (">/dev/full", "x: No space left on device"),  # the output itself
+    ],
+)
+def test_an_error_is_one_sentence_wherever_the_output_goes(
+    redirection: str, said: str, tmp_path: Path
+) -> None:
+    done = run_in_shell(redirection, tmp_path)
+    assert done.stderr.splitlines() == [said]
+    assert done.returncode == 1
+
+
+@pytest.mark.once
+def test_a_file_does_not_get_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None:
+    """Else a library that prints would write into that file."""
+    assert int(run_in_shell("2>&- <&-", tmp_path).stdout) > 2

@@ -60,7 +60,8 @@ def commands(start: str, *more: Path) -> list[list[str]]:
 def options_of(name: str) -> type[Configured]:
     if name in ("train", "export"):
         pytest.importorskip("torch")
-    rooms = {"demo": "demo.demo", "build_engine": "engines.build_engine", "check": "check.check"}
+    rooms = {"demo": "demo.demo", "build_engine": "engines.build_engine"}
+    rooms |= {"check": "check.check", "spawn": "simulator.spawn"}
     rooms["train"] = "training.options"
     module = rooms.get(name, f"training.{name}")
     return importlib.import_module(f"carla_unet_ros.{module}").Options

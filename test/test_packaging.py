@@ -180,7 +180,7 @@ def test_the_shipped_model_is_part_of_the_package() -> None:
 def test_every_command_leads_to_a_function(colcon: Installation) -> None:
     entries = next(colcon.module.parent.glob("*.egg-info")) / "entry_points.txt"
     commands = re.findall(r"^(\S+) = (\S+):(\w+)$", entries.read_text(), re.MULTILINE)
-    assert len(commands) == 16
+    assert len(commands) == 17
     for command, module, function in commands:
         path = colcon.module.parent.joinpath(*module.split(".")).with_suffix(".py")
         assert path.is_file(), f"{command} starts {module}, which is not there"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files appear whole or not at all."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from carla_unet_ros.whole_files import clear_parts, whole_file, write_whole
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.whole_files import (
+    check_file,
+    check_folder,
+    clear_parts,
+    whole_file,
+    write_whole,
+)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -59,3 +67,18 @@ def test_a_kill_in_the_middle_leaves_the_old_file_and_a_part_that_is_cleared(
     assert len(list(tmp_path.glob("*.part"))) == 1
     clear_parts(tmp_path)
     assert names_in(tmp_path) == ["last.pt"]
+
+
+def test_what_could_not_be_written_later_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    check_file(tmp_path / "new" / "deep" / "file")
+    check_file(tmp_path / "file")
+    with pytest.raises(InputError, match="is a folder; expected the name of a file"):
+        check_file(tmp_path)
+    with pytest.raises(InputError, match="file is a file; expected a folder"):
+        check_file(tmp_path / "file" / "below")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a test may run as root
+    with pytest.raises(InputError, match="cannot be written to: it is read-only, or not yours"):
+        check_folder(tmp_path / "new")

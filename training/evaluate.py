@@ -10,17 +10,18 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.engines import EngineName
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
-from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
+from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, carla_label_set
+from carla_unet_ros.pictures import write_picture
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import (
     PairFolder,
@@ -28,6 +29,7 @@ from carla_unet_ros.training.data.folders import (
     camera_frame,
 )
 from carla_unet_ros.training.data.frame_names import read_list
+from carla_unet_ros.whole_files import check_file, check_folder, write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class Options(Configured):
 
     def __post_init__(self) -> None:
         check_ranges(self, ignore_bottom=(0, math.inf), picture_count=(0, math.inf))
+        carla_label_set(self.tags)
 
 
 @dataclass
@@ -148,7 +151,6 @@ def _segmented(
 def _write_pictures(
     segmenter: Segmenter, source: PairFolder, folder: Path, count: int, result: Evaluation
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     from carla_unet_ros.training import plots
 
     labels = segmenter.model.label_set
@@ -156,8 +158,7 @@ def _write_pictures(
         frame, truth = source.read(int(index))
         prediction = segmenter.segment(camera_frame(frame)).labels
         path = folder / f"{source.names[index]}.png"
-        if not cv2.imwrite(str(path), panel(frame, truth, prediction, labels)):
-            raise OSError(f"{path} cannot be written")
+        write_picture(path, panel(frame, truth, prediction, labels))
     plots.confusion_matrix(result.matrix, labels.names, folder / "confusion_matrix.png")
 
 
@@ -185,7 +186,17 @@ def _names(data: Path, name: str | None) -> list[str] | None:
     return read_list(inside if inside.is_file() else Path(name))
 
 
+def _check_outputs(options: Options) -> None:
+    """Raises InputError or ImportError now for results that could not be written later."""
+    if options.json:
+        check_file(options.json)
+    if options.pictures:
+        check_folder(options.pictures)
+        import_module("carla_unet_ros.training.plots")
+
+
 def _evaluate(options: Options) -> None:
+    _check_outputs(options)
     segmenter = Segmenter(options.model, options.engine)
     labels, names = segmenter.model.label_set, _names(options.data, options.list)
     source = PairFolder(options.data, options.tags, labels, names)
@@ -196,8 +207,7 @@ def _evaluate(options: Options) -> None:
     }
     print(_table(figures))
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(figures, indent=1))
+        write_whole(options.json, json.dumps(figures, indent=1))
     if options.pictures:
         _write_pictures(segmenter, source, options.pictures, options.picture_count, result)
 

@@ -23,7 +23,7 @@ from carla_unet_ros import __version__
 from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, run_command
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.errors import InputError
-from carla_unet_ros.labels import LabelSet
+from carla_unet_ros.labels import LabelSet, carla_label_set
 from carla_unet_ros.model_file import ModelMetadata, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.drive_frames import DriveFrames
@@ -39,6 +39,7 @@ from carla_unet_ros.training.net.folding import fold
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.logit_bias import read_biases, with_biases
 from carla_unet_ros.training.net.views import ONE_VIEW, Views
+from carla_unet_ros.whole_files import check_file, write_whole
 
 if TYPE_CHECKING:
     import onnx
@@ -80,6 +81,8 @@ class Options(Configured):
             raise ValueError("--checkpoint names no file")
         if self.data and not self.tags:
             raise ValueError(f"--data {self.data} needs --tags, the CARLA version of its masks")
+        if self.tags:
+            carla_label_set(self.tags)
 
 
 class ExportError(InputError):
@@ -117,7 +120,6 @@ def export(
     if not iou:
         raise ExportError(f"{source.name} holds no labelled pixel: {out} is not written")
     metadata = replace(metadata, iou=iou, iou_data=f"{source.name} ({len(source)} frames)")
-    out.parent.mkdir(parents=True, exist_ok=True)
     save(proto, metadata, out)
     return metadata
 
@@ -177,9 +179,7 @@ def save(proto: "onnx.ModelProto", metadata: ModelMetadata, path: Path) -> None:
 
     write_metadata(proto, metadata)
     onnx.checker.check_model(proto)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(proto.SerializeToString())
-    partial.replace(path)
+    write_whole(path, proto.SerializeToString())
 
 
 def check_labels(graph: FrameGraph, path: Path, source: PairSource, out: Path) -> None:
@@ -215,6 +215,7 @@ def held_back_frames(data: Path | None, tags: str, labels: LabelSet) -> PairSour
 
 
 def _export(options: Options) -> None:
+    check_file(options.out)
     trained = read_trained_net(*options.checkpoint)
     trained = with_biases(trained, read_biases(options.logit_bias))
     if options.network_size:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.labels.label_faults import describe_label_faults
 from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
 from carla_unet_ros.training.bags.damage import BagError
 from carla_unet_ros.training.bags.drives import Moment, lay_end_to_end
@@ -231,6 +232,8 @@ def _name(moment: Moment) -> str:
 def _convert(options: Options) -> None:
     report = convert(options)
     print(report.text())
+    if fault := describe_label_faults(options.tags or report.tags):
+        print(fault, file=sys.stderr)
     if not report.kept:
         raise BagError(f"no pair was kept of {options.bag}")
     print(f"next: carla_unet_train --data {options.out} --tags {report.tags} --out runs/mine")

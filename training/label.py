@@ -10,7 +10,7 @@ frames.
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +23,7 @@ from tyro.conf import arg
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.engines import EngineName
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.labels.json_text import read_json
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.data.frame_names import DataError, files_by_name, read_list
@@ -34,7 +35,7 @@ from carla_unet_ros.training.labelling.report import Report
 from carla_unet_ros.training.labelling.sources import open_frames
 from carla_unet_ros.training.labelling.thresholds import class_thresholds
 from carla_unet_ros.training.labelling.votes import Voters
-from carla_unet_ros.whole_files import write_whole
+from carla_unet_ros.whole_files import check_folder, write_whole
 
 _JPEG = 95
 _FRAMES_SAMPLED = 100
@@ -81,6 +82,7 @@ def label(options: Options) -> Report:
 
     Raises EngineError, ModelError, InputError or OSError if nothing can be written.
     """
+    check_folder(options.out)
     source = open_frames(options.frames, options.topic)
     wanted = _wanted(source, options)
     boxes = read_boxes(options.boxes) if options.boxes else None
@@ -116,8 +118,7 @@ def _thresholds(voters: Voters, source: FrameSource, wanted: list[str], options:
     """Measures thresholds on a sample of the frames; stores them in --out for a resumed run."""
     kept = options.out / "thresholds.json"
     if kept.is_file():
-        by_name = json.loads(kept.read_text())
-        return np.array([by_name[name] for name in voters.labels.names], np.uint8)
+        return _kept_thresholds(kept, voters.labels.names)
     places = np.linspace(0, len(wanted) - 1, min(_FRAMES_SAMPLED, len(wanted))).astype(int)
     sample = [wanted[place] for place in np.unique(places)]
     votes = (
@@ -131,6 +132,17 @@ def _thresholds(voters: Voters, source: FrameSource, wanted: list[str], options:
     by_name = dict(zip(voters.labels.names, thresholds.tolist(), strict=True))
     write_whole(kept, json.dumps(by_name, indent=1) + "\n")
     return thresholds
+
+
+def _kept_thresholds(path: Path, names: Sequence[str]) -> Uint8:
+    try:
+        by_name = read_json(path.read_text())
+        return np.array([by_name[name] for name in names], np.uint8)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{path} does not hold a threshold from 0 to 255 for each class of the models: remove "
+            "it, or take another --out"
+        ) from error
 
 
 def _write_all(

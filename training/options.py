@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options of carla_unet_train, from the command line to config.yaml and the checkpoint."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from carla_unet_ros.camera_model import Size
-from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, values_of
+from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, check_ranges, values_of
 from carla_unet_ros.errors import InputError
-from carla_unet_ros.labels import label_set
+from carla_unet_ros.labels import carla_label_set, label_set
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 from carla_unet_ros.training.data.sources import SourceFolder, render_drive
 from carla_unet_ros.training.data.weather import CLEAR, Weather
@@ -49,13 +50,17 @@ class SourceOptions:
 
     def __post_init__(self) -> None:
         label_set(self.labels)
+        for version in self.tags:
+            carla_label_set(version)
+        check_ranges(self, drive=(0, 1_000_000))
         if len(self.tags) == 1:
             self.tags = self.tags * len(self.data)
         if not self.data or len(self.tags) != len(self.data):
             raise OptionError(f"--tags: {len(self.tags)} given for {len(self.data)} of --data")
         sources = len(self.data) + bool(self.drive)
         self.shares = self.shares or (1.0,) * sources
-        if len(self.shares) != sources or min(self.shares) < 0 or not sum(self.shares):
+        positive = all(0 <= share < math.inf for share in self.shares) and sum(self.shares) > 0
+        if len(self.shares) != sources or not positive:
             raise OptionError(
                 f"--shares: {self.shares}; expected {sources} positive numbers, one for each "
                 "of --data and a last one for --drive where it is given"
@@ -152,7 +157,8 @@ class Options(Configured):
     machine: Machine = field(default_factory=Machine)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for unknown classes, and for sizes that the net cannot halve."""
+        """Raises ValueError for unknown classes, values out of range, and unsuitable sizes."""
+        self._check_ranges()
         labels = label_set(self.sources.labels)
         labels.ids(self.augmentation.rare)
         if self.augmentation.weather_drawn != CLEAR and self.sources.labels != "carla-13":
@@ -170,6 +176,22 @@ class Options(Configured):
                 raise OptionError(
                     f"{name} {size}: this net needs multiples of {multiple}, such as {near}"
                 )
+
+        width, height = self.augmentation.crop
+        if self.optimisation.batch * width * height < 2 * multiple**2:
+            raise OptionError(
+                f"--batch 1 with --crop {self.augmentation.crop}: the bottleneck has one value "
+                "per channel, but batch normalisation needs two: use a larger --batch or --crop"
+            )
+
+    def _check_ranges(self) -> None:
+        share = 0, 1
+        check_ranges(self.augmentation, rare_crops=share, rare_paste=share, mix=share)
+        check_ranges(self.augmentation, relight=share, weather=share, bonnet=share)
+        check_ranges(self.loss, class_weight=(0, 2), dice=(0, 100), smoothing=(0, 0.9))
+        check_ranges(self.optimisation, rate=(1e-9, 10), weight_decay=(0, 10))
+        check_ranges(self.optimisation, average=(0, 0.99999), seed=(0, 2**31 - 1))
+        check_ranges(self.machine, workers=(0, 256))
 
     @property
     def rare(self) -> RareClasses:

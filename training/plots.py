@@ -6,8 +6,10 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
+from carla_unet_ros.whole_files import whole_file
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -25,8 +27,7 @@ def learning_curves(history: Sequence[dict[str, float]], path: Path) -> None:
             right.plot(epochs, [entry[name] for entry in history], label=name)
     right.set(ylabel="mean IoU", ylim=(0, 1))
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
-    figure.savefig(path)
-    pyplot.close(figure)
+    _save(figure, path)
 
 
 def confusion_matrix(matrix: ConfusionMatrix, names: Sequence[str], path: Path) -> None:
@@ -44,5 +45,12 @@ def confusion_matrix(matrix: ConfusionMatrix, names: Sequence[str], path: Path) 
         if share >= 0.5:
             colour = "white" if share > 50 else "black"
             axes.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour)
-    figure.savefig(path, bbox_inches="tight")
-    pyplot.close(figure)
+    _save(figure, path, bbox_inches="tight")
+
+
+def _save(figure: Figure, path: Path, bbox_inches: str | None = None) -> None:
+    try:
+        with whole_file(path) as file:
+            figure.savefig(file, format="png", bbox_inches=bbox_inches)
+    finally:
+        pyplot.close(figure)

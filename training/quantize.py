@@ -27,7 +27,7 @@ import numpy as np
 
 from carla_unet_ros.command_line import EMPTY, Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
-from carla_unet_ros.labels import LabelSet, Uint8
+from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.model_file import SHIPPED_MODEL, Model, read_model, write_metadata
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.drive_frames import DriveFrames
@@ -41,6 +41,7 @@ from carla_unet_ros.training.data.folders import (
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
 from carla_unet_ros.training.labelling.frames import FrameFolder
 from carla_unet_ros.training.net.quantised_graph import concatenate_integers, make_signed
+from carla_unet_ros.whole_files import check_file, write_whole
 
 if TYPE_CHECKING:
     import onnx
@@ -66,6 +67,8 @@ class Options(Configured):
     def __post_init__(self) -> None:
         if self.data and not self.tags:
             raise ValueError(f"--data {self.data} needs --tags, the CARLA version of its masks")
+        if self.tags:
+            carla_label_set(self.tags)
         check_ranges(self, frames=(1, math.inf))
 
 
@@ -110,10 +113,7 @@ def quantise(
         )
     about = f"{held_back.name} (the last {len(held_back)} training frames, held back)"
     write_metadata(proto, replace(metadata, iou=after.iou_in_truth(), iou_data=about))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    partial.write_bytes(proto.SerializeToString())
-    partial.replace(out)
+    write_whole(out, proto.SerializeToString())
     return before, after
 
 
@@ -208,6 +208,7 @@ def _sources(data: Path | None, tags: str, labels: LabelSet) -> tuple[PairSource
 
 
 def _quantise(options: Options) -> None:
+    check_file(options.out)
     model = read_model(options.model)
     if model.metadata.precision != "fp32":
         raise QuantisationError(f"{model.path} is {model.metadata.precision}; expected fp32")

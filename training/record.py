@@ -14,14 +14,18 @@ import re
 import sys
 import zlib
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from carla_unet_ros.camera_model import LARGEST_SIDE
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.labels import LabelSet, carla_label_set
+from carla_unet_ros.labels.json_text import read_json
+from carla_unet_ros.labels.label_faults import describe_label_faults
+from carla_unet_ros.simulator.client import import_carla
+from carla_unet_ros.simulator.synchronous_worlds import SynchronousWorlds
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.recording.carla_drive import (
     CameraPlan,
@@ -30,7 +34,7 @@ from carla_unet_ros.training.recording.carla_drive import (
     Recorded,
     TrafficPlan,
 )
-from carla_unet_ros.training.recording.synchronous_worlds import SynchronousWorlds
+from carla_unet_ros.whole_files import check_folder, write_whole
 
 _SECONDS_STANDING_STILL = 60.0
 _FRUITLESS_DRIVES = 3
@@ -70,7 +74,13 @@ class Options(Configured):
         check_ranges(self, frames=(1, math.inf), every=(1, math.inf), jpeg=(1, 100))
         # The simulator's physics goes wrong below this.
         check_ranges(self, ticks_per_second=(10, math.inf))
-        check_ranges(self.camera, width=(1, math.inf), height=(1, math.inf))
+        check_ranges(self, min_metres=(0, 1000), timeout=(0.1, 3600), seed=(0, 2**31 - 1))
+        check_ranges(self, port=(1, 65535), traffic_port=(1, 65535))
+        check_ranges(self.camera, width=(1, LARGEST_SIDE), height=(1, LARGEST_SIDE))
+        check_ranges(self.camera, fov=(1, 179), pitch=(-90, 90))
+        check_ranges(self.traffic, vehicles=(0, math.inf), walkers=(0, math.inf))
+        if self.tags:
+            carla_label_set(self.tags)
 
 
 class Recorder:
@@ -85,7 +95,10 @@ class Recorder:
         self._carla = carla
         self._client = carla.Client(options.host, options.port)
         self._client.set_timeout(options.timeout)
-        self._labels = tags_of_server(self._client.get_server_version(), options.tags)
+        version = self._client.get_server_version()
+        self._labels = tags_of_server(version, options.tags)
+        if fault := describe_label_faults(version):
+            print(fault, file=sys.stderr)
         _check_known(carla, self._client, options)
         _describe(options.out, self._labels, options.camera)
 
@@ -212,25 +225,26 @@ def _describe(out: Path, labels: LabelSet, camera: CameraPlan) -> None:
     """Writes recording.json. ValueError if `out` was recorded in another way."""
     path = out / "recording.json"
     description = {"tags": labels.carla_tags, "camera": asdict(camera)}
-    if path.exists() and (found := json.loads(path.read_text())) != description:
+    if path.exists() and (found := _described(path)) != description:
         raise ValueError(
             f"{out} was recorded in another way ({found}); now it is {description}: take another "
             "--out, or the same camera"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(description, indent=2) + "\n")
+    write_whole(path, json.dumps(description, indent=2) + "\n")
+
+
+def _described(path: Path) -> Any:
+    try:
+        return read_json(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}): remove it if the folder was recorded with this camera"
+        ) from error
 
 
 def _record(options: Options) -> None:
-    try:
-        # Imported by name, because only the machine with the simulator has it.
-        carla = import_module("carla")
-    except ImportError as error:
-        raise DriveError(
-            f"the simulator's Python module is missing ({error}); install the one of your "
-            "simulator's version: pip install carla==0.9.16"
-        ) from error
-    written = Recorder(options, carla).run()
+    check_folder(options.out)
+    written = Recorder(options, import_carla()).run()
     print(f"{written} pairs written to {options.out}; recording.json names their tags")
 
 

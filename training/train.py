@@ -36,6 +36,7 @@ from carla_unet_ros.training.options import OptionError, Options
 from carla_unet_ros.training.run.learner import Learner
 from carla_unet_ros.training.run.report import MeanLoss, report_epoch
 from carla_unet_ros.training.run.validation import mean_score, validate
+from carla_unet_ros.whole_files import check_folder, clear_parts, write_whole
 
 
 class Run:
@@ -47,6 +48,7 @@ class Run:
         self.history: list[dict[str, float]] = []
         self.fabric = options.machine.launch()
         self.data = TrainingData.open(options.sources.folders(options.out), self.labels)
+        self.pixels = class_pixels(self.data, len(self.labels))
         self.learner = Learner(self._first_net(), self._loss(), options.optimisation, self.fabric)
 
     @property
@@ -75,7 +77,8 @@ class Run:
         rank, processes = self.fabric.global_rank, self.fabric.world_size
         workers = self.options.machine.workers
         batches = loading.loader(frames, asked.batch, workers, rank, processes)
-        return cast(Any, self.fabric.setup_dataloaders(batches, use_distributed_sampler=False))
+        batches = self.fabric.setup_dataloaders(batches, use_distributed_sampler=False)
+        return loading.raise_errors(cast(Any, batches))
 
     def run_epoch(self) -> None:
         """Runs one epoch of optimisation and its validation, and adds it to the history."""
@@ -124,12 +127,12 @@ class Run:
 
     def _some_frames(self) -> Tensor:
         """A training batch: (N, 3, H, W), normalised, on the CPU."""
-        return normalise(next(iter(self.batches()))[0]).cpu()
+        colours, _ = next(iter(self.batches()))
+        return normalise(colours.float() / 255).cpu()
 
     def _loss(self) -> losses.SegmentationLoss:
         asked = self.options.loss
-        pixels = class_pixels(self.data, len(self.labels))
-        weights = losses.class_weights(pixels, asked.class_weight)
+        weights = losses.class_weights(self.pixels, asked.class_weight)
         return losses.SegmentationLoss(weights, asked.dice, asked.smoothing)
 
     def _train_epoch(self) -> float:
@@ -142,6 +145,7 @@ class Run:
         bar = tqdm(
             self.batches(),
             f"epoch {self.epoch + 1}/{asked.epochs}",
+            self.learner.steps,
             leave=False,
             mininterval=1.0,
             disable=not self.fabric.is_global_zero,
@@ -153,16 +157,20 @@ class Run:
 
     def __str__(self) -> str:
         net = self.learner.average.net
+        parts = zip(self.labels.names, self.pixels, strict=True)
+        unseen = [name for name, part in parts if not part]
         return (
             f"U-Net {net.config}, {parameter_count(net) / 1e6:.2f} million parameters, "
             f"on {self.fabric.device} in {self.options.machine.arithmetic}\n"
             f"data: {self.data.description}; {self.learner.steps} steps an epoch, "
             f"from epoch {self.epoch + 1}"
+            + (f"\nnot in a sample of the training frames: {', '.join(unseen)}" if unseen else "")
         )
 
 
 def train(options: Options) -> None:
     """Trains to the last epoch. OptionError if OUT holds a run and --resume is not given."""
+    check_folder(options.out)
     last = options.out / "last.pt"
     if last.exists() and not options.resume:
         raise OptionError(
@@ -170,12 +178,18 @@ def train(options: Options) -> None:
         )
     run = Run(options)
     if last.exists():
-        run.restore(read_checkpoint(last))
+        try:
+            run.restore(read_checkpoint(last))
+        except KeyError as error:
+            raise OptionError(
+                f"{last} cannot be resumed, because it lacks {error}; a new run can start from it "
+                "with --init"
+            ) from error
     leader = run.fabric.is_global_zero
     if leader:
-        options.out.mkdir(parents=True, exist_ok=True)
+        clear_parts(options.out)
         again = yaml.safe_dump(values_of(replace(options, resume=False)), sort_keys=False)
-        (options.out / "config.yaml").write_text(again)
+        write_whole(options.out / "config.yaml", again)
         print(run)
         if options.net.init and not run.epoch:
             write_checkpoint(options.out / "first.pt", run.state())

@@ -3,6 +3,7 @@
 
 import math
 
+from carla_unet_ros.camera_model import find_fov_of_wrong_focal
 from carla_unet_ros.check.causes import Cause
 from carla_unet_ros.check.findings import Finding, fine, problem, unseen, warning
 from carla_unet_ros.check.observations import Calibration, Picture
@@ -31,6 +32,9 @@ def judge_calibration(picture: Picture | None, calibration: Calibration | None) 
     if picture and (picture.width, picture.height) != (width, height):
         images = f"the frames are {picture.width}x{picture.height}"
         return problem("calibration", Cause.OTHER_SIZE, f"{found}; {images}")
+    if wrong := find_fov_of_wrong_focal(fx / width) if width else None:
+        why = f"it is what CARLA 0.9.16 computes by mistake for {wrong:g} degrees"
+        return problem("calibration", Cause.NO_FOCAL, f"{found}: {why}")
     fov = _field_of_view(calibration)
     if not _LEAST_FOV <= fov <= _MOST_FOV or abs(fy / fx - 1) > _SQUARE:
         return problem("calibration", Cause.NO_FOCAL, found)

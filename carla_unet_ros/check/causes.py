@@ -28,8 +28,8 @@ class Cause(Enum):
         "nobody publishes it",
         "Compare the name with `ros2 topic list`. A car of another name needs `role_name:=NAME`, "
         "a camera of another name `image_topics`, `image_topic` or `truth_topic`. CARLA's own "
-        "ROS 2 interface publishes a sensor only after `enable_for_ros()`, "
-        "which CARLA's own example calls",
+        "ROS 2 interface publishes a sensor only after `enable_for_ros()`: "
+        "`native:=true spawn:=true` does that",
     )
     OTHER_TYPE = (
         "its messages are of another type",
@@ -83,7 +83,7 @@ class Cause(Enum):
         "Let one publisher send both. After a change of the camera, restart what relays it",
     )
     NO_FOCAL = (
-        "no camera has this focal length",
+        "the focal length is wrong",
         "CARLA 0.9.16's own ROS 2 interface sends a wrong one: pass the field of view of the "
         "objects file, `camera_fov:=90`. The labels do not need it, the grid does",
     )

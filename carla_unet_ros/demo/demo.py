@@ -12,11 +12,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from carla_unet_ros.command_line import Configured, parse
+from carla_unet_ros.command_line import Configured, check_ranges, parse
 from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
 from carla_unet_ros.demo.recording import Video, write_picture
 from carla_unet_ros.engines import EngineName
-from carla_unet_ros.model_file import ModelError, read_model
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.model_file import read_model
 
 if TYPE_CHECKING:
     from carla_unet_ros.demo.view import DemoView
@@ -25,6 +26,7 @@ _SECONDS_TO_FIRST_LABEL = 60.0
 _SECONDS_BETWEEN_LINES = 1.0
 _SECONDS_TO_WAIT = 0.1
 _NICENESS = 10
+_LARGEST_DOMAIN = 232  # the last one with a UDP port (RTPS specification 2.5, 9.6.2.3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +45,17 @@ class Options(Configured):
     model: Path | None = None  # another model than the one that comes with the package
     engine: EngineName = "auto"  # what runs the model
     out: Path = Path()  # folder for demo.png and demo.mp4
+    # show it in a browser as well, on a time line: the address is printed
+    view: bool = False
     # which drive: 0, 1, 2, ... are downtown, suburb, country in turn
     seed: int = 4
     # ROS domain id to run in; without, one that nobody on this machine uses
     domain: int | None = None
     # when the command was typed, in seconds since 1970: the demo tells the time since then
     since: float | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges(self, domain=(0, _LARGEST_DOMAIN))
 
 
 class DemoFailed(Exception):
@@ -61,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     stop = _StopOnSignal()
     try:
         _run(options, stop)
-    except (ModelError, NodeDied, DemoFailed, OSError) as error:
+    except (InputError, NodeDied, DemoFailed, OSError) as error:
         print(f"carla_unet_demo: {error}", file=sys.stderr)
         return 1
     return 0
@@ -91,6 +98,10 @@ def _run(options: Options, stop: _StopOnSignal) -> None:
             f"ROS 2 cannot be imported ({error}); install it with pip install '.[ros]', "
             "or source /opt/ros/jazzy/setup.bash"
         ) from error
+    if options.view:
+        from carla_unet_ros.view.view_node import require_rerun
+
+        require_rerun()
     model = read_model(options.model).path.absolute() if options.model else None
     options.out.mkdir(parents=True, exist_ok=True)
     domain = options.domain or free_domain()
@@ -101,9 +112,11 @@ def _run(options: Options, stop: _StopOnSignal) -> None:
         os.environ["ROS_LOG_DIR"] = logs
         try:
             with NodeProcesses(Path(logs)) as nodes, closing(DemoView(video.add)) as view:
-                _start(nodes, model, options.engine, options.seed)
+                _start(nodes, model, options)
                 _say(f"Started {', '.join(nodes.names)} in ROS domain {domain}; Ctrl-C ends them.")
                 _wait_for_first_label(view, nodes, stop, options.since)
+                if options.view:
+                    _wait_for_page(view, nodes, stop)
                 _show_figures(view, nodes, stop, options.duration)
         finally:
             video.close()
@@ -112,11 +125,15 @@ def _run(options: Options, stop: _StopOnSignal) -> None:
         _say(f"Wrote {picture} (camera | segmentation | truth) and {video.path}.")
 
 
-def _start(nodes: NodeProcesses, model: Path | None, engine: str, seed: int) -> None:
-    nodes.start("stand_in.camera_node", seed=str(seed))
+def _start(nodes: NodeProcesses, model: Path | None, options: Options) -> None:
+    nodes.start("stand_in.camera_node", seed=str(options.seed))
     chosen = {"model": str(model)} if model else {}
-    nodes.start("segmentation.segmentation_node", **chosen, engine=engine, use_sim_time="true")
+    chosen["engine"] = options.engine
+    nodes.start("segmentation.segmentation_node", **chosen, use_sim_time="true")
     nodes.start("evaluation.evaluation_node", use_sim_time="true")
+    if options.view:
+        nodes.start("ground.ground_grid_node", use_sim_time="true")
+        nodes.start("view.view_node", use_sim_time="true")
     # Where cores are few, the nodes run first and this process waits.
     os.nice(_NICENESS)
 
@@ -137,6 +154,13 @@ def _wait_for_first_label(
         if since is not None:
             waited += f", {view.first_overlay - since:.0f} s after the command"
         _say(f"First label image {waited}.")
+
+
+def _wait_for_page(view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal) -> None:
+    while not (page := view.page()) and not stop:
+        _take_messages(view, nodes)
+    if page:
+        _say(f"Look at it in a browser: {page}")
 
 
 def _show_figures(

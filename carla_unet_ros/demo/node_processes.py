@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts nodes of this package as processes, watches them, and ends them together."""
 
-import ctypes
 import os
 import signal
 import socket
@@ -11,10 +10,11 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from carla_unet_ros.ros.child_process import end_with_parent
+
 _SECONDS_TO_END = 5.0
 _LINES_SHOWN = 15
 _DOMAINS = 101
-_PR_SET_PDEATHSIG = 1
 
 
 class NodeDied(Exception):
@@ -56,8 +56,14 @@ class NodeProcesses:
                 # A terminal sends Ctrl-C to its whole process group. The nodes end only when this
                 # process tells them to.
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
+
+    def end(self, node: str, number: signal.Signals = signal.SIGINT) -> None:
+        """Ends a node by this signal; `start` starts it again."""
+        process = self._processes.pop(node)
+        process.send_signal(number)
+        _wait_or_kill(process, _SECONDS_TO_END)
 
     def check(self) -> None:
         """Raises NodeDied where a node no longer runs."""
@@ -115,9 +121,3 @@ def _wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _end_with_parent() -> None:
-    """Asks the kernel to end this process when its parent ends, even by kill -9 (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -33,6 +33,7 @@ _IMAGE = "/carla/ego_vehicle/rgb_front/image"
 _TRUTH = "/carla/ego_vehicle/semantic_segmentation_front/image"
 _SEGMENTATION = "/segmentation"
 _IOU = "/evaluation/iou"
+_VIEW = "/view"
 _LAST_PAIRS = "/evaluation: last pairs"
 _STAMPS_KEPT = 60
 
@@ -78,6 +79,10 @@ class DemoView:
             f"mean IoU {self._value(_LAST_PAIRS, 'mean IoU')}   "
             f"{self._value(_SEGMENTATION, 'engine')}"
         )
+
+    def page(self) -> str:
+        """The address of the page in the browser; "" while view_node has not told it."""
+        return self._value(_VIEW, "page").strip("-")
 
     def close(self) -> None:
         self._executor.shutdown()

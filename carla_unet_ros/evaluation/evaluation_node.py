@@ -31,50 +31,23 @@ from carla_unet_ros.evaluation.truth_reader import TRUTH_KINDS, TruthReader
 from carla_unet_ros.evaluation.worst_frames import ScoredFrame, WorstFrames
 from carla_unet_ros.labels import Uint8, carla_label_set
 from carla_unet_ros.labels.legend import Legend
-from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
+from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.image_messages import BadFrame, label_ids, to_bgra, to_semantic
 from carla_unet_ros.ros.lifecycle import STEADY
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.pace import Pace
-from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
+from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
+from carla_unet_ros.ros.scene_topics import SceneTopics
 from carla_unet_ros.ros.stamp_matcher import StampMatcher
 from carla_unet_ros.ros.topic_types import find_wrong_type
 
 
-def _topic(name: str) -> None:
-    check_image_topics([name])
-
-
-class Parameters(ParameterTable):
-    labels_topic = NodeParameter(
-        "/carla/ego_vehicle/rgb_front/segmentation/labels",
-        "label images to score; the legend is expected beside them",
-        check=_topic,
-        constant=True,
-    )
-    truth_topic = NodeParameter(
-        "/carla/ego_vehicle/semantic_segmentation_front/image",
-        "images of CARLA's semantic camera, of the same size, field of view and pose",
-        check=_topic,
-        constant=True,
-    )
-    image_topic = NodeParameter(
-        "/carla/ego_vehicle/rgb_front/image",
-        "frames of the camera; read only where a report is asked for, but for their camera_info",
-        check=_topic,
-        constant=True,
-    )
+class Parameters(SceneTopics):
     truth = NodeParameter(
         "auto",
         "what the truth images hold: palette colours, raw tags in the red channel, or auto, which "
         "looks at each",
         choices=TRUTH_KINDS,
-        constant=True,
-    )
-    tags = NodeParameter(
-        "0.9.13",
-        "CARLA version whose tags the truth has, such as 0.9.13 or 0.9.16",
-        check=carla_label_set,
         constant=True,
     )
     window = NodeParameter(

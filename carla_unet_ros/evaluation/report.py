@@ -18,6 +18,7 @@ from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.diagnostics import OK, WARN, status
 from carla_unet_ros.ros.stamp_matcher import StampMatcher
+from carla_unet_ros.whole_files import write_whole
 
 _UNKNOWN_SHARE = 0.01
 
@@ -133,7 +134,7 @@ def write_report(folder: Path, figures: LiveFigures, worst: WorstFrames) -> None
         {"stamp": frame.stamp / 1e9, "mean_iou": frame.mean_iou} for frame in worst.frames
     ]
     text = json.dumps(report, indent=2)
-    (folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
+    write_whole(folder / "report.json", f"{text}\n")
     if figures.scores is not None:
         worst.write(folder / "worst.png", figures.scores.classes)
 

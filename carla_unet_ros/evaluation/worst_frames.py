@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from carla_unet_ros.labels import LabelSet, Uint8
+from carla_unet_ros.pictures import write_picture
 
 _PANEL_WIDTH = 480
 
@@ -59,8 +60,8 @@ class WorstFrames:
     def write(self, path: Path, classes: LabelSet) -> None:
         """Writes the picture if there are frames. OSError where it cannot be written."""
         picture = self.picture(classes)
-        if picture is not None and not cv2.imwrite(str(path), picture):
-            raise OSError(f"cannot write {path}")
+        if picture is not None:
+            write_picture(path, picture)
 
 
 def _row(frame: ScoredFrame, palette_bgr: Uint8) -> Uint8:
@@ -69,7 +70,7 @@ def _row(frame: ScoredFrame, palette_bgr: Uint8) -> Uint8:
         image = np.zeros((height, width, 3), np.uint8)
     else:
         image = np.ascontiguousarray(frame.image[..., :3])
-    size = _PANEL_WIDTH, round(height * _PANEL_WIDTH / width)
+    size = _PANEL_WIDTH, max(1, round(height * _PANEL_WIDTH / width))
     panels = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)]
     for classes in (frame.truth, frame.labels):
         small = cv2.resize(classes, size, interpolation=cv2.INTER_NEAREST)

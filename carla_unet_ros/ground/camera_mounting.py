@@ -1,31 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pose of a camera in its vehicle: from TF where TF knows it, else from parameters.
 
-tf2_ros comes with a ROS installation and not with the pip wheels, so it is imported only when it
-is needed. CARLA's bridge sends the camera's transform with optical axes (z ahead). CARLA's own
+CARLA's bridge sends the camera's transform with optical axes (z ahead). CARLA's own
 ROS 2 interface sends it with the vehicle's axes (x ahead). The parameter `camera_axes` says which.
 """
 
-import time
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
+from builtin_interfaces.msg import Time
 from rclpy.node import Node
-from rclpy.time import Time
 
 from carla_unet_ros.ground.ground_grid import CameraPose
-from carla_unet_ros.ros.camera_geometry import CameraParameters
+from carla_unet_ros.ground.transforms import NoTransformError, Transforms, to_seconds
+from carla_unet_ros.ros.camera_geometry import GeometryParameters
 from carla_unet_ros.ros.lazy_output import NotYetError
 from carla_unet_ros.ros.parameters import NodeParameter
 
 _ANGLE = (-180.0, 180.0)
 _METRES = (-100.0, 100.0)
 _UPRIGHT = 0.8
-_SECONDS_FOR_TF = 1.0
+_LARGEST_LEAD = 1.0
 
 
-class MountingParameters(CameraParameters):
+class MountingParameters(GeometryParameters):
     pose_source = NodeParameter(
         "auto",
         "where the camera's pose comes from: tf, the parameters camera_*, or auto: tf where "
@@ -55,70 +52,47 @@ class CameraMounting:
     vehicle_frame: the TF frame in which the pose is given
     """
 
-    def __init__(self, node: Node, parameters: MountingParameters, vehicle_frame: str) -> None:
+    def __init__(
+        self,
+        node: Node,
+        parameters: MountingParameters,
+        vehicle_frame: str,
+        transforms: Transforms,
+    ) -> None:
         """ValueError where pose_source is tf and tf2_ros is not installed."""
         self._node = node
         self._parameters = parameters
         self._vehicle_frame = vehicle_frame
-        self._choice = parameters.pose_source
-        self._tf: Any = None
-        self._buffer: Any = None
-        self._listener: Any = None
-        self._patient_until = 0.0
-        self._why_not_tf = ""
+        self._transforms = transforms
         self.source = ""
-        if self._choice == "parameters":
-            self._why_not_tf = "pose_source is 'parameters'"
-            return
-        try:
-            # Imported by name: a type checker would report the optional module as missing.
-            self._tf = import_module("tf2_ros")
-        except ImportError as error:
-            self._why_not_tf = f"tf2_ros cannot be imported ({error})"
-            if self._choice == "tf":
-                raise ValueError(
-                    f"pose_source is 'tf', but {self._why_not_tf}; install it (apt: "
-                    "ros-$ROS_DISTRO-tf2-ros-py), or set pose_source to 'parameters' and camera_*"
-                ) from error
+        if parameters.pose_source == "tf" and transforms.missing:
+            raise ValueError(
+                f"pose_source is 'tf', but {transforms.missing}; install it (apt: "
+                "ros-$ROS_DISTRO-tf2-ros-py), or set pose_source to 'parameters' and camera_*"
+            )
 
-    def listen(self) -> None:
-        """Begins to receive transforms; does nothing without TF."""
-        if self._tf is not None and self._listener is None:
-            self._buffer = self._tf.Buffer()
-            self._listener = self._tf.TransformListener(self._buffer, self._node)
-            self._wait_for_tf()
+    def pose(self, camera_frame: str, stamp: Time) -> CameraPose:
+        """The camera's pose, for labels of this time.
 
-    def forget(self) -> None:
-        """Drops all transforms: simulation time starts again, and TF refuses what is older."""
-        if self._buffer is not None:
-            self._buffer.clear()
-            self._wait_for_tf()
-
-    def _wait_for_tf(self) -> None:
-        self._patient_until = time.monotonic() + _SECONDS_FOR_TF
-
-    def stop(self) -> None:
-        if self._listener is not None:
-            self._listener.unregister()
-            self._listener = self._buffer = None
-
-    def pose(self, camera_frame: str) -> CameraPose:
-        """The camera's pose now. NoPoseError where TF must have it and has not, or is wrong.
-
-        NotYetError while TF may still come.
+        NoPoseError where TF must have it and has not, or is wrong. NotYetError while TF may
+        still come.
         """
-        if self._buffer is None:
-            return self._from_parameters(self._why_not_tf)
+        choice = self._parameters.pose_source
+        if choice == "parameters":
+            return self._from_parameters("pose_source is 'parameters'")
         try:
             # The newest transform will do: the camera does not move in its vehicle.
-            transform = self._buffer.lookup_transform(self._vehicle_frame, camera_frame, Time())
-        except self._tf.TransformException as error:
-            reason = f"TF has no {camera_frame} in {self._vehicle_frame} ({error})"
-            if self._choice == "tf":
-                raise NoPoseError(f"{reason}; see vehicle_frame, or set pose_source") from error
-            if time.monotonic() < self._patient_until:
-                raise NotYetError(f"waiting for TF: it has no {camera_frame} yet") from error
-            return self._from_parameters(reason)
+            transform = self._transforms.lookup(self._vehicle_frame, camera_frame)
+        except NoTransformError as reason:
+            if choice == "tf":
+                raise NoPoseError(f"{reason}; see vehicle_frame, or set pose_source") from reason
+            if self._transforms.may_still_come:
+                raise NotYetError(f"waiting for TF: it has no {camera_frame} yet") from reason
+            return self._from_parameters(str(reason))
+        newest = to_seconds(transform.header.stamp)
+        if newest > to_seconds(stamp) + _LARGEST_LEAD and self._transforms.may_still_come:
+            self._transforms.drop()
+            raise NotYetError("waiting for TF: what it has is older than the restart of time")
         place, turn = transform.transform.translation, transform.transform.rotation
         axes = self._parameters.camera_axes
         pose = CameraPose.from_quaternion(

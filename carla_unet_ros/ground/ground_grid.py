@@ -123,7 +123,12 @@ class CameraPose:
 
 
 class GroundGrid:
-    """The table of which pixels see which cell, for one camera in one pose."""
+    """The table of which pixels see which cell, for one camera in one pose.
+
+    cells:  the cells that are seen, in rising order, int64; row * columns + column
+    pixels: the pixels that see them, cell by cell, int64; row * width + column
+    starts: where the pixels of each cell begin, int64 [len(cells)]
+    """
 
     def __init__(
         self,
@@ -154,7 +159,7 @@ class GroundGrid:
                 f"the camera at {pose.position} sees no ground inside the grid: check its pitch "
                 "(positive looks down), the axes of its frame, the extent and the ignored rows"
             )
-        self._cells, self._starts, self._pixels = _group_by_cell(cells, pixels)
+        self.cells, self.starts, self.pixels = _group_by_cell(cells, pixels)
 
     def occupancy(
         self, labels: Uint8, weights: npt.NDArray[np.uint32], blocked_share: float = 0.1
@@ -171,18 +176,30 @@ class GroundGrid:
 
         ValueError where the labels have not the size of the camera.
         """
+        self.check_size(labels)
+        sums = np.add.reduceat(weights[labels.reshape(-1)[self.pixels]], self.starts)
+        seen = sums >> 16
+        blocked = sums & 0xFFFF
+        values = np.where(blocked > blocked_share * seen, OCCUPIED, FREE)
+        grid = np.full(self.extent.rows * self.extent.columns, UNKNOWN, np.int8)
+        grid[self.cells] = np.where(seen > 0, values, UNKNOWN)
+        return grid.reshape(self.extent.rows, self.extent.columns)
+
+    def check_size(self, labels: Uint8) -> None:
+        """ValueError where the labels have not the size of the camera."""
         if labels.shape != self.shape:
             raise ValueError(
                 f"labels are {labels.shape[1]}x{labels.shape[0]}, the camera is "
                 f"{self.shape[1]}x{self.shape[0]}; expected labels at the camera's resolution"
             )
-        sums = np.add.reduceat(weights[labels.reshape(-1)[self._pixels]], self._starts)
-        seen = sums >> 16
-        blocked = sums & 0xFFFF
-        values = np.where(blocked > blocked_share * seen, OCCUPIED, FREE)
-        grid = np.full(self.extent.rows * self.extent.columns, UNKNOWN, np.int8)
-        grid[self._cells] = np.where(seen > 0, values, UNKNOWN)
-        return grid.reshape(self.extent.rows, self.extent.columns)
+
+    @property
+    def first_seen(self) -> float:
+        """Metres from the vehicle's origin to the nearest seen ground straight ahead; else 0."""
+        size, middle = self.extent.cell_size, int(self.extent.right / self.extent.cell_size)
+        row, column = np.divmod(self.cells, self.extent.columns)
+        ahead = column[(row == middle) & ((column + 0.5) * size > self.extent.behind)]
+        return float(ahead.min() * size - self.extent.behind) if ahead.size else 0.0
 
 
 def class_weights(drivable: Iterable[int]) -> npt.NDArray[np.uint32]:

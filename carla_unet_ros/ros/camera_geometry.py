@@ -16,12 +16,7 @@ from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
 _LEAST_WIDTHS, _MOST_WIDTHS = 0.1, 20
 
 
-class CameraParameters(ParameterTable):
-    camera = NodeParameter(
-        "/carla/ego_vehicle/rgb_front",
-        "the camera's topics lie below this name",
-        constant=True,
-    )
+class GeometryParameters(ParameterTable):
     camera_fov = NodeParameter(
         0.0,
         "the camera's horizontal field of view in degrees, where camera_info is wrong, as from "
@@ -36,6 +31,14 @@ class CameraParameters(ParameterTable):
         "CARLA's own ROS 2 interface)",
         choices=("optical", "body"),
         live=True,
+    )
+
+
+class CameraParameters(GeometryParameters):
+    camera = NodeParameter(
+        "/carla/ego_vehicle/rgb_front",
+        "the camera's topics lie below this name",
+        constant=True,
     )
 
 

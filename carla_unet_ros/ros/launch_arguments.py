@@ -6,6 +6,7 @@ comes from `params_file` or is the node's default. Other arguments are checked h
 process starts. This module does not import launch, which comes only with a ROS installation.
 """
 
+import math
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def name_topics_after_car(arguments: MutableMapping[str, str]) -> None:
         "truth_topic": f"/carla/{role}/semantic_segmentation_front/image",
         "depth_topic": f"/carla/{role}/depth_front/image",
         "camera": camera,
+        "odometry_topic": f"/carla/{role}/odometry",
         "vehicle_frame": role,
     }
     for name, value in of_this_car.items():
@@ -119,6 +121,17 @@ def parse_boolean(name: str, text: str) -> bool:
         return _BOOLEANS[text.strip().lower()]
     except KeyError:
         raise ValueError(f"{name} is {text!r}; expected true or false") from None
+
+
+def parse_number(name: str, text: str) -> float:
+    """Parses a number above 0. Raises ValueError for any other text."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} is {text!r}; expected a number above 0")
+    return value
 
 
 def _value(parameter: NodeParameter[Any], text: str) -> Value:

@@ -11,6 +11,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
@@ -50,15 +51,20 @@ class LazyOutput:
         self._subscriptions: list[Subscription] = []
         self._published = self._skipped = 0
         self._problem = ""
-        self._publisher = node.create_publisher(
-            kind,
-            topic,
-            QoSProfile(depth=1),
-            event_callbacks=PublisherEventCallbacks(matched=lambda _: self._follow_subscribers()),
-        )
+        self._publishers: list[Publisher] = []
+        self._publisher = self.add_publisher(kind, topic)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         node.create_timer(1.0, self._report, clock=STEADY)
         self._follow_subscribers()
+
+    def add_publisher(self, kind: type, topic: str) -> Publisher:
+        """A publisher of a further topic, whose subscribers want the inputs, too."""
+        matched = PublisherEventCallbacks(matched=lambda _: self._follow_subscribers())
+        made = self._node.create_publisher(
+            kind, topic, QoSProfile(depth=1), event_callbacks=matched
+        )
+        self._publishers.append(made)
+        return made
 
     def publish(self, make: Callable[[], Any]) -> None:
         """Publishes what `make` returns; a ValueError that it raises says why there is nothing."""
@@ -84,7 +90,7 @@ class LazyOutput:
 
     def _follow_subscribers(self) -> None:
         """Subscribes to the inputs while somebody wants the output, and only then."""
-        wanted = self._publisher.get_subscription_count() > 0
+        wanted = any(made.get_subscription_count() for made in self._publishers)
         if wanted and not self._subscriptions:
             self._subscriptions = self._subscribe()
         elif not wanted and self._subscriptions:

@@ -82,9 +82,9 @@ class GuardedExecutor(SingleThreadedExecutor):
             return None
 
 
-def is_overridden(node: Node, parameter: str) -> bool:
-    """True if the parameter was given at the start, declared or not."""
-    return parameter in node._parameter_overrides
+def given_parameters(node: Node) -> dict[str, Any]:
+    """The parameters that were given at the start, declared or not, by name."""
+    return {name: parameter.value for name, parameter in node._parameter_overrides.items()}
 
 
 def keep_participant(node: Node) -> AbstractContextManager[None]:

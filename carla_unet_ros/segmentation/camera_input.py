@@ -26,7 +26,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from carla_unet_ros.camera_model import Size
 from carla_unet_ros.ros.camera_topics import CameraTopics
-from carla_unet_ros.ros.rclpy_private import is_overridden
+from carla_unet_ros.ros.rclpy_private import given_parameters
 from carla_unet_ros.ros.topic_types import count_publishers, find_wrong_type
 from carla_unet_ros.segmentation.camera_status import CameraState
 
@@ -151,7 +151,7 @@ class CameraInput:
         """
         topic = self._node.resolve_topic_name(self._topics.image)
         policies = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
-        if is_overridden(self._node, f"qos_overrides.{topic}.subscription.reliability"):
+        if f"qos_overrides.{topic}.subscription.reliability" in given_parameters(self._node):
             policies.append(QoSPolicyKind.RELIABILITY)
         return QoSOverridingOptions(policies)
 

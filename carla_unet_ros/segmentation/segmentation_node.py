@@ -37,6 +37,7 @@ from carla_unet_ros.ros.frame_clock import FrameClock
 from carla_unet_ros.ros.lifecycle import STEADY, ManagedNode, RefusedError
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare, help_text
+from carla_unet_ros.ros.qos_overrides import check_qos_overrides
 from carla_unet_ros.segmentation.camera_input import RELIABILITIES
 from carla_unet_ros.segmentation.camera_stream import CameraStream
 from carla_unet_ros.segmentation.engine_preparation import EnginePreparation
@@ -87,7 +88,7 @@ class Parameters(ParameterTable):
     largest_frame = NodeParameter(
         LARGEST_FRAME / 1e6,
         "million pixels of the largest frame; larger ones are refused before anything is decoded",
-        range=(0.0, LARGEST_SIDE**2 / 1e6),
+        range=(0.001, LARGEST_SIDE**2 / 1e6),
     )
     reliability = NodeParameter(
         "reliable",
@@ -151,6 +152,7 @@ class SegmentationNode(ManagedNode):
         self._values = declare(
             self, Parameters, frozen=self._why_frozen, check_all=self._check_together
         )
+        check_qos_overrides(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._publish_diagnostics, clock=STEADY)
         if self._values.autostart:

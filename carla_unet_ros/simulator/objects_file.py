@@ -7,7 +7,7 @@ Places are in metres and degrees of ROS: y to the left, a positive pitch looks d
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ class Vehicle:
     type: str
     id: str
     sensors: tuple[Sensor, ...]
+
+    def named(self, name: str) -> "Vehicle":
+        return replace(self, id=name)
 
 
 def read_vehicle(path: Path, name: str = "") -> Vehicle:

@@ -33,6 +33,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from carla_unet_ros.camera_model import LARGEST_SIDE, intrinsics
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS, CameraTopics
 from carla_unet_ros.ros.depth_images import to_coded_message, to_depth_message
@@ -147,7 +148,7 @@ class CameraNode(Node):
             self._values.depth
         ]
         self._number = 0
-        self._view = self._next_view()
+        self._view: View | None = self._read_view()
         self.get_logger().info(f"showing {self._source.about} on {self._cameras[0].topic}")
         self._pace = FramePace(self._rate)
         # A clock of the machine: simulation time stands still until this node advances it.
@@ -168,20 +169,31 @@ class CameraNode(Node):
     def _tick(self) -> None:
         """Publishes the view that is ready, then prepares the next one."""
         stamp = stamp_of(self._number, self._rate)
-        frame, tags, depth = self._view
         self._clock_publisher.publish(Clock(clock=stamp))
-        for camera in self._cameras:
-            camera.publish(stamp, frame, self._fov)
-        self._truth.publish(stamp, painted(tags, self._truth_colours), self._fov)
-        if self._depth and depth is not None:
-            self._depth.publish(stamp, depth, self._fov, self._depth_message)
+        if self._view is not None:
+            self._publish(stamp, self._view)
         self._number += 1
         self._view = self._next_view()
         # At least a nanosecond: with a period of 0 rcl calls the timer all the time.
         self._timer.timer_period_ns = max(self._pace.wait(monotonic_ns()), 1)
         self._timer.reset()
 
-    def _next_view(self) -> View:
+    def _publish(self, stamp: Time, view: View) -> None:
+        for camera in self._cameras:
+            camera.publish(stamp, view.frame, self._fov)
+        self._truth.publish(stamp, painted(view.tags, self._truth_colours), self._fov)
+        if self._depth and view.depth is not None:
+            self._depth.publish(stamp, view.depth, self._fov, self._depth_message)
+
+    def _next_view(self) -> View | None:
+        """The next view; None, with a log line, if its files cannot be read."""
+        try:
+            return self._read_view()
+        except InputError as problem:
+            self.get_logger().warning(f"frame {self._number} is left out: {problem}")
+            return None
+
+    def _read_view(self) -> View:
         return self._source.view(self._number, depth=bool(self._depth and self._depth.wanted))
 
 

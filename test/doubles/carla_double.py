@@ -68,6 +68,10 @@ class WalkerAIController(Actor):
 
 class Sensor(Actor):
     callback: Callable[[Image], None] | None = None
+    publishes = False
+
+    def enable_for_ros(self) -> None:
+        self.publishes = True
 
     def listen(self, callback: Callable[[Image], None]) -> None:
         self.callback = callback
@@ -192,7 +196,7 @@ class World:
         for actor in self.actors:
             if actor.blueprint.attributes.get("role_name") == "hero":
                 actor.place.location.x += self.simulator.moves
-        sensors = [actor for actor in self.actors if isinstance(actor, Sensor)]
+        sensors = [actor for actor in self.actors if isinstance(actor, Sensor) and actor.callback]
         self._late = threading.Thread(target=self._send, args=(sensors[::-1], self.frame))
         self._late.start()
         return self.frame

@@ -82,6 +82,7 @@ class BlueprintLibrary:
             "controller.ai.walker",
             "sensor.camera.rgb",
             "sensor.camera.semantic_segmentation",
+            "sensor.camera.depth",
         )
         self._found = self._names
 

@@ -155,6 +155,16 @@ def test_the_picture_shows_frame_truth_and_labels_of_each(tmp_path: Path) -> Non
     assert picture[300, 1200].tolist() == [128, 64, 128]
 
 
+def test_a_frame_that_is_very_wide_has_a_row_of_one_pixel(tmp_path: Path) -> None:
+    wide = np.zeros((1, 1920), np.uint8)
+    worst = WorstFrames()
+    worst.offer(ScoredFrame(1, 0, 0.5, wide, wide))
+    worst.write(tmp_path / "worst.png", carla_13())
+    picture = cv2.imread(str(tmp_path / "worst.png"))
+    assert picture is not None
+    assert picture.shape == (1, 3 * 480, 3)
+
+
 def test_without_frames_no_picture_is_written(tmp_path: Path) -> None:
     WorstFrames().write(tmp_path / "worst.png", carla_13())
     assert not list(tmp_path.iterdir())

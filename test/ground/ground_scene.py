@@ -39,11 +39,11 @@ def camera_info(focal: float = 400.0, width: int = 800, height: int = 600) -> Ca
     return CameraInfo(width=width, height=height, k=k, d=[0.0] * 5, distortion_model="plumb_bob")
 
 
-def curb_metres(grid: OccupancyGrid) -> float:
-    """Where, straight ahead of the vehicle's origin, the first occupied cell begins."""
+def curb_metres(grid: OccupancyGrid, cost: int = 100) -> float:
+    """Where, straight ahead of the vehicle's origin, the first cell of this cost begins."""
     cells = np.asarray(grid.data, np.int8).reshape(grid.info.height, grid.info.width)
     row = int(-grid.info.origin.position.y / grid.info.resolution)
-    occupied = np.flatnonzero(cells[row] == 100)
+    occupied = np.flatnonzero(cells[row] == cost)
     if not occupied.size:
         return math.inf
     return float(occupied[0] * grid.info.resolution + grid.info.origin.position.x)
@@ -103,6 +103,12 @@ class Scene:
     def until_problem(self, text: str, labels: Uint8, info: CameraInfo | None, **how: Any) -> dict:
         """Sends until /diagnostics tells of this problem; gives its values."""
         return self.until(lambda: self.has_problem(text), labels, info, **how)
+
+    def value(self, key: str) -> str:
+        """The newest value of this key on /diagnostics; "" before any."""
+        statuses = [entry for array in self.diagnostics for entry in array.status]
+        values = [value.value for entry in statuses for value in entry.values if value.key == key]
+        return values[-1] if values else ""
 
     def has_problem(self, text: str) -> dict | None:
         """The values of the first status that tells of this problem."""

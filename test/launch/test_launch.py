@@ -23,7 +23,7 @@ EXTRAS |= {parameter.name for parameter in semantic_cloud_node.Parameters.rows()
 EXTRAS |= {"evaluate", "grid", "cloud", "rviz", "rviz_config"}
 CAMERA = {parameter.name for parameter in camera_node.Parameters.rows()}
 BRIDGE = {"native", "host", "port", "timeout", "town", "passive", "fixed_delta_seconds"}
-BRIDGE |= {"objects_definition_file", "spawn_point_ego_vehicle", "role_name"}
+BRIDGE |= {"spawn", "objects_definition_file", "spawn_point_ego_vehicle", "role_name"}
 NAV2 = {"source", "native", "global_frame", "role_name", "params_file"}
 
 
@@ -60,6 +60,7 @@ def test_every_parameter_is_an_argument_with_a_description(
         ("demo", ["grid:=1", "drivable_classes:=Road"], "has no class 'Road'; it has None"),
         ("demo", ["rviz:=1", "rviz_config:=/none.rviz"], "rviz_config /none.rviz is no file"),
         ("carla", ["objects_definition_file:=/none.json"], "/none.json cannot be read: No such"),
+        ("carla", ["spawn:=true"], "spawn:=true is for native:=true"),
         ("carla", ["native:=maybe"], "native is 'maybe'; expected true or false"),
         ("nav2_costmap", ["source:=map"], "source is 'map'; expected one of cloud, grid"),
         ("nav2_costmap", ["native:=true"], "sends no transform from one to ego_vehicle: pass"),

@@ -275,12 +275,15 @@ def test_a_missing_mask_is_named(tmp_path: Path):
     assert f"{tmp_path}/rgb/001.png has no mask" in printed
 
 
-@pytest.mark.usefixtures("ros_domain")
-def test_an_unreadable_frame_on_the_way_is_named(tmp_path: Path):
-    write_pairs(tmp_path, 2)
+def test_an_unreadable_frame_on_the_way_is_named_and_left_out(bench: RosBench, tmp_path: Path):
+    """Of three pairs the second is damaged: frames 0, 2, 3, 5, ... come."""
+    write_pairs(tmp_path, 3)
     (tmp_path / "rgb" / "001.png").write_bytes(b"no picture")
-    printed = failing("--ros-args", "-p", f"source:={tmp_path}", "-p", "tags:=0.8.x")
-    assert f"{tmp_path}/rgb/001.png is no picture that can be read" in printed
+    heard = Heard(bench)
+    camera = bench.start("stand_in.camera_node", source=str(tmp_path), tags="0.8.x")
+    numbers = [number for number, _, _ in heard.ticks(6)]
+    assert {number % 3 for number in numbers} == {0, 2}
+    assert f"is left out: {tmp_path}/rgb/001.png is no picture that can be read" in camera.printed
 
 
 def test_help_tells_topics_and_parameters(capsys: pytest.CaptureFixture[str]):

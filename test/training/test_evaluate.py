@@ -2,6 +2,7 @@
 """Evaluation of a model file on a folder, with a model whose labels are known in advance."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -91,12 +92,12 @@ def test_panel_paints_errors_red_and_unlabelled_grey() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--tags", "0.1"], "no tag table"),
         (["--model", "none.onnx"], "none.onnx cannot be read"),
         (["--list", "none.txt"], "none.txt cannot be read"),
         (["--ignore-bottom", "9999"], "no pixel was scored"),
         (["--json", "/dev/null/out.json"], "/dev/null"),
-        (["--pictures", "/dev/null/pictures"], "/dev/null"),
+        (["--json", "/tmp"], "/tmp is a folder; expected the name of a file"),
+        (["--pictures", "/dev/null/pictures"], "/dev/null is a file; expected a folder"),
     ],
 )
 def test_errors_are_sentences(
@@ -120,3 +121,18 @@ def test_counts_below_0_are_refused(
     with pytest.raises(SystemExit, match="2"):
         run(folder, tiny_model_path, f"{option}=-5")
     assert f"{option} -5: expected at least 0" in capsys.readouterr().err
+
+
+def test_unknown_tags_are_refused_before_the_work(folder: Path, tiny_model_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(folder, tiny_model_path, "--tags", "0.1")
+
+
+def test_pictures_of_any_name_are_written(tmp_path: Path, tiny_model_path: Path) -> None:
+    """Such as one of an old Windows, which is no UTF-8."""
+    folder = painted_pairs.write(tmp_path / "pairs", 1)
+    name = os.fsdecode(b"stra\xdfe")
+    for sub_folder in ("rgb", "label"):
+        (folder / sub_folder / "000.png").rename(folder / sub_folder / f"{name}.png")
+    assert run(folder, tiny_model_path, "--pictures", str(tmp_path / "pictures")) == 0
+    assert (tmp_path / "pictures" / f"{name}.png").is_file()

@@ -149,6 +149,10 @@ def test_errors_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     missing = ["--checkpoint", str(tmp_path / "none.pt"), "--out", str(tmp_path / "x.onnx")]
     assert export.main(missing) == 1
     assert "none.pt cannot be read" in capsys.readouterr().err
+    assert export.main(["--checkpoint", "none.pt", "--out", str(tmp_path)]) == 1
+    assert "is a folder; expected the name of a file to write" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        export.main([*missing, "--data", str(tmp_path), "--tags", "0.1"])
 
 
 @pytest.mark.parametrize("stem", [1, 2, 3])

@@ -174,6 +174,14 @@ def _text(folder: Path) -> Path:
     return folder / "text.mcap"
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"Roads": 300}', "[" * 100_000])
+def test_thresholds_that_are_damaged_are_refused(text, frames, model, tmp_path, capsys) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thresholds.json").write_text(text)
+    assert run(frames, tmp_path / "out", model) == 1
+    assert "thresholds.json does not hold a threshold" in capsys.readouterr().err
+
+
 def test_frames_before_the_damage_of_a_bag_are_labelled(model, tmp_path, capsys) -> None:
     images = [Recorded(RGB, index, np.full((48, 64, 4), index, np.uint8)) for index in range(4)]
     bag = write_bag(tmp_path / "bag", images, compression="MESSAGE")

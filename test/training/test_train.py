@@ -6,13 +6,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import painted_pairs
 import pytest
 import yaml
 
 torch = pytest.importorskip("torch")
 
-from carla_unet_ros.labels import carla_13
+from carla_unet_ros.labels import IGNORE, carla_13
+from carla_unet_ros.pictures import write_picture
 from carla_unet_ros.training import train
 from carla_unet_ros.training.net.checkpoints import (
     CheckpointError,
@@ -147,6 +149,14 @@ def test_a_run_is_never_overwritten_or_mixed_up(
         (["--rare", "Dragons"], "Dragons"),
         (["--validate", "elsewhere"], "not among those of --data that hold"),
         (["--unsplit", "elsewhere"], "not among --data"),
+        (["--tags", "1.0"], "no tag table for CARLA '1.0'"),
+        (["--batch", "1", "--crop", "8x8"], "batch normalisation needs two"),
+        (["--workers", "-1"], "--workers -1: expected 0 to 256"),
+        (["--devices", "two"], "--devices two: expected a number above 0"),
+        (["--rate", "nan"], "--rate nan: expected"),
+        (["--shares", "nan"], "expected 1 positive numbers"),
+        (["--smoothing", "5"], "--smoothing 5.0: expected 0 to 0.9"),
+        (["--mix", "-1"], "--mix -1.0: expected 0 to 1"),
         (["--frames", "2"], "of 2 frames in batches of 4: expected at least one"),
     ],
 )
@@ -168,6 +178,44 @@ def test_bad_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "no known layout" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert train.main(arguments(folder, tmp_path / "file")) == 1
+    assert "file is a file; expected a folder to write to" in capsys.readouterr().err
+
+
+def masks(folder: Path, first: int, tag: int) -> None:
+    """Writes masks of one tag from the first-th on."""
+    for path in sorted((folder / "label").iterdir())[first:]:
+        write_picture(path, np.full((64, 96), tag, np.uint8))
+
+
+def test_data_that_cannot_be_scored_or_learned_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 20 frames the last 3 are for validation."""
+    folder = painted_pairs.write(tmp_path / "pairs", 20)
+    masks(folder, 17, IGNORE)
+    assert train.main(arguments(folder, tmp_path / "out")) == 1
+    assert "none of the 3 frames for validation has a labelled pixel" in capsys.readouterr().err
+    masks(folder, 0, 7)
+    assert train.main(arguments(folder, tmp_path / "out")) == 1
+    assert "labelled pixels of 1 class(es); expected two or more" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_flipped_bit_of_a_checkpoint_is_found(unbroken: Path, tmp_path: Path) -> None:
+    """The highest bit of an exponent makes of a weight one of 1e38."""
+    content = bytearray((unbroken / "best.pt").read_bytes())
+    weight = read_checkpoint(unbroken / "best.pt")["average"]["head.weight"].numpy().tobytes()
+    content[content.index(weight) + 3] ^= 0x40
+    (tmp_path / "flipped.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"flipped\.pt is damaged: the checksum of its part"):
+        read_checkpoint(tmp_path / "flipped.pt")
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
 def test_foreign_checkpoints_are_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "x.pt"
@@ -175,8 +223,9 @@ def test_foreign_checkpoints_are_refused(tmp_path: Path, content: bytes | None) 
         torch.save({"weights": 1}, path)
     else:
         path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"x\.pt"):
+    with pytest.raises(CheckpointError, match=r"x\.pt") as caught:
         read_checkpoint(path)
+    assert "weights_only" not in str(caught.value)  # torch advises to load it in an unsafe way
 
 
 def test_several_checkpoints_are_the_mean_of_their_weights(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class Augmentation:
         relit: float = 0.0,
         weather: Weather = CLEAR,
     ) -> None:
+        self.width, self.height = width, height
         self._rare = rare
         self._weather = weather
         self._relit = relit

@@ -5,18 +5,28 @@ Every random choice depends only on (seed, epoch, place in the epoch), not on th
 workers. So a resumed run sees exactly the frames that an uninterrupted run sees.
 """
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.training.data.augmentation import Augmentation, to_tensors
 from carla_unet_ros.training.data.folders import Pair, PairSource
 from carla_unet_ros.training.data.mixing import is_drawn, mirror, mix, paste
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
+
+Sample = tuple[Tensor, Tensor] | Exception
+
+Batch = tuple[Tensor, Tensor] | Exception
+
+_SHARED_MEMORY = Path("/dev/shm")
+_MORE_MEMORY = "use --workers 0 or a smaller --batch, or give a container more with --shm-size=1g"
 
 
 class EpochFrames(Dataset):
@@ -53,13 +63,29 @@ class EpochFrames(Dataset):
     def __len__(self) -> int:
         return len(self._draws)
 
-    def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame with its labels."""
+        return 4 * self._augmentation.width * self._augmentation.height
+
+    def __getitem__(self, place: int) -> Sample:
+        """Frame uint8 [3, H, W] and labels uint8 [H, W], or the error of an unusable file.
+
+        The error is returned, because torch puts a traceback around one that a worker raises.
+        """
+        try:
+            return self._sample(place)
+        except (InputError, OSError) as error:
+            return error
+
+    def _sample(self, place: int) -> tuple[Tensor, Tensor]:
         source, index = self._draws[place].tolist()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_mixed(*self._seeds, place))
             pair = self._pair(self._sources[source], index)
             frame, labels = self._augmentation(*to_tensors(*pair))
-        return frame, labels.byte()  # an eighth of the bytes to pass on
+        # Bytes, because all batches of the workers are in shared memory at the same time.
+        return frame.mul(255).round().byte(), labels.byte()
 
     def _pair(self, source: PairSource, index: int) -> Pair:
         """Reads a pair, and may mix it with another one."""
@@ -98,10 +124,13 @@ def draw_epoch(
 def loader(
     frames: EpochFrames, batch: int, workers: int, rank: int = 0, processes: int = 1
 ) -> DataLoader:
-    """Batches of (frames float [N, 3, H, W], labels uint8 [N, H, W]) for one of the processes.
+    """Batches of (frames uint8 [N, 3, H, W], labels uint8 [N, H, W]) for one of the processes.
 
     n processes together get the same frames at a step as one process with batches n times as
-    large. Frames at the end that do not fill such a batch are left out.
+    large. Frames at the end that do not fill such a batch are left out. An error of an unusable
+    file takes the place of its batch: see `raise_errors`.
+
+    Raises InputError if the shared memory is too small for the batches of the workers.
     """
     whole = len(frames) // (batch * processes) * batch * processes
     return DataLoader(
@@ -109,8 +138,50 @@ def loader(
         batch_size=batch,
         sampler=range(rank, whole, processes),
         num_workers=workers,
+        prefetch_factor=_prefetch(batch * frames.frame_bytes, workers, processes),
+        collate_fn=_batch_or_error,
         worker_init_fn=_single_threaded,
         pin_memory=torch.cuda.is_available(),
+    )
+
+
+def raise_errors(batches: Iterable[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields the batches of `loader`. Raises the error that took the place of one.
+
+    Raises InputError if a worker process was killed.
+    """
+    try:
+        for batch in batches:
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
+    except RuntimeError as error:
+        if "shared memory" in str(error) or "DataLoader worker" in str(error):
+            raise InputError(
+                f"a process that reads frames has ended, probably for lack of memory "
+                f"({str(error).partition(chr(10))[0]}): {_MORE_MEMORY}"
+            ) from error
+        raise
+
+
+def _batch_or_error(samples: Sequence[Sample]) -> Batch:
+    errors = (sample for sample in samples if isinstance(sample, Exception))
+    return next(errors, None) or default_collate(list(samples))
+
+
+def _prefetch(batch_bytes: int, workers: int, processes: int) -> int | None:
+    """Batches that each worker prepares ahead: 2, or 1 where shared memory is short."""
+    if not workers or not _SHARED_MEMORY.is_dir():
+        return None
+    free = shutil.disk_usage(_SHARED_MEMORY).free // processes
+    for ahead in (2, 1):
+        # One more is in use, and one is on its way.
+        needed = batch_bytes * (workers * ahead + 2)
+        if needed <= free:
+            return ahead
+    raise InputError(
+        f"{_SHARED_MEMORY} has {free / 1e6:.0f} MB free for each process, but {workers} workers "
+        f"with batches of {batch_bytes / 1e6:.1f} MB need {needed / 1e6:.0f} MB: {_MORE_MEMORY}"
     )
 
 

@@ -18,7 +18,7 @@ from carla_unet_ros.training.data.folders import (
     split_names,
     write_pair,
 )
-from carla_unet_ros.training.data.frame_names import unsplit_names
+from carla_unet_ros.training.data.frame_names import DataError, unsplit_names
 
 _FRAMES_COUNTED = 200
 
@@ -68,11 +68,22 @@ class TrainingData:
             shares.append(folder.share)
             if folder.validate:
                 validation.append(PairFolder(path, folder.tags, labels, val))
+                _check_labelled(validation[-1])
         description = ", ".join(
             f"{source.name} ({len(source)} frames, {share / sum(shares):.0%})"
             for source, share in zip(sources, shares, strict=True)
         )
         return TrainingData(sources, shares, validation, description)
+
+
+def _check_labelled(validation: PairFolder) -> None:
+    """Raises DataError if no pixel could be scored. Usually the first frame has some."""
+    frames = range(len(validation))
+    if not any((validation.read(index).labels != IGNORE).any() for index in frames):
+        raise DataError(
+            f"{validation.name}: none of the {len(frames)} frames for validation has a labelled "
+            "pixel of the classes to learn, so no epoch could be scored; name others in val.txt"
+        )
 
 
 def render_drive(folder: Path, count: int) -> Path:
@@ -90,7 +101,10 @@ def render_drive(folder: Path, count: int) -> Path:
 
 
 def class_pixels(data: TrainingData, classes: int) -> Tensor:
-    """Share of each class [classes] in the training data, from a sample of each source."""
+    """Share of each class [classes] in the training data, from a sample of each source.
+
+    Raises DataError if there are fewer than two classes.
+    """
     pixels = np.zeros(256)
     for source, share in zip(data.sources, data.shares, strict=True):
         sample = np.linspace(0, len(source) - 1, min(len(source), _FRAMES_COUNTED)).astype(int)
@@ -100,4 +114,10 @@ def class_pixels(data: TrainingData, classes: int) -> Tensor:
         counts = np.asarray(counts, float)
         counts[IGNORE] = 0
         pixels += share * counts / max(counts.sum(), 1)
+    found = np.count_nonzero(pixels[:classes])
+    if found < 2:
+        raise DataError(
+            f"the training frames have labelled pixels of {found} class(es); expected two or more "
+            "(in a mask 255 is no class: it means that a pixel has no label)"
+        )
     return torch.from_numpy(pixels[:classes])

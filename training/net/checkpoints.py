@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and writes checkpoints: the state needed to resume a run or to export its net."""
 
-import os
+import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from torch import Tensor
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
+from carla_unet_ros.whole_files import write_whole
+
+_KEYS = {"net_config", "average", "label_set"}
 
 
 class CheckpointError(InputError):
@@ -30,25 +34,41 @@ class TrainedNet:
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes a new file and renames it: a kill at any moment leaves the old file or the new."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    """Writes a new file and renames it: a kill at any moment leaves the old file or the new.
+
+    The file is a zip archive, which holds a checksum (CRC-32) of each of its parts.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_whole(path, content.getvalue())
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint. CheckpointError if it is missing or no checkpoint of this project."""
+    """Reads a checkpoint and compares its checksums.
+
+    Raises CheckpointError if it is missing, damaged, or no checkpoint of this project.
+    """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from error
+    if not content:
+        raise CheckpointError(f"checkpoint {path} is empty")
+    try:
+        # torch itself does not compare the checksums.
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            damaged = archive.testzip()
+        state = None if damaged else torch.load(io.BytesIO(content), "cpu", weights_only=True)
     except Exception as error:  # torch also raises errors of pickle and zip
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"checkpoint {path} is damaged or foreign: {reason}") from error
-    if not isinstance(state, dict) or "net_config" not in state:
+        # Without torch's text, which may advise to load the file in an unsafe way.
+        raise CheckpointError(
+            f"checkpoint {path} is damaged, or was not written by carla_unet_train"
+        ) from error
+    if damaged:
+        raise CheckpointError(
+            f"checkpoint {path} is damaged: the checksum of its part {damaged} is wrong"
+        )
+    if not isinstance(state, dict) or not state.keys() >= _KEYS:
         raise CheckpointError(f"checkpoint {path} was not written by carla_unet_train")
     return state
 
@@ -69,20 +89,18 @@ def read_trained_net(path: Path, *others: Path) -> TrainedNet:
     try:
         net = UNet(UNetConfig(**state["net_config"]))
         net.load_state_dict(_mean([one["average"] for one in states]))
-    except (TypeError, RuntimeError) as error:
+        width, height = state["network_size"]
+        about = str(state["training_data"]), int(state["epoch"])
+    except KeyError as error:
+        raise CheckpointError(f"checkpoint {path} lacks {error}; expected one of a run") from error
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(
             f"checkpoint {path} holds another net than this release makes ({reason}); training "
             "can start from it: carla_unet_train --init"
         ) from error
-    width, height = state["network_size"]
-    return TrainedNet(
-        net.eval(),
-        LabelSet.from_json(state["label_set"]),
-        (width, height),
-        state["training_data"],
-        state["epoch"],
-    )
+    labels = LabelSet.from_json(state["label_set"])
+    return TrainedNet(net.eval(), labels, (width, height), *about)
 
 
 def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:

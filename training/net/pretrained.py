@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from carla_unet_ros.labels import LabelSet
-from carla_unet_ros.model_file import read_model
+from carla_unet_ros.model_file import ModelError, find_model, read_model
 from carla_unet_ros.training.net.checkpoints import CheckpointError, read_checkpoint
 from carla_unet_ros.training.net.folding import fold, unfold
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
@@ -35,12 +35,13 @@ def start_from(net: UNet, path: Path, labels: LabelSet, colours: Callable[[], Te
     Raises CheckpointError or ModelError if the file is unusable, or its net is another or wider.
     """
     try:
-        if path.suffix == ".onnx":
-            model = read_model(path)
-            weights, found = _training_weights(model.path, net.config, colours), model.label_set
-        else:
+        path = _existing(path)
+        if _is_checkpoint(path):
             state = read_checkpoint(path)
             weights, found = state["average"], LabelSet.from_json(state["label_set"])
+        else:
+            model = read_model(path)
+            weights, found = _training_weights(model.path, net.config, colours), model.label_set
         if found.to_json() != labels.to_json():
             weights = {name: value for name, value in weights.items() if "head." not in name}
         net.load_state_dict(widened(_for_each_pixel(weights, net), net))
@@ -50,6 +51,27 @@ def start_from(net: UNet, path: Path, labels: LabelSet, colours: Callable[[], Te
             "trained, and --channels and --max-channels as it was trained or more "
             f"({str(error).splitlines()[-1].strip()})"
         ) from error
+
+
+def _existing(path: Path) -> Path:
+    """The path of a file; a bare name may be that of a shipped model. Raises CheckpointError."""
+    if path.is_file():
+        return path
+    try:
+        return find_model(path)
+    except ModelError as error:
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise CheckpointError(
+            f"--init {path} {what}; expected a checkpoint of carla_unet_train or a model file of "
+            "carla_unet_export"
+        ) from error
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Whether the content is a checkpoint's, which is a zip archive, and no model file's."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return start == b"PK\x03\x04" or not start
 
 
 def _training_weights(

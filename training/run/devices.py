@@ -8,6 +8,8 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 
+from carla_unet_ros.errors import InputError
+
 _FABRIC: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -17,9 +19,13 @@ class Machine:
 
     # arithmetic; auto: the narrowest that is fast here
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    accelerator: str = "auto"  # auto, cpu, cuda
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"  # kind of device
     devices: str = "auto"  # number of devices, or auto
     workers: int = 2  # processes that read and augment
+
+    def __post_init__(self) -> None:
+        if self.devices != "auto" and not (self.devices.isdecimal() and int(self.devices) > 0):
+            raise InputError(f"--devices {self.devices}: expected a number above 0, or auto")
 
     @property
     def arithmetic(self) -> str:
@@ -32,7 +38,11 @@ class Machine:
         return "bf16" if wide and torch.backends.mkldnn.is_available() else "fp32"
 
     def launch(self) -> Fabric:
-        """Starts the processes and devices. Under torchrun, torchrun sets their numbers."""
+        """Starts the processes and devices. Under torchrun, torchrun sets their numbers.
+
+        Raises InputError if there is no such device.
+        """
+        self._check_devices()
         devices, nodes = self.devices, 1
         if torch.distributed.is_torchelastic_launched():
             devices = int(os.environ["LOCAL_WORLD_SIZE"])
@@ -45,3 +55,15 @@ class Machine:
         )
         fabric.launch()
         return fabric
+
+    def _check_devices(self) -> None:
+        if self.accelerator == "cpu":
+            return
+        if self.accelerator == "cuda" and not torch.cuda.is_available():
+            raise InputError(
+                f"--accelerator cuda: torch {torch.__version__} finds no CUDA device; see whether "
+                "nvidia-smi lists one, or train with --accelerator cpu"
+            )
+        found = torch.cuda.device_count()
+        if found and self.devices != "auto" and int(self.devices) > found:
+            raise InputError(f"--devices {self.devices}: there are {found} CUDA devices")

@@ -69,21 +69,34 @@ class Learner:
     def step(self, colours: Tensor, labels: Tensor) -> Tensor:
         """Does one step of the optimiser. Returns the loss of the batch of all processes.
 
-        colours: float [N, 3, H, W], R, G, B in 0..1; labels: uint8 [N, H, W]
+        colours: uint8 [N, 3, H, W], R, G, B; labels: uint8 [N, H, W]
+
+        Raises InputError if the loss or a gradient is not finite.
         """
-        colours = normalise(colours).contiguous(memory_format=torch.channels_last)
+        colours = normalise(colours.float() / 255).contiguous(memory_format=torch.channels_last)
         logits, labels = (
             one_of_each_block(values, self._stem, self._schedule.last_epoch)
             for values in (self.net(colours), labels)
         )
         loss = self._loss(logits, labels)
         self._fabric.backward(loss)
-        self._fabric.clip_gradients(self.net, self._optimizer, max_norm=_LARGEST_GRADIENT)
+        self._clip_gradients(loss)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self._schedule.step()
         self.average.update(self.net.module)
         return loss.detach()
+
+    def _clip_gradients(self, loss: Tensor) -> None:
+        try:
+            self._fabric.clip_gradients(self.net, self._optimizer, max_norm=_LARGEST_GRADIENT)
+        except RuntimeError as error:
+            if "non-finite" not in str(error):
+                raise
+            raise InputError(
+                f"step {self._schedule.last_epoch + 1}: the loss is {float(loss):.4g}, and its "
+                "gradients are not finite: use a smaller --rate, or --precision fp32"
+            ) from error
 
     def state_dict(self) -> dict[str, Any]:
         return {

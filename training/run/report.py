@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from carla_unet_ros.training import plots
+from carla_unet_ros.whole_files import write_whole
 
 
 class MeanLoss:
@@ -35,7 +36,7 @@ class MeanLoss:
 
 def report_epoch(history: list[dict[str, float]], out: Path) -> None:
     """Writes history.json, curves.png and tensorboard/, and prints the last epoch's figures."""
-    (out / "history.json").write_text(json.dumps(history, indent=1))
+    write_whole(out / "history.json", json.dumps(history, indent=1, allow_nan=False))
     plots.learning_curves(history, out / "curves.png")
     figures = history[-1]
     with SummaryWriter(str(out / "tensorboard")) as writer:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import IGNORE, carla_13
+from carla_unet_ros.pictures import PictureError
 from carla_unet_ros.training.data.augmentation import Augmentation, relight
 from carla_unet_ros.training.data.folders import PairFolder
-from carla_unet_ros.training.data.loading import EpochFrames, draw_epoch, loader
+from carla_unet_ros.training.data.loading import EpochFrames, draw_epoch, loader, raise_errors
 from carla_unet_ros.training.data.rare_classes import RareClasses
 from carla_unet_ros.training.data.weather import Weather
 
@@ -73,6 +76,53 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
         assert torch.equal(labels, other_labels)
 
 
+def test_the_error_of_a_file_that_a_worker_met_is_the_files_own(tmp_path: Path) -> None:
+    """torch alone would put a traceback of twenty lines around it."""
+    frames = frames_of(tmp_path)
+    (tmp_path / "label" / "003.png").write_bytes(b"")
+    with pytest.raises(
+        PictureError, match=rf"^{tmp_path}/label/003\.png is empty: it has no data$"
+    ):
+        list(raise_errors(loader(frames, 4, workers=1)))
+
+
+def free_memory(monkeypatch: pytest.MonkeyPatch, megabytes: int) -> None:
+    usage = SimpleNamespace(free=megabytes * 10**6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+
+def test_workers_prepare_as_much_as_shared_memory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches of 8 frames, 512x384 x 4 bytes, are 6.3 MB: in the 64 MB of a container there is
+    room for two of each of two workers and two more; in 30 MB for one of each."""
+    frames = frames_of(tmp_path)
+    frames._augmentation = Augmentation(512, 384)
+    for megabytes, ahead in ((64, 2), (30, 1)):
+        free_memory(monkeypatch, megabytes)
+        assert loader(frames, 8, workers=2).prefetch_factor == ahead
+    free_memory(monkeypatch, 20)
+    with pytest.raises(InputError, match=r"20 MB free .* 2 workers .* need 25 MB: use"):
+        loader(frames, 8, workers=2)
+    assert loader(frames, 8, workers=0).prefetch_factor is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "unable to allocate shared memory(shm) for file </torch_1>: Resource unavailable (11)",
+        "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that",
+    ],
+)
+def test_a_worker_that_memory_killed_is_told_in_a_sentence(text: str) -> None:
+    def batches() -> Iterator[Any]:
+        raise RuntimeError(text)
+        yield
+
+    with pytest.raises(InputError, match=r"for lack of memory .*--shm-size"):
+        list(raise_errors(batches()))
+
+
 @pytest.mark.parametrize("frames", [8, 11])
 def test_the_processes_share_each_batch_and_drop_what_fills_none(
     frames: int, tmp_path: Path
@@ -92,8 +142,7 @@ def test_augmented_frames_have_the_crop_size_and_known_ids(tmp_path: Path) -> No
     for frame, labels in loader(frames_of(tmp_path), 4, 0):
         assert frame.shape == (4, 3, 32, 48)
         assert labels.shape == (4, 32, 48)
-        assert frame.min() >= 0
-        assert frame.max() <= 1
+        assert frame.dtype == torch.uint8
         assert set(labels.unique().tolist()) <= {*range(13), IGNORE}
 
 
@@ -158,7 +207,7 @@ class NoAugmentation(Augmentation):
     """Not what this is about, and most of the time."""
 
     def __init__(self) -> None:
-        pass
+        super().__init__(32, 24)
 
     def __call__(self, frame: Any, labels: Any) -> tuple[Any, Any]:
         return frame, labels

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import painted_pairs
 import pytest
 
@@ -23,6 +24,7 @@ from torch import nn
 
 from carla_unet_ros.command_line import parse
 from carla_unet_ros.labels import IGNORE, carla_13
+from carla_unet_ros.pictures import read_colours, write_picture
 from carla_unet_ros.training import train
 from carla_unet_ros.training.data.sources import TrainingData
 from carla_unet_ros.training.net import distributed
@@ -78,7 +80,17 @@ def torchrun(*command: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return painted_pairs.write(tmp_path_factory.mktemp("pairs"), 20)
+    """Pairs with noise in every pixel: bytes of one colour give gradients that are only rounding.
+
+    Adam makes large steps of such gradients, as with mixed frames (see `arguments`).
+    """
+    folder = painted_pairs.write(tmp_path_factory.mktemp("pairs"), 20)
+    random = np.random.default_rng(0)
+    for path in sorted((folder / "rgb").iterdir()):
+        painted = read_colours(path)
+        noise = random.integers(0, 256, painted.shape, np.uint8)
+        write_picture(path, painted // 2 + noise // 2)
+    return folder
 
 
 @pytest.fixture(scope="module")

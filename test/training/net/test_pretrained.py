@@ -160,8 +160,26 @@ def test_a_file_without_the_nets_weights_is_refused(tmp_path: Path) -> None:
     other = small_net.write(tmp_path / "int8.onnx", "int8")
     with pytest.raises(CheckpointError, match="no weights to start from"):
         started(other, UNetConfig(channels=4, depth=2))
-    with pytest.raises(ModelError, match=r"gone\.onnx cannot be read"):
-        started(tmp_path / "gone.onnx", UNetConfig(channels=4, depth=2))
+    for missing, said in (("gone.onnx", "does not exist"), (".", "is a folder")):
+        with pytest.raises(CheckpointError, match=f"{said}; expected a checkpoint"):
+            started(tmp_path / missing, UNetConfig(channels=4, depth=2))
+
+
+@pytest.mark.parametrize("trained", [1], indirect=True)
+@pytest.mark.parametrize("model", [ONE_VIEW], indirect=True)
+def test_the_content_and_not_the_name_tells_what_a_file_is(
+    trained: UNet, model: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    for file, name in ((model, "model.pt"), (checkpoint, "run.onnx")):
+        (tmp_path / name).write_bytes(file.read_bytes())
+        net = started(tmp_path / name, trained.config)
+        assert torch.equal(net.head.weight, trained.head.weight)
+    (tmp_path / "empty.pt").touch()
+    with pytest.raises(CheckpointError, match=r"empty\.pt is empty"):
+        started(tmp_path / "empty.pt", trained.config)
+    (tmp_path / "notes.txt").write_text("no net")
+    with pytest.raises(ModelError, match=r"notes\.txt is .*no ONNX file"):
+        started(tmp_path / "notes.txt", trained.config)
 
 
 def run(folder: Path, out: Path, init: Path, channels: int = 4) -> int:
@@ -183,4 +201,4 @@ def test_training_goes_on_from_a_model_file_and_from_a_checkpoint(
     assert run(folder, tmp_path / "third", tmp_path / "first" / "best.pt", channels=2) == 1
     assert "holds another net" in capsys.readouterr().err
     assert run(folder, tmp_path / "fourth", tmp_path / "gone.onnx") == 1
-    assert "gone.onnx cannot be read" in capsys.readouterr().err
+    assert "gone.onnx does not exist" in capsys.readouterr().err

@@ -33,7 +33,7 @@ OWN = {
     "Actor": {"world", "blueprint", "place"},
     "Vehicle": {"autopilot"},
     "WalkerAIController": {"walking", "born"},
-    "Sensor": {"callback", "send"},
+    "Sensor": {"callback", "send", "publishes", "enable_for_ros"},
 }
 
 

@@ -151,6 +151,13 @@ def test_a_folder_recorded_with_another_camera_is_not_mixed(record: Record, caps
     assert "was recorded in another way" in capsys.readouterr().err
 
 
+def test_a_damaged_description_is_told(record: Record, tmp_path: Path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "recording.json").write_text("{")
+    assert record(Simulator()) == 1
+    assert "recording.json is damaged" in capsys.readouterr().err
+
+
 def test_a_standing_vehicle_gives_no_pairs_and_three_such_drives_end_it(
     record: Record, tmp_path: Path, capsys
 ):
@@ -234,6 +241,11 @@ def test_what_there_is_not_is_refused_with_what_there_is(
     assert text in capsys.readouterr().err
 
 
+def test_known_faults_of_the_simulators_labels_are_told(record: Record, capsys):
+    assert record(Simulator(version="0.9.16")) == 0
+    assert "known fault of the labels of CARLA 0.9.16" in capsys.readouterr().err
+
+
 def test_tags_of_another_version_are_not_written(record: Record, capsys):
     assert record(Simulator(version="0.9.13")) == 1
     assert f"sent tag {ROAD_LINE}; carla 0.9.10-0.9.13 has 0..22" in capsys.readouterr().err
@@ -255,6 +267,9 @@ def test_without_the_simulators_module_the_way_to_get_it_is_told(
 
 
 def test_options_out_of_range_are_refused():
-    for options in (("--frames", "0"), ("--ticks-per-second", "5"), ("--jpeg", "101")):
+    for options in (
+        *(("--frames", "0"), ("--ticks-per-second", "5"), ("--jpeg", "101"), ("--port", "0")),
+        *(("--fov", "180"), ("--walkers", "-1"), ("--tags", "0.1"), ("--timeout", "nan")),
+    ):
         with pytest.raises(SystemExit, match="2"):
             main(["--out", "x", *options])

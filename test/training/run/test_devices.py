@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which arithmetic a training uses where none is named."""
 
+from typing import Literal
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.training.run.devices import Machine
 
 pytestmark = pytest.mark.training
@@ -25,7 +28,7 @@ def test_auto_is_the_narrowest_that_is_fast(
     gpu: bool,
     bf16: bool,
     cpu: str,
-    accelerator: str,
+    accelerator: Literal["auto", "cpu"],
     expected: str,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
@@ -37,3 +40,14 @@ def test_auto_is_the_narrowest_that_is_fast(
 def test_what_is_named_is_used() -> None:
     assert Machine(precision="fp16").arithmetic == "fp16"
     assert str(Machine("bf16", "cpu", "1").launch().device) == "cpu"
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"--accelerator cuda: torch .* finds no CUDA device"):
+        Machine("fp32", "cuda").launch()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(InputError, match="--devices 3: there are 2 CUDA devices"):
+        Machine("fp32", devices="3").launch()
+    with pytest.raises(InputError, match="--devices two: expected a number"):
+        Machine(devices="two")

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.training.net.losses import SegmentationLoss
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
 from carla_unet_ros.training.run.devices import Machine
@@ -29,7 +30,8 @@ def learner(plan: Optimisation = PLAN) -> Learner:
 
 def batch(seed: int) -> tuple[Tensor, Tensor]:
     """Frames whose class is the brightest of their three colours."""
-    colours = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    colours = torch.randint(256, (4, 3, 16, 16), dtype=torch.uint8, generator=generator)
     return colours, colours.argmax(dim=1).to(torch.uint8)
 
 
@@ -84,3 +86,12 @@ def test_a_state_of_another_number_of_steps_is_refused() -> None:
 def test_a_plan_without_a_step_is_refused(frames: int, batch: int, epochs: int) -> None:
     with pytest.raises(ValueError, match="expected at least one epoch"):
         Optimisation(epochs=epochs, frames=frames, batch=batch)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_in_a_sentence() -> None:
+    learning = learner()
+    learning.step(*batch(0))
+    with torch.no_grad():
+        learning.net.module.head.weight.fill_(float("inf"))
+    with pytest.raises(InputError, match=r"step 2: the loss is nan, .* use a smaller --rate"):
+        learning.step(*batch(0))

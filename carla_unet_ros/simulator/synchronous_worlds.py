@@ -43,10 +43,10 @@ class SynchronousWorlds:
             if error is None:
                 raise
 
-    def open(self, town: str) -> tuple[Any, Any]:
-        """World and traffic manager of a town, both synchronous."""
+    def open(self, town: str | None) -> tuple[Any, Any]:
+        """World and traffic manager of a town, or of the one there is; both synchronous."""
         world = self._client.get_world()
-        if world.get_map().name.rpartition("/")[2] != town:
+        if town and world.get_map().name.rpartition("/")[2] != town:
             # Restore the settings first: the old world must not wait for our ticks.
             self._put_back()
             world = self._client.load_world(town)
