@@ -65,8 +65,8 @@ class Options(Configured):
     flips: bool = False
     # also run on the frame in these smaller sizes, and take the mean
     also: Annotated[tuple[SizeOption, ...], EMPTY] = ()
-    # CLASS=AMOUNT, such as Vehicles=1.5: added to the logit of the class, so that it is missed less
-    # often, and seen more often where it is not; 0.7 doubles its odds
+    # CLASS=AMOUNT, such as Vehicles=1.5: added to the logit of the class, which is then missed
+    # less often, but seen more often where it is not; 0.7 doubles its odds
     logit_bias: Annotated[tuple[str, ...], EMPTY] = ()
     # frames are resized to this; a larger size finds thinner things, but is slower; default: as
     # trained

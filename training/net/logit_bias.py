@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adds a bias to the logits of classes, so that rare ones are missed less often.
 
-Training rewards a net for the classes that its frames are full of. Where it drives, a class that is
-rarer there counts for more: a bias of b multiplies the odds of the class against each other by e^b
-(logit adjustment, Menon et al. 2021). It costs no time, and no training.
+Training rewards a net for the classes that fill its frames, so it misses the rare ones where it is
+unsure. A bias of b multiplies the odds of a class against each other one by e^b (logit adjustment,
+Menon et al. 2021). It needs no training, and the net takes no longer.
 """
 
 import copy
