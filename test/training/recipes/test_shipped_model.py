@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from carla_unet_ros.training.recipes import shipped_model
 from carla_unet_ros.training.recipes.shipped_model import Options, main, shipped_stages
 
 pytestmark = pytest.mark.training
@@ -79,6 +80,25 @@ def test_nothing_that_is_held_back_is_trained_on(data: Path, tmp_path: Path) -> 
     for stage in shipped_stages(options(data, tmp_path)):
         assert "val.txt" not in " ".join(stage.arguments)
         assert "town10" not in " ".join(stage.arguments)
+
+
+def test_frames_with_people_have_a_list_of_their_own(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames 0 and 1 have a person; frames 588 to 711 are held back or beside those."""
+    folder = data / "many_towns"
+    (folder / "rgb").mkdir()
+    for number in range(600):
+        (folder / "rgb" / f"{number:03}.jpg").touch()
+    rows = [f"{name},person,0.5,0.5,0.1,0.2" for name in ("000", "001", "590")]
+    (folder / "boxes.csv").write_text("\n".join(["name,what,x,y,width,height", *rows]))
+    monkeypatch.setattr(shipped_model, "run_stages", lambda *_: None)
+    assert main(["--data", str(data), "--out", str(tmp_path / "out")]) == 0
+    streets, people = (
+        (tmp_path / "out" / f"{name}.txt").read_text().split() for name in ("streets", "people")
+    )
+    assert people == ["000", "001"]
+    assert streets == [f"{number:03}" for number in range(2, 588)]
 
 
 def test_a_missing_data_folder_is_named(data: Path, tmp_path: Path, capsys) -> None:
