@@ -4,6 +4,8 @@
 RUN/config.yaml     the options, for --config
 RUN/best.pt         the epoch with the highest validation score, for carla_unet_export
 RUN/last.pt         the last whole epoch, for --resume
+RUN/first.pt        with --init, the weights it started from; the mean of these and the last ones
+                    keeps more of what the start knew: carla_unet_export --checkpoint FIRST LAST
 RUN/curves.png      loss and mean IoU by epoch; the same goes to TensorBoard in RUN/tensorboard
 
 The same command runs on a CPU, on one GPU, or under torchrun on many. n processes learn the same
@@ -189,6 +191,8 @@ def train(options: Options) -> None:
         again = yaml.safe_dump(values_of(replace(options, resume=False)), sort_keys=False)
         write_whole(options.out / "config.yaml", again)
         print(run)
+        if options.net.init and not run.epoch:
+            write_checkpoint(options.out / "first.pt", run.state())
     while run.epoch < options.optimisation.epochs:
         run.run_epoch()
         if leader:

@@ -109,6 +109,19 @@ def test_checkpoint_gives_back_the_net(unbroken: Path) -> None:
     assert trained.net(torch.zeros(1, 3, 64, 96)).shape == (1, 13, 64, 96)
 
 
+def test_a_run_keeps_the_weights_it_started_from(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "further"
+    assert train.main(arguments(folder, out, "--init", str(unbroken / "last.pt"))) == 0
+    start, first, last = (
+        read_checkpoint(path)["average"]["head.weight"]
+        for path in (unbroken / "last.pt", out / "first.pt", out / "last.pt")
+    )
+    assert torch.equal(first, start)
+    assert not torch.equal(last, start)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

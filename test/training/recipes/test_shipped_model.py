@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from carla_unet_ros.training.recipes import shipped_model
 from carla_unet_ros.training.recipes.shipped_model import Options, main, shipped_stages
 
 pytestmark = pytest.mark.training
@@ -53,14 +54,17 @@ def test_the_second_round_goes_on_from_the_first(data: Path, tmp_path: Path) -> 
     assert first in stages["train_2"]
 
 
-def test_the_files_are_the_mean_of_all_rounds_calibrated_on_other_towns(
+def test_the_files_are_the_mean_of_start_and_rounds_calibrated_on_other_towns(
     data: Path, tmp_path: Path
 ) -> None:
     stages = {stage.name: stage.arguments for stage in shipped_stages(options(data, tmp_path))}
-    last = [str(tmp_path / "out" / f"net_{number}" / "last.pt") for number in (1, 2)]
+    out = tmp_path / "out"
+    averaged = [str(out / name) for name in ("net_1/first.pt", "net_1/last.pt", "net_2/last.pt")]
     for name in ("fp32", "fp16"):
         place = stages[name].index("--checkpoint")
-        assert list(stages[name][place + 1 : place + 4]) == [*last, "--out"]
+        assert list(stages[name][place + 1 : place + 5]) == [*averaged, "--out"]
+        assert "Vehicles=1" in stages[name]
+    assert "--logit-bias" not in stages["export_2"]
     assert str(data / "many_towns") in stages["int8"]
 
 
@@ -76,6 +80,25 @@ def test_nothing_that_is_held_back_is_trained_on(data: Path, tmp_path: Path) -> 
     for stage in shipped_stages(options(data, tmp_path)):
         assert "val.txt" not in " ".join(stage.arguments)
         assert "town10" not in " ".join(stage.arguments)
+
+
+def test_frames_with_people_have_a_list_of_their_own(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames 0 and 1 have a person; frames 588 to 711 are held back or beside those."""
+    folder = data / "many_towns"
+    (folder / "rgb").mkdir()
+    for number in range(600):
+        (folder / "rgb" / f"{number:03}.jpg").touch()
+    rows = [f"{name},person,0.5,0.5,0.1,0.2" for name in ("000", "001", "590")]
+    (folder / "boxes.csv").write_text("\n".join(["name,what,x,y,width,height", *rows]))
+    monkeypatch.setattr(shipped_model, "run_stages", lambda *_: None)
+    assert main(["--data", str(data), "--out", str(tmp_path / "out")]) == 0
+    streets, people = (
+        (tmp_path / "out" / f"{name}.txt").read_text().split() for name in ("streets", "people")
+    )
+    assert people == ["000", "001"]
+    assert streets == [f"{number:03}" for number in range(2, 588)]
 
 
 def test_a_missing_data_folder_is_named(data: Path, tmp_path: Path, capsys) -> None:
