@@ -130,6 +130,7 @@ def test_unknown_tags_are_refused_before_the_work(folder: Path, tiny_model_path:
 
 def test_pictures_of_any_name_are_written(tmp_path: Path, tiny_model_path: Path) -> None:
     """Such as one of an old Windows, which is no UTF-8."""
+    pytest.importorskip("matplotlib")
     folder = painted_pairs.write(tmp_path / "pairs", 1)
     name = os.fsdecode(b"stra\xdfe")
     for sub_folder in ("rgb", "label"):
