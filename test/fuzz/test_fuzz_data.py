@@ -82,8 +82,8 @@ def test_boxes_are_read_or_refused(file: Path, content: bytes) -> None:
         return
     for box in (box for found in boxes.values() for box in found):
         left, top, right, bottom = box.pixels(600, 800)
-        assert 0 <= left <= 800 >= right >= 0
-        assert 0 <= top <= 600 >= bottom >= 0
+        assert 0 <= left <= right <= 800
+        assert 0 <= top <= bottom <= 600
 
 
 @pytest.fixture(scope="module", params=["SQLITE3", "MCAP"])

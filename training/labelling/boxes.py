@@ -8,6 +8,7 @@ the models voted for. Boxes may be incomplete: a vehicle or person outside all b
 """
 
 import csv
+import math
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -52,10 +53,10 @@ class Box(NamedTuple):
         """left, top, right, bottom in a picture of that size, grown on each side by a share."""
         half_width, half_height = (side * (0.5 + grow) for side in (self.width, self.height))
         return (
-            max(0, round((self.x - half_width) * width)),
-            max(0, round((self.y - half_height) * height)),
-            min(width, round((self.x + half_width) * width)),
-            min(height, round((self.y + half_height) * height)),
+            _inside((self.x - half_width) * width, width),
+            _inside((self.y - half_height) * height, height),
+            _inside((self.x + half_width) * width, width),
+            _inside((self.y + half_height) * height, height),
         )
 
 
@@ -83,9 +84,16 @@ def _box(row: dict[str, str], place: str) -> Box:
         box = Box(row["what"], *(float(row[key]) for key in _COLUMNS[2:]))
     except (TypeError, ValueError) as error:
         raise DataError(f"{place}: expected four numbers for x, y, width, height") from error
+    if not all(map(math.isfinite, box[1:])):
+        raise DataError(f"{place}: {', '.join(map(str, box[1:]))}; expected finite numbers")
     if not (box.width > 0 and box.height > 0):
         raise DataError(f"{place}: a box of {box.width} x {box.height}; expected sizes above 0")
     return box
+
+
+def _inside(place: float, size: int) -> int:
+    """A place in pixels, moved to the nearest edge if it is outside the picture."""
+    return min(max(0, round(place)), size)
 
 
 def apply_boxes(labels: Uint8, frame: Uint8, boxes: list[Box], names: LabelSet) -> Uint8:

@@ -94,8 +94,8 @@ class Learner:
             if "non-finite" not in str(error):
                 raise
             raise InputError(
-                f"step {self._schedule.last_epoch + 1}: the loss is {float(loss):.4g}, and its "
-                "gradients are not finite: use a smaller --rate, or --precision fp32"
+                f"step {self._schedule.last_epoch + 1}: the loss is {float(loss.detach()):.4g}, "
+                "and its gradients are not finite: use a smaller --rate, or --precision fp32"
             ) from error
 
     def state_dict(self) -> dict[str, Any]:

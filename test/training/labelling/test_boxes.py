@@ -95,6 +95,7 @@ def test_boxes_are_read_by_name_the_smallest_first(tmp_path) -> None:
         ("a,car,0.5,half,0.1,0.1", "line 2: expected four numbers"),
         ("a,car,0.5,0.5,0.0,0.1", "line 2: a box of 0.0 x 0.1"),
         ("a,car,0.5", "line 2: expected four numbers"),
+        ("a,car,0.5,0.5,inf,0.1", "line 2: 0.5, 0.5, inf, 0.1; expected finite numbers"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line: str, said: str) -> None:
@@ -109,3 +110,7 @@ def test_a_file_without_the_columns_says_which_are_expected(tmp_path) -> None:
     path.write_text("frame,kind\na,car\n")
     with pytest.raises(DataError, match="expected name,what,x,y,width,height"):
         read_boxes(path)
+
+
+def test_a_box_outside_the_picture_has_no_pixels_in_it() -> None:
+    assert Box("car", 5.0, 0.5, 0.1, 0.2).pixels(600, 800) == (800, 240, 800, 360)
