@@ -13,9 +13,9 @@ STARTED := $(shell date +%s)
 INSTALL := -m pip --disable-pip-version-check install --quiet --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-# Three for two cores, since many tests wait for processes most of the time. The tests of a file
+# Four for two cores, since many tests wait for processes most of the time. The tests of a file
 # stay together, because they share what is built once for all of them.
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 NOT_PYTHON := Makefile .ci '*.pyi' '*.toml' '*.cfg' '*.yaml' '*.yml' '*.xml'

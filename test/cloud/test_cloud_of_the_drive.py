@@ -12,6 +12,8 @@ from carla_unet_ros.cloud.semantic_cloud import POINT
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.stand_in.drive import Drive
 
+pytestmark = pytest.mark.once
+
 WIDTH, HEIGHT, SEED = 160, 120, 4
 CLOUD = "/carla/ego_vehicle/rgb_front/segmentation/semantic_cloud"
 

@@ -21,6 +21,8 @@ from carla_unet_ros.labels import carla_13, carla_label_set, mapping
 from carla_unet_ros.training import evaluate, from_bag
 from carla_unet_ros.training.data.folders import write_pair
 
+pytestmark = pytest.mark.once
+
 WINDOW = 20
 # More than the window holds: which of them it holds makes a difference.
 _PICTURES = 50
