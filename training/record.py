@@ -57,7 +57,7 @@ class Options(Configured):
     every: int = 10  # fewest ticks between pairs
     # the ego vehicle moves at least this far between pairs: waiting at a light teaches nothing
     min_metres: float = 1.0
-    ticks_per_second: float = 20.0  # of simulated time
+    ticks_per_second: float = 20.0  # ticks a second of simulated time
     # write frames as JPEG of this quality (1..100), not as PNG
     jpeg: int | None = None
     # CARLA version of the tags, if the simulator's version has no known table

@@ -37,20 +37,20 @@ class Options(Configured):
 
     file: Path  # objects file, such as config/carla_native.json
     role_name: str | None = None  # another name for the vehicle of the file
-    town: str | None = None  # to load; without, the town that is there
-    ticks_per_second: float = 20.0  # of simulated time
-    host: str = "127.0.0.1"  # of the simulator
-    port: int = 2000  # of the simulator
-    traffic_port: int = 8000  # of the traffic manager
+    town: str | None = None  # town to load; without it, the present town stays
+    ticks_per_second: float = 20.0  # ticks a second of simulated time
+    host: str = "127.0.0.1"  # host of the simulator
+    port: int = 2000  # port of the simulator
+    traffic_port: int = 8000  # port of the traffic manager
     timeout: float = 60.0  # seconds to wait for the simulator
 
     def __post_init__(self) -> None:
-        # Below, the simulator's physics goes wrong.
+        # The simulator's physics goes wrong below this.
         check_ranges(self, ticks_per_second=(10, math.inf))
 
 
 class _StopOnSignal:
-    """A context: true after Ctrl-C and `kill`, so that nothing interrupts the putting back."""
+    """A context that is true after Ctrl-C or `kill`, so that nothing interrupts the clean-up."""
 
     def __init__(self) -> None:
         self._asked = False

@@ -40,7 +40,7 @@ class SpawnedCar:
                 # Pseudo sensors are the bridge's own.
                 if not sensor.type.startswith("sensor.pseudo."):
                     self._spawn_sensor(sensor, car)
-            # The traffic manager takes a vehicle over at the tick after the one it appears in.
+            # The traffic manager can drive a vehicle only one tick after the vehicle appears.
             self._world.tick()
             car.set_autopilot(True, self._traffic_manager.get_port())
         except BaseException:
