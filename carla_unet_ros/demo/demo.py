@@ -18,6 +18,7 @@ from carla_unet_ros.demo.recording import Video, write_picture
 from carla_unet_ros.engines import EngineName
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import read_model
+from carla_unet_ros.whole_files import check_folder
 
 if TYPE_CHECKING:
     from carla_unet_ros.demo.view import DemoView
@@ -103,6 +104,7 @@ def _run(options: Options, stop: _StopOnSignal) -> None:
 
         require_rerun()
     model = read_model(options.model).path.absolute() if options.model else None
+    check_folder(options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     domain = options.domain or free_domain()
     os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}

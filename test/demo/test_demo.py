@@ -164,6 +164,16 @@ def test_the_demo_says_what_to_install_where_ros_is_missing() -> None:
 
 
 @pytest.mark.once
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    file.touch()
+    command = [sys.executable, "-m", "carla_unet_ros.demo.demo", "--out", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"carla_unet_demo: {file} is a file; expected a folder to write to\n"
+
+
+@pytest.mark.once
 def test_the_shipped_model_knows_the_scenes_of_the_drive(demo: Demo) -> None:
     demo.start("--duration", "12")
     status, printed, errors = demo.wait()
