@@ -55,7 +55,6 @@ class FakeCuda:
     cudaMemcpyKind = SimpleNamespace(
         cudaMemcpyHostToDevice="in",
         cudaMemcpyDeviceToHost="out",
-        cudaMemcpyDeviceToDevice="within",
     )
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal="thread")
 

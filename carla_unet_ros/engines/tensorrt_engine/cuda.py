@@ -182,16 +182,6 @@ class Stream:
             runtime.cudaMemcpyAsync(host.address, device.address, host.nbytes, kind, self.handle),
         )
 
-    def copy_on_gpu(self, source: DeviceMemory, target: DeviceMemory) -> None:
-        """Queues a copy that fills all of `target`."""
-        runtime = _runtime()
-        kind = runtime.cudaMemcpyKind.cudaMemcpyDeviceToDevice
-        addresses = (target.address, source.address)
-        checked(
-            "copying on the GPU",
-            runtime.cudaMemcpyAsync(*addresses, target.nbytes, kind, self.handle),
-        )
-
     def synchronise(self) -> None:
         """Waits until everything queued is done."""
         checked("waiting for the GPU", _runtime().cudaStreamSynchronize(self.handle))

@@ -15,7 +15,6 @@ class cudaError_t:
 class cudaMemcpyKind:
     cudaMemcpyHostToDevice: cudaMemcpyKind
     cudaMemcpyDeviceToHost: cudaMemcpyKind
-    cudaMemcpyDeviceToDevice: cudaMemcpyKind
 
 class cudaStreamCaptureMode:
     cudaStreamCaptureModeThreadLocal: cudaStreamCaptureMode
