@@ -75,31 +75,34 @@ def main(argv: list[str] | None = None) -> int:
 def measured(output: str, seconds: float) -> dict[str, object]:
     """Rate, age, size and CPU time of one output, after its first message."""
     kind, own = OUTPUTS[output]
-    came: dict[int, float] = {}
-    ages: list[float] = []
+    sent: dict[int, int] = {}
+    received: dict[int, int] = {}
     size = 0
 
-    def came_in(info: CameraInfo) -> None:
-        came[stamp_of(info)] = time.monotonic()
+    # The middleware's own times: callbacks of one thread come late, and in any order.
+    def came_in(info: CameraInfo, times: dict[str, Any]) -> None:
+        sent[stamp_of(info)] = times["source_timestamp"]
 
-    def came_out(message: Any) -> None:
+    def came_out(message: Any, times: dict[str, Any]) -> None:
         nonlocal size
         size = len(message.data)
-        ages.append(1000 * (time.monotonic() - came.get(stamp_of(message), time.monotonic())))
+        received[stamp_of(message)] = times["received_timestamp"]
 
     rclpy.init()
     node = rclpy.create_node("outputs")
-    node.create_subscription(CameraInfo, CAMERA.camera_info, came_in, 10)
-    node.create_subscription(kind, CAMERA.output(output), came_out, 1)
+    # rclpy hands a callback of two arguments the message's times too; its types do not say so.
+    subscribe: Any = node.create_subscription
+    subscribe(CameraInfo, CAMERA.camera_info, came_in, 10)
+    subscribe(kind, CAMERA.output(output), came_out, 1)
     with tempfile.TemporaryDirectory() as logs, NodeProcesses(Path(logs)) as processes:
         processes.start("stand_in.camera_node", seed="4", rate="10.0", **_CAMERA)
         processes.start("segmentation.segmentation_node", **_SEGMENTATION)
         if own:
             processes.start(own)
-        while not ages:
+        while not sent.keys() & received.keys():  # both topics are discovered
             processes.check()
             rclpy.spin_once(node, timeout_sec=0.1)
-        ages.clear()
+        received.clear()
         pids = processes.pids[1:]
         before, start = [usage(pid)[0] for pid in pids], time.monotonic()
         while time.monotonic() < start + seconds:
@@ -109,7 +112,8 @@ def measured(output: str, seconds: float) -> dict[str, object]:
         ]
     rclpy.shutdown()
     figures = [f"{share:.0f}" for share in used]
-    return {"output": output, "hz": len(ages) / seconds, **spread(ages or [math.nan]),
+    ages = [(end - sent[stamp]) / 1e6 for stamp, end in received.items() if stamp in sent]
+    return {"output": output, "hz": len(received) / seconds, **spread(ages or [math.nan]),
             "mb": size / 1e6, "segmentation": figures[0],
             "own": figures[1] if own else None}  # fmt: skip
 
