@@ -100,7 +100,7 @@ setup(
     maintainer_email="carla_unet_ros@example.com",
     # carla_unet_ros/training is a link to training/, which is no package of that name by itself.
     packages=find_packages(include=[f"{NAME}*"]),
-    package_data={NAME: ["models/*", "training/recipes/*.in"]},
+    package_data={NAME: ["models/*", "training/recipes/*.in", "training/recipes/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

@@ -91,7 +91,7 @@ def test_command_lines_are_understood(
 def test_benchmarks_and_their_options_exist(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if words[2].endswith((".compare", ".tradeoff", ".unet_vs_cnn")):
+    if words[2].endswith((".compare", ".tradeoff")):
         pytest.importorskip("torch")
     folder = (ROOT / words[2].replace(".", "/")).is_dir()
     module = importlib.import_module(words[2] + ".__main__" * folder)

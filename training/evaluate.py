@@ -29,6 +29,7 @@ from carla_unet_ros.training.data.folders import (
     camera_frame,
 )
 from carla_unet_ros.training.data.frame_names import read_list
+from carla_unet_ros.training.data.splits import evenly_spread
 from carla_unet_ros.whole_files import check_file, check_folder, write_whole
 
 
@@ -154,8 +155,8 @@ def _write_pictures(
     from carla_unet_ros.training import plots
 
     labels = segmenter.model.label_set
-    for index in np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).astype(int)):
-        frame, truth = source.read(int(index))
+    for index in evenly_spread(len(source), count):
+        frame, truth = source.read(index)
         prediction = segmenter.segment(camera_frame(frame)).labels
         path = folder / f"{source.names[index]}.png"
         write_picture(path, panel(frame, truth, prediction, labels))

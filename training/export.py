@@ -33,6 +33,7 @@ from carla_unet_ros.training.data.folders import (
     camera_frame,
     split_names,
 )
+from carla_unet_ros.training.data.splits import evenly_spread
 from carla_unet_ros.training.evaluate import evaluate
 from carla_unet_ros.training.net.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.net.folding import fold
@@ -197,8 +198,8 @@ def label_difference(graph: FrameGraph, path: Path, source: PairSource) -> float
     """Share of pixels that torch and the file label differently, both in full precision."""
     engine = OpenVINOEngine(read_model(path), precision="f32")
     different = pixels = 0
-    for index in np.linspace(0, len(source) - 1, min(_FRAMES_COMPARED, len(source))).astype(int):
-        frame = camera_frame(source.read(int(index)).frame)
+    for index in evenly_spread(len(source), _FRAMES_COMPARED):
+        frame = camera_frame(source.read(index).frame)
         expected, _ = graph(torch.from_numpy(frame))
         labels, _ = engine.infer(frame)
         different += np.count_nonzero(labels != expected.numpy())

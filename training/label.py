@@ -27,6 +27,7 @@ from carla_unet_ros.labels.json_text import read_json
 from carla_unet_ros.segmenter import Segmenter
 from carla_unet_ros.training.data.folders import write_pair
 from carla_unet_ros.training.data.frame_names import DataError, files_by_name, read_list
+from carla_unet_ros.training.data.splits import evenly_spread
 from carla_unet_ros.training.labelling.boxes import read_boxes
 from carla_unet_ros.training.labelling.frames import FrameSource, NamedFrame
 from carla_unet_ros.training.labelling.labeller import Labeller
@@ -119,8 +120,7 @@ def _thresholds(voters: Voters, source: FrameSource, wanted: list[str], options:
     kept = options.out / "thresholds.json"
     if kept.is_file():
         return _kept_thresholds(kept, voters.labels.names)
-    places = np.linspace(0, len(wanted) - 1, min(_FRAMES_SAMPLED, len(wanted))).astype(int)
-    sample = [wanted[place] for place in np.unique(places)]
+    sample = [wanted[place] for place in evenly_spread(len(wanted), _FRAMES_SAMPLED)]
     votes = (
         voters.vote(frame)
         for _, frame, _ in tqdm(source.read(sample), "thresholds", len(sample), leave=False)

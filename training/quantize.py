@@ -23,8 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-
 from carla_unet_ros.command_line import EMPTY, Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
@@ -38,6 +36,7 @@ from carla_unet_ros.training.data.folders import (
     camera_frame,
     split_names,
 )
+from carla_unet_ros.training.data.splits import evenly_spread
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
 from carla_unet_ros.training.labelling.frames import FrameFolder
 from carla_unet_ros.training.net.quantised_graph import concatenate_integers, make_signed
@@ -151,21 +150,16 @@ def calibration_frames(
 ) -> list[Callable[[], Uint8]]:
     """What reads the frames to calibrate on, [H, W, 3], B, G, R; one at a time is in memory."""
     readers: list[Callable[[], Uint8]] = [
-        partial(_labelled, calibration, index) for index in _spread(len(calibration), frames)
+        partial(_labelled, calibration, index) for index in evenly_spread(len(calibration), frames)
     ]
     for folder in unlabelled:
-        names = [folder.names[index] for index in _spread(len(folder.names), frames)]
+        names = [folder.names[index] for index in evenly_spread(len(folder.names), frames)]
         readers += [partial(_picture, folder, name) for name in names]
     return readers
 
 
 def _labelled(pairs: PairSource, index: int) -> Uint8:
     return pairs.read(index).frame
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    """Indices of at most `wanted` of `count` things, evenly spread."""
-    return np.linspace(0, count - 1, min(wanted, count)).astype(int).tolist()
 
 
 def _picture(folder: FrameFolder, name: str) -> Uint8:

@@ -3,34 +3,38 @@
 
     python -m benchmarks.compare [--data my_town --tags 0.9.15] [--document]
 
-All contenders run the same frames at the same network size on the CPU, each in its own process.
-They take turns of a few frames, so that changes of the machine's load affect all alike. Torch
-runs the weights of the fp32 file. Without --data the frames come from the drawn drive.
+All contenders run the same frames at the same network size on the CPU. They take turns of a few
+frames, so that changes of the machine's load affect all alike. Torch runs the weights of the fp32
+file. Without --data the frames come from the drawn drive.
 """
 
-import argparse
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import reporting
-from benchmarks.compare.contenders import BASELINES, CONTENDERS, FRAMES, MESSAGES, Work
-from benchmarks.compare.processes import Worker
+from benchmarks.compare.contenders import BASELINES, CONTENDERS, Work, serve
+from benchmarks.processes import Worker, peak_mb
+from benchmarks.reporting import Benchmark, Report, Results, section, table
 from benchmarks.timing import in_turns, spread
+from carla_unet_ros.command_line import EMPTY
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, ModelError, read_model
+from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, read_model
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import PairFolder, PairSource, camera_frame, split_names
+from carla_unet_ros.training.data.splits import evenly_spread
 
-_HEADS = ("", "frames/s", "median, ms", "95 %, ms", "memory, MB", "time, x the first",
-          "same labels")  # fmt: skip
+Other = Literal["eager", "autocast", "compile", "our_node", "plain_node"]
+"""A contender that may be left out."""
+
+_HEADS = " | frames/s | median, ms | 95 %, ms | memory, MB | time, x the first | same labels"
 _EXPLANATION = """\
 Each contender is a process of its own with all cores, and they took turns. Frames/s are of the
 mean time. Memory is the most each process has held, its start included; a torch built for GPUs
@@ -38,74 +42,72 @@ mean time. Memory is the most each process has held, its start included; a torch
 that torch eager gives."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = _parser()
-    options = parser.parse_args(argv)
-    if bool(options.data) != bool(options.tags):
-        parser.error("--data and --tags go together: a folder, and the CARLA version of its tags")
-    try:
-        results = {**reporting.conditions("compare", argv), **measured(options)}
-    except (ModelError, ValueError, RuntimeError) as error:
-        print(f"compare: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("compare: interrupted; nothing was written", file=sys.stderr)
-        return 130
-    reporting.finish(results, "compare", section(results), options)
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class Options(Report):
+    """Compare the speed of the shipped model with torch and a plain node."""
+
+    data: Path | None = None  # folder of pairs; frames are taken from its validation list
+    tags: str | None = None  # CARLA version whose tags its masks hold: 0.8.x, 0.9.13, ...
+    frames: int = 10  # of each a round
+    rounds: int = 10  # that are counted
+    model: Path = SHIPPED_INT8_MODEL  # model file that this package runs
+    weights: Path = SHIPPED_MODEL  # the same net in fp32, for torch
+    # contenders to leave out
+    without: Annotated[tuple[Other, ...], EMPTY] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.data) != bool(self.tags):
+            raise ValueError("--data and --tags go together: a folder and its CARLA version")
 
 
-def measured(options: argparse.Namespace) -> dict[str, Any]:
+def measured(options: Options) -> Results:
     """Figures of each contender that runs here, and by title why the others do not."""
     frames = read_frames(options)
     skipped: dict[str, str] = {}
-    workers: list[Worker] = []
+    found: dict[str, Results] = {}
+    workers: dict[str, Worker] = {}
     with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder, ExitStack() as stack:
-        work = Work(str(options.model.absolute()), str(options.weights.absolute()), folder)
+        work = Work(options.model.absolute(), options.weights.absolute(), Path(folder))
         np.save(work.frames, frames)
         for contender in tqdm([one for one in CONTENDERS if one.name not in options.without]):
-            worker = stack.enter_context(closing(Worker(contender, work)))
-            if reason := worker.why_skipped():
-                skipped[contender.title] = reason
+            name = contender.name
+            worker = stack.enter_context(Worker(f"the process of {name}", serve, name, work))
+            answer = worker.answer()
+            if "skipped" in answer:
+                skipped[contender.title] = answer["skipped"]
             else:
-                workers.append(worker)
-        turns = {worker.contender.name: worker.run for worker in workers}
-        times = in_turns(turns, options.rounds)
-        contenders = [figures(worker, times[worker.contender.name], work) for worker in workers]
-    medians = {entry["name"]: entry["median_ms"] for entry in contenders}
-    for entry in contenders:
-        baseline = medians.get(BASELINES[entry["group"]])
-        entry["ratio"] = entry["median_ms"] / baseline if baseline else None
+                found[name], workers[name] = {**contender._asdict(), **answer}, worker
+        turns = {name: partial(worker.ask, "run") for name, worker in workers.items()}
+        for name, milliseconds in in_turns(turns, options.rounds).items():
+            found[name] |= speed(milliseconds)
+            found[name]["peak_mb"] = peak_mb(workers[name].pid)
+            found[name]["same_labels"] = same_labels(name, work)
+    for entry in found.values():
+        baseline = found.get(BASELINES[entry["group"]])
+        entry["ratio"] = entry["median_ms"] / baseline["median_ms"] if baseline else None
     return {
         "model": read_model(options.model).name,
         "network_size": read_model(options.model).metadata.network_size,
         "source": options.data.name if options.data else "the drawn drive",
         "frame_size": f"{frames.shape[2]}x{frames.shape[1]}",
-        "contenders": contenders,
+        "contenders": list(found.values()),
         "skipped": skipped,
     }
 
 
-def read_frames(options: argparse.Namespace) -> Uint8:
-    """`options.frames` frames uint8 [n, H, W, 4], BGRA, evenly from --data, else the drive."""
+def read_frames(options: Options) -> Uint8:
+    """Frames uint8 [n, H, W, 4], BGRA, evenly from --data, else from the drive."""
     labels = read_model(options.model).label_set
     source: PairSource = DriveFrames(options.frames, labels)
-    if options.data:
+    if options.data and options.tags:
         source = PairFolder(options.data, options.tags, labels, split_names(options.data)[1])
-    places = np.linspace(0, len(source) - 1, options.frames).astype(int)
-    return np.stack([camera_frame(source.read(int(place)).frame) for place in places])
+    places = evenly_spread(len(source), options.frames)
+    return np.stack([camera_frame(source.read(place).frame) for place in places])
 
 
-def figures(worker: Worker, milliseconds: Sequence[float], work: Work) -> dict[str, Any]:
-    name = worker.contender.name
-    return {
-        **worker.contender._asdict(),
-        "software": worker.software,
-        "frames_per_second": 1000 / float(np.mean(milliseconds)),
-        **spread(milliseconds),
-        "peak_mb": worker.peak_mb,
-        "same_labels": same_labels(name, work),
-    }
+def speed(milliseconds: Sequence[float]) -> dict[str, float]:
+    return {"frames_per_second": 1000 / float(np.mean(milliseconds)), **spread(milliseconds)}
 
 
 def same_labels(name: str, work: Work) -> float | None:
@@ -116,47 +118,33 @@ def same_labels(name: str, work: Work) -> float | None:
     return float((found == expected).mean())
 
 
-def section(results: dict[str, Any]) -> str:
-    """The section of docs/performance.md: a table per group, and what was skipped and why."""
+def described(results: Results) -> str:
     width, height = results["network_size"]
-    parts = [
-        "## Beside torch and a plain node",
-        f"{reporting.origin(results)}; on the CPU alone. Frames of {results['frame_size']} from "
-        f"{results['source']};\nall nets at {width}x{height}. {_EXPLANATION}",
-    ]
-    for group in (FRAMES, MESSAGES):
+    parts: list[str] = []
+    for group in BASELINES:
         rows = [_row(entry) for entry in results["contenders"] if entry["group"] == group]
         if rows:
-            parts.append(f"From {group}:\n\n{reporting.table(_HEADS, rows)}")
+            parts.append(f"From {group}:\n\n{table(_HEADS, rows)}")
     parts += [f"Skipped: {title}: {reason}." for title, reason in results["skipped"].items()]
-    return "\n\n".join(parts)
+    text = (
+        f"On the CPU alone. Frames of {results['frame_size']} from {results['source']};\n"
+        f"all nets at {width}x{height}. {_EXPLANATION}"
+    )
+    return section("Beside torch and a plain node", results, text, *parts)
 
 
 def _row(entry: dict[str, Any]) -> list[object]:
     same = entry["same_labels"]
-    times = (entry[key] for key in ("frames_per_second", "median_ms", "p95_ms"))
-    return [f"{entry['title']} ({entry['software']})", *times, f"{entry['peak_mb']:.0f}",
-            entry["ratio"], None if same is None else f"{same:.2%}"]  # fmt: skip
+    return [
+        f"{entry['title']} ({entry['software']})",
+        *(entry[key] for key in ("frames_per_second", "median_ms", "p95_ms")),
+        f"{entry['peak_mb']:.0f}",
+        entry["ratio"],
+        None if same is None else f"{same:.2%}",
+    ]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = reporting.parser_of(__doc__, "compare")
-    names = [contender.name for contender in CONTENDERS if contender.name != BASELINES[FRAMES]]
-    add = parser.add_argument
-    add("--data", type=Path, help="folder of pairs; frames are taken from its validation list")
-    add("--tags", help="CARLA version whose tags its masks hold: 0.8.x, 0.9.13, ...")
-    add("--frames", type=reporting.positive, default=10, help="of each a round (10)")
-    add("--rounds", type=reporting.positive, default=10, help="that are counted (10)")
-    add("--model", type=Path, default=SHIPPED_INT8_MODEL, help="what this package runs; by "
-        "default the shipped file that OpenVINO takes")  # fmt: skip
-    add("--weights", type=Path, default=SHIPPED_MODEL, metavar="FILE.onnx", help="the same net in "
-        "fp32, for torch; by default the shipped one")  # fmt: skip
-    add("--without", nargs="+", default=[], choices=names, metavar="NAME",
-        help=f"contenders to leave out: {', '.join(names)}")  # fmt: skip
-    return parser
-
+main = Benchmark("compare", Options, measured, described).main
 
 if __name__ == "__main__":
-    # SIGTERM acts as Ctrl-C does, so that it ends the processes, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

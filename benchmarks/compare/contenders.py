@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists the contenders and defines the work of their processes.
+"""The contenders, each in a process that keeps its memory and threads apart from the others.
 
 Contenders in a group do the same work: from a frame's bytes to its labels, or from a camera
 message to the messages of labels and overlay. The first of a group is the baseline: its time
 divides the times of the others.
 """
 
-import json
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from benchmarks.timing import timed
 from carla_unet_ros.labels import Uint8
 
 FRAMES = "camera frame to labels"
@@ -35,6 +39,9 @@ CONTENDERS = (
 )
 BASELINES = {FRAMES: "shipped", MESSAGES: "our_node"}
 
+_PAUSE = 0.2
+"""Seconds between two contenders: idle threads of a library may keep spinning for a while."""
+
 
 class Skipped(Exception):
     """Raised for a contender that cannot run here; the text says why."""
@@ -50,23 +57,16 @@ class Work:
              labels of the first frame, uint8 [H, W]
     """
 
-    model: str
-    weights: str
-    folder: str
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @staticmethod
-    def from_json(text: str) -> "Work":
-        return Work(**json.loads(text))
+    model: Path
+    weights: Path
+    folder: Path
 
     @property
     def frames(self) -> Path:
-        return Path(self.folder) / "frames.npy"
+        return self.folder / "frames.npy"
 
     def labels_of(self, name: str) -> Path:
-        return Path(self.folder) / f"{name}.npy"
+        return self.folder / f"{name}.npy"
 
 
 class FramePath:
@@ -87,3 +87,50 @@ class FramePath:
     def labels(self, result: Any) -> Uint8:
         """The labels uint8 [H, W] in the result of `run`."""
         return result
+
+
+class ShippedModel(FramePath):
+    def __init__(self, work: Work) -> None:
+        from carla_unet_ros.segmenter import Segmenter
+
+        self._segmenter = Segmenter(work.model, "openvino")
+        self.software = self._segmenter.engine.name
+
+    def run(self, fed: Uint8) -> Uint8:
+        return self._segmenter.segment(fed).labels
+
+
+def build(name: str, work: Work) -> FramePath:
+    """Builds a contender; imports only what it runs, as the rest would count as its memory."""
+    if name == "shipped":
+        return ShippedModel(work)
+    if name.endswith("_node"):
+        from benchmarks.compare import nodes
+
+        return nodes.OurNode(work) if name == "our_node" else nodes.PlainNode(work)
+    from benchmarks.compare import torch_nets
+
+    if name in ("eager", "autocast"):
+        return torch_nets.TorchPath(torch_nets.graph_of(work), autocast=name == "autocast")
+    return torch_nets.compiled(work)
+
+
+def serve(connection: Connection, name: str, work: Work) -> None:
+    """The process of a contender, which runs one frame first.
+
+    Sends {"software": ...} or {"skipped": reason}, then for each request the milliseconds of all
+    frames.
+    """
+    frames = np.load(work.frames)
+    try:
+        path = build(name, work)
+        feeds = [path.feed(frame) for frame in frames]
+        np.save(work.labels_of(name), path.labels(path.run(feeds[0])))
+    except (Skipped, ImportError) as error:
+        connection.send({"skipped": str(error)})
+        return
+    connection.send({"software": path.software})
+    while True:
+        connection.recv()
+        time.sleep(_PAUSE)
+        connection.send(timed(path.run, feeds))

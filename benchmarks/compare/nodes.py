@@ -6,7 +6,6 @@ Both turn a bgra8 sensor_msgs/Image into two, mono8 labels and a bgr8 overlay. T
 middleware is not timed. OurNode imports no torch.
 """
 
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -24,18 +23,12 @@ from carla_unet_ros.segmenter import Segmenter
 
 OPACITY = 0.5
 
-Messages = tuple[Image, Image]
-"""The labels in mono8 and the overlay in bgr8."""
-
 
 class MessagePath(FramePath):
     def feed(self, frame: Uint8) -> Image:
         return to_image_message(frame, "bgra8", Header(frame_id="camera"))
 
-    def run(self, fed: Image) -> Messages:
-        raise NotImplementedError
-
-    def labels(self, result: Messages) -> Uint8:
+    def labels(self, result: tuple[Image, Image]) -> Uint8:
         return label_ids(result[0])
 
 
@@ -48,7 +41,7 @@ class OurNode(MessagePath):
         self._palette = self._segmenter.model.label_set.palette_bgr
         self.software = self._segmenter.engine.name
 
-    def run(self, fed: Image) -> Messages:
+    def run(self, fed: Image) -> tuple[Image, Image]:
         frame = to_bgra(fed)
         labels = self._segmenter.segment(frame).labels
         overlay = draw_overlay(frame, labels, self._palette, OPACITY)
@@ -75,11 +68,11 @@ class PlainNode(MessagePath):
         self._bridge: Any = CvBridge()
         self._run_net: Any = torch.inference_mode()(lambda planes: graph.net(planes))
         self._to_tensor: Any = torch.from_numpy
-        self._size = read_model(Path(work.weights)).metadata.network_size
+        self._size = read_model(work.weights).metadata.network_size
         self._palette = carla_13().palette_bgr
         self.software = f"torch {torch.__version__}"
 
-    def run(self, fed: Image) -> Messages:
+    def run(self, fed: Image) -> tuple[Image, Image]:
         from carla_unet_ros.training.net.frame_graph import MEAN, STD
 
         image = self._bridge.imgmsg_to_cv2(fed, "bgr8")

@@ -7,7 +7,6 @@ this process, inference_mode, channels_last memory; torch.compile also freezes t
 
 import os
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -39,8 +38,8 @@ class TorchPath(FramePath):
 
 def graph_of(work: Work) -> FrameGraph:
     """Loads the net of the fp32 file as a torch module."""
-    path = Path(work.weights)
-    return FrameGraph.of(net_of_model(path), read_model(path).metadata, folded=True)
+    metadata = read_model(work.weights).metadata
+    return FrameGraph.of(net_of_model(work.weights), metadata, folded=True)
 
 
 def compiled(work: Work) -> FramePath:

@@ -3,74 +3,72 @@
 
     python -m benchmarks.gpu --out gpu.json
 
-Runs the shipped model in fp32 and fp16, at 800x600 and 1920x1080, with each of TensorRT, torch
+Runs the shipped files in fp32 and fp16, at 800x600 and 1920x1080, with each of TensorRT, torch
 and onnxruntime-gpu that is installed; for the others it says why they are missing.
 
 Exit status: 0 measured, 1 something failed, 77 nothing measured because there is no GPU.
 """
 
-import argparse
+import itertools
 import sys
-import tempfile
+import time
 import traceback
-from itertools import cycle, islice
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
-from benchmarks import reporting
-from benchmarks.gpu.cases import Case, cases_of_file
-from benchmarks.gpu.engines import ENGINES, NotHereError, Opener, Runner, reference_labels
+from benchmarks.gpu.engines import ENGINES, Case, NotHereError, Opener, reference_labels
+from benchmarks.reporting import Benchmark, Report, Results, section, table
 from benchmarks.timing import spread, timed
-from carla_unet_ros.command_line import parse_size
+from carla_unet_ros.camera_model import Size
+from carla_unet_ros.command_line import SizeOption
 from carla_unet_ros.engines.tensorrt_engine import cuda
 from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.model_file import SHIPPED_MODEL
+from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_MODEL
 from carla_unet_ros.stand_in.drive import Drive
 
 SKIPPED = 77
 
 _WARM_UP = 20
 _COMPARED = 2
-_HEADS = ("net", "frames", "engine", "GPU, ms", "host to host, ms: median", "95 %", "longest",
-          "labels that differ")  # fmt: skip
+_HEADS = (
+    "net | frames | engine | built and opened, s | GPU, ms | host to host, ms: median | 95 % | "
+    "longest | labels that differ"
+)
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+@dataclass(frozen=True, kw_only=True)
+class Options(Report):
+    """Compare the speed of TensorRT on this GPU with torch and ONNX Runtime."""
+
+    model: tuple[Path, ...] = (SHIPPED_MODEL, SHIPPED_FP16_MODEL)  # model files
+    size: tuple[SizeOption, ...] = (Size(800, 600), Size(1920, 1080))  # of the frames
+    frames: int = 1000  # frames timed
+
+
+def measured(options: Options) -> Results:
+    """Every engine with every file and size, ready for JSON, with times in ms."""
     if missing := cuda.missing_device():
         print(f"skipped: {missing}")
-        return SKIPPED
-    with tempfile.TemporaryDirectory() as folder:
-        measurements = [
-            measured(case, size, options.frames)
-            for model in options.model or [SHIPPED_MODEL]
-            for case in cases_of_file(model, Path(folder))
-            for size in options.size or [(800, 600), (1920, 1080)]
-        ]
-    library = tensorrt_library.missing_library() or str(tensorrt_library.library())
-    software = {"gpu": cuda.device()._asdict(), "library": library}
-    results = {**reporting.conditions("gpu", argv), **software, "cases": measurements}
-    reporting.finish(results, "gpu", section(results), options)
-    engines = [engine for case in measurements for engine in case["engines"].values()]
-    return 1 if any("failed" in engine for engine in engines) else 0
-
-
-def measured(case: Case, size: tuple[int, int], count: int) -> dict[str, Any]:
-    """Measures a case at one frame size; the result is ready for JSON, with times in ms."""
-    print(f"{case.name} at {size[0]}x{size[1]}", flush=True)
-    frames = drive_frames(size)
-    reference, labels = reference_labels(case, frames[:_COMPARED])
+        raise SystemExit(SKIPPED)
+    found: list[dict[str, Any]] = []
+    for case, size in itertools.product(map(Case.of, options.model), options.size):
+        net = f"{case.model.name} {case.model.metadata.precision}"
+        print(f"{net} at {size}", flush=True)
+        frames = drive_frames(size)
+        reference = reference_labels(case, frames[:_COMPARED])
+        for name, opener in ENGINES.items():
+            figures = _measured_engine(opener, case, size, frames, reference, options.frames)
+            found.append({"net": net, "size": str(size), "engine": name, **figures})
     return {
-        "case": case.name,
-        "size": f"{size[0]}x{size[1]}",
-        "labels_compared_with": reference,
-        "engines": {
-            name: _measured_engine(opener, case, size, frames, labels, count)
-            for name, opener in ENGINES.items()
-        },
+        "gpu": cuda.device()._asdict(),
+        "library": tensorrt_library.missing_library() or str(tensorrt_library.library()),
+        "engines": found,
+        "failed": [engine["failed"] for engine in found if "failed" in engine],
     }
 
 
@@ -80,31 +78,24 @@ def drive_frames(size: tuple[int, int], count: int = 8) -> list[Uint8]:
     return [np.ascontiguousarray(drive.frame(25 * turn).frame) for turn in range(count)]
 
 
-def host_to_host(runner: Runner, frames: list[Uint8], count: int) -> dict[str, float]:
-    """Median, 95th percentile and maximum of `count` runs, which take the frames in turn."""
-    feeds = list(islice(cycle(frames), _WARM_UP + count))
-    milliseconds = timed(runner.run, feeds)[_WARM_UP:]
-    return {**spread(milliseconds), "max_ms": max(milliseconds)}
-
-
 def _measured_engine(
-    opener: Opener,
-    case: Case,
-    size: tuple[int, int],
-    frames: list[Uint8],
-    labels: list[Uint8],
-    count: int,
+    opener: Opener, case: Case, size: Size, frames: list[Uint8], expected: list[Uint8], count: int
 ) -> dict[str, Any]:
+    started = time.perf_counter()
     try:
         with opener(case, size) as runner:
-            times = host_to_host(runner, frames, count)
-            pairs = list(zip(frames, labels, strict=False))
-            differ = [runner.run(frame) != expected for frame, expected in pairs]
+            opened = time.perf_counter() - started
+            feeds = list(itertools.islice(itertools.cycle(frames), _WARM_UP + count))
+            times = timed(runner.run, feeds)[_WARM_UP:]
+            pairs = zip(frames, expected, strict=False)
+            differ = [runner.run(frame) != labels for frame, labels in pairs]
+            once = runner.milliseconds
             return {
-                **runner.notes,
-                "gpu_ms": 1000 * runner.seconds() if runner.seconds else None,
-                "host_to_host_ms": times,
-                "labels_that_differ": float(np.mean(differ)) if pairs else None,
+                "open_s": opened,
+                "gpu_ms": median([once() for _ in range(_WARM_UP + count)]) if once else None,
+                "host_to_host_ms": {**spread(times), "max_ms": max(times)},
+                "labels_that_differ": float(np.mean(differ)),
+                "graph_fault": runner.graph_fault,
             }
     except NotHereError as reason:
         return {"not_here": str(reason)}
@@ -113,34 +104,21 @@ def _measured_engine(
         return {"failed": str(error).split("\n")[0]}
 
 
-def section(results: dict[str, Any]) -> str:
-    """The section of docs/performance.md: one row for each engine of each case."""
+def described(results: Results) -> str:
     rows: list[list[object]] = []
-    for case in results["cases"]:
-        for name, engine in case["engines"].items():
-            begin: list[object] = [case["case"], case["size"], name]
-            if why := engine.get("not_here") or engine.get("failed"):
-                rows.append([*begin, why, None, None, None, None])
-                continue
-            times = engine["host_to_host_ms"]
-            differ = engine["labels_that_differ"]
-            share = None if differ is None else f"{differ:.3%}"
-            rows.append([*begin, engine["gpu_ms"], *times.values(), share])
+    for engine in results["engines"]:
+        named = [engine[key] for key in ("net", "size", "engine")]
+        if why := engine.get("not_here") or engine.get("failed"):
+            rows.append([*named, why, *[None] * 5])
+        else:
+            times = engine["gpu_ms"], *engine["host_to_host_ms"].values()
+            rows.append([*named, engine["open_s"], *times, f"{engine['labels_that_differ']:.3%}"])
     device = results["gpu"]
-    return (
-        f"## On a GPU\n\n{reporting.origin(results)}; {device['name']}, driver "
-        f"{device['driver']}, {results['library']}.\n\n{reporting.table(_HEADS, rows)}"
-    )
+    text = f"{device['name']}, driver {device['driver']}, {results['library']}."
+    return section("On a GPU", results, text, table(_HEADS, rows))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = reporting.parser_of(__doc__, "gpu")
-    add = parser.add_argument
-    add("--model", type=Path, action="append", help="a model file instead of the shipped one")
-    add("--size", type=parse_size, action="append", metavar="WIDTHxHEIGHT")
-    add("--frames", type=reporting.positive, default=1000, help="frames timed (1000)")
-    return parser
-
+main = Benchmark("gpu", Options, measured, described).main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,11 +9,12 @@ frame after that, alone and with memory.
 
 import sys
 import time
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import reporting
+from benchmarks.reporting import Benchmark, Report, Results, section, table
 from benchmarks.timing import spread, timed
 from carla_unet_ros.camera_model import Calibration, intrinsics
 from carla_unet_ros.ground.cell_evidence import look_at_cells
@@ -22,37 +23,24 @@ from carla_unet_ros.ground.ground_grid import CameraPose, Extent, GroundGrid, cl
 from carla_unet_ros.ground.ground_memory import GroundMemory, Place
 
 _SIZES = ((800, 600), (1280, 720), (1920, 1080))
-_HEADS = (
-    "camera",
-    "table, ms",
-    "one frame, ms: median",
-    "95 %",
-    "with memory, ms: median",
-    "95 %",
-)
+_HEADS = "camera | table, ms | one frame, ms: median | 95 % | with memory, ms: median | 95 %"
 _EXPLANATION = """\
 From a label image to the default grid of 200x200 cells, on one core. The table is computed once
 for a calibration, the rest for every frame, while the vehicle drives 10 m/s."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = reporting.parser_of(__doc__, "ground_grid")
-    parser.add_argument(
-        "--frames", type=reporting.positive, default=300, help="timed a size (300)"
-    )
-    options = parser.parse_args(argv)
-    cases = [measured(*size, options.frames) for size in tqdm(_SIZES, "sizes")]
-    results = {**reporting.conditions("ground_grid", argv), "cases": cases}
-    rows = [list(case.values()) for case in cases]
-    text = (
-        f"## The ground grid\n\n{reporting.origin(results)}.\n{_EXPLANATION}\n\n"
-        f"{reporting.table(_HEADS, rows)}"
-    )
-    reporting.finish(results, "ground_grid", text, options)
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class Options(Report):
+    """Measure what the ground grid costs per frame."""
+
+    frames: int = 300  # frames timed of each size
 
 
-def measured(width: int, height: int, frames: int) -> dict[str, object]:
+def measured(options: Options) -> Results:
+    return {"cases": [measured_size(*size, options.frames) for size in tqdm(_SIZES, "sizes")]}
+
+
+def measured_size(width: int, height: int, frames: int) -> dict[str, object]:
     """Milliseconds of the table and of a frame, for a 90-degree camera 2 m above the ground."""
     camera = intrinsics(width, height, 90.0)
     calibration = Calibration(width, height, camera.focal, camera.focal, camera.cx, camera.cy)
@@ -73,6 +61,13 @@ def measured(width: int, height: int, frames: int) -> dict[str, object]:
     remembered = {f"memory_{k}": v for k, v in spread(timed(remember, range(frames))).items()}
     return {"camera": f"{width}x{height}", "table_ms": 1000 * table, **spread(times), **remembered}
 
+
+def described(results: Results) -> str:
+    rows = [list(case.values()) for case in results["cases"]]
+    return section("The ground grid", results, _EXPLANATION, table(_HEADS, rows))
+
+
+main = Benchmark("ground_grid", Options, measured, described).main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,25 +10,26 @@ counted from the camera_info of a frame, which comes with it, to the output of t
 import math
 import os
 import sys
-import tempfile
 import time
-from pathlib import Path
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
-import rclpy
 from nav_msgs.msg import OccupancyGrid
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tqdm import tqdm
 
-from benchmarks import reporting
-from benchmarks.timing import spread
-from benchmarks.transport.cases import XML
-from benchmarks.transport.receiver import usage
+from benchmarks.listening import Listener, stamp_of
+from benchmarks.processes import use_own_domain
+from benchmarks.reporting import Benchmark, Report, Results, section, table
+from benchmarks.timing import spread, timed
+from benchmarks.transport.cases import LARGE_FRAMES
 from carla_unet_ros.camera_model import Calibration
 from carla_unet_ros.cloud.semantic_cloud import ALL, SemanticCloud, class_table
-from carla_unet_ros.demo.node_processes import NodeProcesses, free_domain
+from carla_unet_ros.demo.node_processes import NodeProcesses
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_topics import CameraTopics
@@ -41,38 +42,37 @@ OUTPUTS = {
 }
 _CAMERA: dict[str, str] = {}
 _SEGMENTATION: dict[str, str] = {}
-_HEADS = ("output", "messages/s", "age, ms: median", "95 %", "MB a message",
-          "segmentation_node: % of one core", "its own node: % of one core")  # fmt: skip
+_HEADS = (
+    "output | messages/s | age, ms: median | 95 % | MB a message | "
+    "segmentation_node: % of one core | its own node: % of one core"
+)
 _EXPLANATION = """\
 The drawn drive at 10 Hz, 800x600; all processes share the cores, and Fast DDS reads
 `config/fastdds_shm.xml`. The age is from the frame to its output. To compute the points of a frame
 takes {cloud_ms:.1f} ms of CPU time (median); the rest is taking images and publishing."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = reporting.parser_of(__doc__, "outputs")
-    parser.prog = "python -m benchmarks.node.outputs"
-    parser.add_argument("--seconds", type=float, default=20.0, help="counted for each (20)")
-    options = parser.parse_args(argv)
-    os.environ |= {
-        "ROS_DOMAIN_ID": str(free_domain()),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(XML),
-    }
-    cases = [measured(output, options.seconds) for output in tqdm(OUTPUTS, "outputs")]
-    results: dict[str, Any] = {**reporting.conditions("node.outputs", argv), "cases": cases}
-    results["cloud_ms"] = cloud_ms()
-    rows = [list(case.values()) for case in cases]
-    text = (
-        f"## What each output costs\n\n{reporting.origin(results)}.\n"
-        f"{_EXPLANATION.format(**results)}\n\n"
-        f"{reporting.table(_HEADS, rows)}"
-    )
-    reporting.finish(results, "outputs", text, options)
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class Options(Report):
+    """Measure how late each output for planners comes, and what its nodes cost."""
+
+    seconds: float = 20.0  # counted for each output
 
 
-def measured(output: str, seconds: float) -> dict[str, object]:
+def measured(options: Options) -> Results:
+    use_own_domain()
+    os.environ.update(LARGE_FRAMES)
+    cases = [measured_output(output, options.seconds) for output in tqdm(OUTPUTS, "outputs")]
+    return {"cases": cases, "cloud_ms": cloud_ms()}
+
+
+def described(results: Results) -> str:
+    rows = [list(case.values()) for case in results["cases"]]
+    text = _EXPLANATION.format(**results)
+    return section("What each output costs", results, text, table(_HEADS, rows))
+
+
+def measured_output(output: str, seconds: float) -> dict[str, object]:
     """Rate, age, size and CPU time of one output, after its first message."""
     kind, own = OUTPUTS[output]
     sent: dict[int, int] = {}
@@ -88,34 +88,30 @@ def measured(output: str, seconds: float) -> dict[str, object]:
         size = len(message.data)
         received[stamp_of(message)] = times["received_timestamp"]
 
-    rclpy.init()
-    node = rclpy.create_node("outputs")
-    # rclpy hands a callback of two arguments the message's times too; its types do not say so.
-    subscribe: Any = node.create_subscription
-    subscribe(CameraInfo, CAMERA.camera_info, came_in, 10)
-    subscribe(kind, CAMERA.output(output), came_out, 1)
-    with tempfile.TemporaryDirectory() as logs, NodeProcesses(Path(logs)) as processes:
+    with NodeProcesses() as processes, closing(Listener("outputs")) as listener:
+        # rclpy hands a callback of two arguments the message's times too; its types do not say so.
+        subscribe: Any = listener.node.create_subscription
+        subscribe(CameraInfo, CAMERA.camera_info, came_in, 10)
+        subscribe(kind, CAMERA.output(output), came_out, 1)
         processes.start("stand_in.camera_node", seed="4", rate="10.0", **_CAMERA)
         processes.start("segmentation.segmentation_node", **_SEGMENTATION)
         if own:
             processes.start(own)
         while not sent.keys() & received.keys():  # both topics are discovered
             processes.check()
-            rclpy.spin_once(node, timeout_sec=0.1)
+            listener.spin(0.1)
         received.clear()
-        pids = processes.pids[1:]
-        before, start = [usage(pid)[0] for pid in pids], time.monotonic()
-        while time.monotonic() < start + seconds:
-            rclpy.spin_once(node, timeout_sec=0.1)
-        used = [
-            100 * (usage(pid)[0] - was) / seconds for pid, was in zip(pids, before, strict=True)
-        ]
-    rclpy.shutdown()
-    figures = [f"{share:.0f}" for share in used]
+        took, shares = listener.watch(seconds, processes.pids[1:])
+    used = [f"{100 * share:.0f}" for share in shares]
     ages = [(end - sent[stamp]) / 1e6 for stamp, end in received.items() if stamp in sent]
-    return {"output": output, "hz": len(received) / seconds, **spread(ages or [math.nan]),
-            "mb": size / 1e6, "segmentation": figures[0],
-            "own": figures[1] if own else None}  # fmt: skip
+    return {
+        "output": output,
+        "hz": len(received) / took,
+        **spread(ages or [math.nan]),
+        "mb": size / 1e6,
+        "segmentation": used[0],
+        "own": used[1] if own else None,
+    }
 
 
 def cloud_ms() -> float:
@@ -126,17 +122,11 @@ def cloud_ms() -> float:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, len(carla_13()), (600, 800), np.uint8)
     depth = rng.uniform(1, 100, labels.shape).astype(np.float32)
-    times = []
-    for _ in range(100):
-        start = time.thread_time()
-        cloud.fill(labels, labels, depth, table, 60.0)
-        times.append(1000 * (time.thread_time() - start))
-    return spread(times)["median_ms"]
+    fill = partial(cloud.fill, labels, labels, depth, table)
+    return spread(timed(fill, [60.0] * 100, time.thread_time))["median_ms"]
 
 
-def stamp_of(message: Any) -> int:
-    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-
+main = Benchmark("node.outputs", Options, measured, described).main
 
 if __name__ == "__main__":
     sys.exit(main())

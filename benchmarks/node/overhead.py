@@ -8,24 +8,23 @@ takes each frame from the middleware and passes it through the node's own Camera
 engine that answers at once. It measures thread CPU time, which a busy machine hardly distorts.
 """
 
-import argparse
-import os
-import subprocess
+import math
 import sys
 import time
-from statistics import median
+from contextlib import closing
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
-import rclpy
-from rclpy.node import Node
 from rclpy.subscription import Subscription
 from tqdm import tqdm
 
-from benchmarks import reporting
-from carla_unet_ros.camera_model import LARGEST_FRAME
-from carla_unet_ros.demo.node_processes import free_domain
+from benchmarks.listening import Listener
+from benchmarks.processes import Worker, use_own_domain
+from benchmarks.reporting import Benchmark, Report, Results, section, table
+from benchmarks.transport.camera import send_frames
+from carla_unet_ros.camera_model import LARGEST_FRAME, Size
 from carla_unet_ros.labels import carla_13
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_topics import CameraTopics
@@ -39,90 +38,82 @@ from carla_unet_ros.segmenter import Segmentation
 
 CAMERA = CameraTopics("/overhead/image")
 OUTPUTS = ("labels", "confidence", "overlay")
-PERIOD = 0.05
+RATE = 20.0
 
-_HEADS = ("published", "take, ms", "convert and publish, ms", "together, ms")
+_HEADS = "published | take, ms | convert and publish, ms | together, ms"
 _EXPLANATION = """\
 Median CPU time of the node's thread for a bgra8 frame that another process sent, with an engine
 that answers at once: taken from the middleware, turned into these outputs, published."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
-    os.environ |= {
-        "ROS_DOMAIN_ID": str(free_domain()),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-    }
+@dataclass(frozen=True, kw_only=True)
+class Options(Report):
+    """Measure the CPU time that the segmentation node needs besides its engine."""
+
+    frames: int = 100  # frames timed for each case
+
+
+def measured(options: Options) -> Results:
+    use_own_domain()
     keep_freed_memory()
-    cases = []
+    cases: list[Results] = []
     for count in tqdm(range(1, len(OUTPUTS) + 1), "cases"):
-        taking, work = measure(OUTPUTS[:count], options.frames)
-        cases.append({"outputs": OUTPUTS[:count], "take_ms": taking, "work_ms": work})
-    results = {**reporting.conditions("node.overhead", argv), "cases": cases}
-    reporting.finish(results, "overhead", section(results), options)
-    return 0
+        take, work = measured_case(OUTPUTS[:count], options.frames)
+        times = {"take_ms": take, "work_ms": work, "together_ms": take + work}
+        cases.append({"published": ", ".join(OUTPUTS[:count]), **times})
+    return {"cases": cases}
 
 
-def section(results: dict[str, Any]) -> str:
-    """The section of docs/performance.md: one row for each choice of outputs."""
-    rows = [
-        [", ".join(case["outputs"]), case["take_ms"], case["work_ms"],
-         case["take_ms"] + case["work_ms"]] for case in results["cases"]
-    ]  # fmt: skip
-    return (
-        f"## The node beside its engine\n\n{reporting.origin(results)}.\n{_EXPLANATION}\n\n"
-        f"{reporting.table(_HEADS, rows)}"
-    )
+def described(results: Results) -> str:
+    rows = [list(case.values()) for case in results["cases"]]
+    return section("The node beside its engine", results, _EXPLANATION, table(_HEADS, rows))
 
 
-def measure(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
+def measured_case(outputs: tuple[str, ...], frames: int) -> tuple[float, float]:
     """Median CPU ms of taking a frame and of its processing by the stream."""
     wanted = [CAMERA.output(output) for output in outputs]
-    command = ["-m", "benchmarks.transport.camera", CAMERA.image, "--subscribe", *wanted]
-    camera = subprocess.Popen([sys.executable, *command], cwd=reporting.ROOT)
-    rclpy.init()
-    node = Node("overhead")
-    legend = Legend(carla_13(), carla_13(), "none", "none")
-    stream = CameraStream(
-        node, CAMERA, "reliable", instant_engine(), LARGEST_FRAME, legend, FrameClock(node),
-        FrameDispatcher(node), opacity=lambda: 0.5,
-    )  # fmt: skip
-    stream.activate()
-    try:
-        return timed(image_subscription(node, wanted), frames)
-    finally:
-        camera.terminate()
-        camera.wait()
-        node.destroy_node()
-        rclpy.shutdown()
+    camera = Worker("the camera", send_frames, [CAMERA.image], Size(800, 600), RATE, wanted)
+    with camera, closing(Listener("overhead")) as listener:
+        node, legend = listener.node, Legend(carla_13(), carla_13(), "none", "none")
+        stream = CameraStream(
+            node,
+            CAMERA,
+            "reliable",
+            instant_engine(),
+            LARGEST_FRAME,
+            legend,
+            FrameClock(node),
+            FrameDispatcher(node),
+            opacity=lambda: 0.5,
+        )
+        stream.activate()
 
+        def images() -> list[Subscription]:
+            """The stream's subscription, once the camera process subscribes to all outputs."""
+            camera.check()
+            heard = all(node.count_subscribers(topic) for topic in wanted)
+            found = [one for one in node.subscriptions if one.topic_name == CAMERA.image]
+            return found if heard else []
 
-def image_subscription(node: Node, wanted: list[str]) -> Subscription:
-    """The stream's subscription, once the camera process subscribes to all outputs."""
-    while not all(node.count_subscribers(topic) for topic in wanted):
-        rclpy.spin_once(node, timeout_sec=0.1)
-    while True:
-        rclpy.spin_once(node, timeout_sec=0.1)
-        for subscription in node.subscriptions:
-            if subscription.topic_name == CAMERA.image:
-                return subscription
+        listener.spin(math.inf, until=lambda: bool(images()))
+        return timed(images()[0], frames)
 
 
 def timed(subscription: Subscription, frames: int) -> tuple[float, float]:
-    takes: list[float] = []
-    works: list[float] = []
+    """Median CPU ms of taking a frame and of its callback."""
+    times: list[tuple[float, float]] = []
     callback = cast(Any, subscription.callback)
-    while len(works) < frames:
+    while len(times) < frames:
         start = time.thread_time()
         taken = take(subscription)
         between = time.thread_time()
         if taken is None:
-            time.sleep(PERIOD / 10)
+            time.sleep(0.1 / RATE)
             continue
         callback(*taken)
-        takes.append(between - start)
-        works.append(time.thread_time() - between)
-    return 1000 * median(takes), 1000 * median(works)
+        times.append((between - start, time.thread_time() - between))
+    taking, working = 1000 * np.median(times, axis=0)
+    return float(taking), float(working)
 
 
 def instant_engine() -> EnginePreparation:
@@ -132,14 +123,7 @@ def instant_engine() -> EnginePreparation:
     return cast(EnginePreparation, preparation)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = reporting.parser_of(__doc__, "overhead")
-    parser.prog = "python -m benchmarks.node.overhead"
-    parser.add_argument(
-        "--frames", type=reporting.positive, default=100, help="timed for each case (100)"
-    )
-    return parser
-
+main = Benchmark("node.overhead", Options, measured, described).main
 
 if __name__ == "__main__":
     sys.exit(main())

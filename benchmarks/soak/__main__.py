@@ -8,13 +8,12 @@ camera is killed or ended, and started again, which sets simulation time back. M
 descriptors and threads of each process, /dev/shm, image ages and gaps are noted each second.
 """
 
-import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -22,83 +21,66 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks import reporting
-from benchmarks.soak.listener import Listener
-from benchmarks.transport.receiver import usage
-from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
+from benchmarks.processes import usage, use_own_domain
+from benchmarks.reporting import Benchmark, Report, Results, section, table
+from benchmarks.soak.listener import SoakListener
+from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses
 
-_CAMERA, _SEGMENTATION, _EVALUATION = (
-    "stand_in.camera_node", "segmentation.segmentation_node", "evaluation.evaluation_node"
-)  # fmt: skip
+_CAMERA = "stand_in.camera_node"
 KEPT = ("segmentation_node", "evaluation_node")
 _MEASURES = ("memory_mb", "descriptors", "threads")
 _SECONDS_TO_FIRST = 120.0
-_HEADS = ("node", "memory, MB: start", "end", "growth an hour", "descriptors: start", "end",
-          "threads: start", "end")  # fmt: skip
+_HEADS = (
+    "node | memory, MB: start | end | growth an hour | descriptors: start | end | "
+    "threads: start | end"
+)
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = reporting.parser_of(__doc__, "soak")
-    add = parser.add_argument
-    add("--minutes", type=float, default=10.0, help="how long, after the first labels (10)")
-    add("--every", type=float, default=8.0, help="seconds from disturbance to disturbance (8)")
-    add("--model", type=Path, help="default: the one the node takes by itself")
-    options = parser.parse_args(argv)
-    os.environ |= {
-        "ROS_DOMAIN_ID": str(free_domain()),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-    }
-    try:
-        measured = soak(60 * options.minutes, options.every, options.model)
-    except NodeDied as error:
-        print(f"soak: {error}", file=sys.stderr)
-        return 1
-    results = {**reporting.conditions("soak", argv), **measured}
-    reporting.finish(results, "soak", section(results), options, lambda path: draw(results, path))
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class Options(Report):
+    """Run the demo's nodes for long and disturb them, to see whether anything grows."""
+
+    minutes: float = 10.0  # how long, after the first labels
+    every: float = 8.0  # seconds from disturbance to disturbance
+    model: Path | None = None  # default: the one the node takes by itself
 
 
-def soak(seconds: float, every: float, model: Path | None) -> dict[str, Any]:
-    """Figures of a run: a sample each second, and what the listener saw. NodeDied if one ends."""
+def soak(options: Options) -> Results:
+    """A sample of figures each second, and what the listener saw. NodeDied if a node ends."""
+    use_own_domain()
     samples: list[dict[str, Any]] = []
-    with (
-        tempfile.TemporaryDirectory() as logs,
-        NodeProcesses(Path(logs)) as nodes,
-        closing(Listener()) as listener,
-    ):
+    with NodeProcesses() as nodes, closing(SoakListener()) as listener:
         actions = disturbances(nodes, listener)
         nodes.start(_CAMERA)
-        chosen = {"model": str(model.absolute())} if model else {}
-        nodes.start(_SEGMENTATION, **chosen, use_sim_time="true")
-        nodes.start(_EVALUATION, use_sim_time="true")
+        chosen = {"model": str(options.model.absolute())} if options.model else {}
+        nodes.start("segmentation.segmentation_node", **chosen, use_sim_time="true")
+        nodes.start("evaluation.evaluation_node", use_sim_time="true")
         listener.want("labels")
         listener.spin(_SECONDS_TO_FIRST, until=lambda: listener.labels > 0)
         if not listener.labels:
             raise NodeDied(f"no labels came. {nodes.last_lines('segmentation_node')}")
         started = acted = time.monotonic()
-        count = 0
-        for _ in tqdm(range(round(seconds)), "soak", unit="s"):
+        for _ in tqdm(range(round(60 * options.minutes)), "soak", unit="s"):
             listener.spin(1.0)
             nodes.check()
             age = {"s": time.monotonic() - started, "age_ms": listener.age_ms}
             samples.append(sample(nodes) | age)
-            if time.monotonic() - acted > every:
+            if time.monotonic() - acted > options.every:
                 listener.disturb()
                 next(actions)()
                 acted = time.monotonic()
-                count += 1
     return {
         "samples": samples,
-        "disturbances": count,
+        "disturbances": listener.disturbances,
         "labels": listener.labels,
         "longest_gap_s": max(listener.gaps, default=None),
         "longest_recovery_s": max(listener.recoveries, default=None),
     }
 
 
-def disturbances(nodes: NodeProcesses, listener: Listener) -> "cycle[Callable[[], None]]":
+def disturbances(nodes: NodeProcesses, listener: SoakListener) -> "cycle[Callable[[], None]]":
     """What is done to the nodes, one after the other and again."""
-    return cycle([
+    actions: list[Callable[[], None]] = [
         lambda: listener.want("labels", "confidence", "overlay"),
         lambda: nodes.end("camera_node", signal.SIGKILL),
         lambda: nodes.start(_CAMERA),
@@ -106,7 +88,8 @@ def disturbances(nodes: NodeProcesses, listener: Listener) -> "cycle[Callable[[]
         lambda: listener.want("labels"),
         lambda: nodes.end("camera_node"),
         lambda: nodes.start(_CAMERA, seed="1"),
-    ])  # fmt: skip
+    ]
+    return cycle(actions)
 
 
 def sample(nodes: NodeProcesses) -> dict[str, Any]:
@@ -136,8 +119,7 @@ def growth(seconds: list[float], values: list[float]) -> float | None:
     return float(3600 * np.polyfit(seconds[skipped:], values[skipped:], 1)[0])
 
 
-def section(results: dict[str, Any]) -> str:
-    """The section of docs/performance.md: a row for each node that ran all the time."""
+def described(results: Results) -> str:
     samples = results["samples"]
     seconds = [entry["s"] for entry in samples]
     rows: list[list[object]] = []
@@ -148,26 +130,30 @@ def section(results: dict[str, Any]) -> str:
     shm = [ends([entry[key] for entry in samples]) for key in ("shm_files", "shm_mb")]
     ages = [entry["age_ms"] for entry in samples if entry["age_ms"] is not None] or [np.nan]
     gap, recovery = (results[f"longest_{key}_s"] or np.nan for key in ("gap", "recovery"))
-    return (
-        f"## A soak\n\n{reporting.origin(results)}.\n{seconds[-1] / 60:.0f} minutes at 20 Hz with "
-        f"{results['disturbances']} disturbances: subscribers come and go, the camera is killed, "
-        f"ended and started\nagain, which sets simulation time back. {results['labels']} label "
-        f"images came. Start: the second tenth of the time.\n\n{reporting.table(_HEADS, rows)}\n\n"
+    return section(
+        "A soak",
+        results,
+        f"{seconds[-1] / 60:.0f} minutes at 20 Hz with {results['disturbances']} disturbances: "
+        "subscribers come and go, the camera is killed, ended and started\nagain, which sets "
+        f"simulation time back. {results['labels']} label images came. Start: the second tenth "
+        "of the time.",
+        table(_HEADS, rows),
         f"/dev/shm: {shm[0][0]:.0f} files at the start, {shm[0][1]:.0f} at the end; "
         f"{shm[1][0]:.1f} and {shm[1][1]:.1f} MB. Largest image age of a second: median\n"
         f"{np.median(ages):.0f} ms, longest {max(ages):.0f} ms. Longest gap between labels "
-        f"{gap:.2f} s; longest time from a disturbance\nto the next labels {recovery:.1f} s.\n\n"
-        "![memory, descriptors, threads, shared memory and ages over time](soak.png)"
+        f"{gap:.2f} s; longest time from a disturbance\nto the next labels {recovery:.1f} s.",
+        "![memory, descriptors, threads, shared memory and ages over time](soak.png)",
     )
 
 
-def draw(results: dict[str, Any], path: Path) -> None:
-    """Plots every measure over the time."""
-    from carla_unet_ros.training.plots import pyplot
+def plot(results: Results) -> Any:
+    """Every measure over the time."""
+    from matplotlib.figure import Figure
 
     samples = results["samples"]
     minutes = [entry["s"] / 60 for entry in samples]
-    figure, axes = pyplot.subplots(5, figsize=(8, 10), sharex=True, layout="constrained")
+    figure = Figure(figsize=(8, 10), layout="constrained")
+    axes = figure.subplots(5, sharex=True)
     for axis, measure in zip(axes, _MEASURES, strict=False):
         for node in (*KEPT, "camera_node"):
             values = [entry.get(node, {}).get(measure, np.nan) for entry in samples]
@@ -175,13 +161,13 @@ def draw(results: dict[str, Any], path: Path) -> None:
         axis.set(ylabel=measure.replace("_mb", ", MB"), ylim=(0, None))
     axes[0].legend()
     for axis, key, name in ((axes[3], "shm_mb", "/dev/shm, MB"), (axes[4], "age_ms", "age, ms")):
-        values = [np.nan if entry[key] is None else entry[key] for entry in samples]
-        axis.plot(minutes, values)
+        axis.plot(minutes, [np.nan if entry[key] is None else entry[key] for entry in samples])
         axis.set(ylabel=name, ylim=(0, None))
     axes[-1].set(xlabel="minutes")
-    figure.savefig(path)
-    pyplot.close(figure)
+    return figure
 
+
+main = Benchmark("soak", Options, soak, described, plot).main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,22 +2,20 @@
 """A subscriber of the nodes' outputs that comes and goes, and what it sees of them."""
 
 import time
-from collections.abc import Callable
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
+from benchmarks.listening import Listener
 from carla_unet_ros.ros.camera_topics import CameraTopics
 
 CAMERA = CameraTopics("/carla/ego_vehicle/rgb_front/image")
 _STATUS = f"/segmentation: {CAMERA.image}"
 
 
-class Listener:
-    """Receives labels, and more where asked; `close` ends it.
+class SoakListener(Listener):
+    """Receives labels, and more where asked.
 
     gaps:       seconds from one label image to the next, undisturbed ones alone
     recoveries: seconds from a disturbance to the next label image
@@ -25,39 +23,30 @@ class Listener:
     """
 
     def __init__(self) -> None:
-        rclpy.init(args=[])
-        self._node = Node("soak")
+        super().__init__("soak")
         self._subscriptions: dict[str, Subscription] = {}
         self._last = self._disturbed = 0.0
-        self.labels = 0
+        self.labels = self.disturbances = 0
         self.gaps: list[float] = []
         self.recoveries: list[float] = []
         self.age_ms: float | None = None
-        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     def want(self, *outputs: str) -> None:
         """Subscribes to these outputs of the camera, and to no others."""
         for name in self._subscriptions.keys() - set(outputs):
-            self._node.destroy_subscription(self._subscriptions.pop(name))
+            self.node.destroy_subscription(self._subscriptions.pop(name))
         for name in outputs:
             if name not in self._subscriptions:
                 take = self._on_labels if name == "labels" else lambda _: None
-                self._subscriptions[name] = self._node.create_subscription(
+                self._subscriptions[name] = self.node.create_subscription(
                     Image, CAMERA.output(name), take, 2
                 )
 
     def disturb(self) -> None:
         """Tells that something was done now: the time to the next label image is a recovery."""
         self._disturbed = time.monotonic()
-
-    def spin(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not until():
-            rclpy.spin_once(self._node, timeout_sec=min(left, 0.1))
-
-    def close(self) -> None:
-        self._node.destroy_node()
-        rclpy.try_shutdown()
+        self.disturbances += 1
 
     def _on_labels(self, _: Image) -> None:
         now = time.monotonic()

@@ -3,38 +3,63 @@
 
     python -m benchmarks.tradeoff --checkpoints RUN/best.pt --data DIR --tags V --list val.txt
 
-Every point is scored on the whole list at camera resolution, through the Segmenter the node runs.
-Then all are timed in turns, a few frames of each per round, so that other load on the machine
-affects all alike. A point is on the Pareto front, and marked *, if no other is both faster and
-more accurate. Accuracy can be compared only among nets that were trained alike.
+Every point is scored on the whole list, then all are timed in turns, a few frames of each per
+round, so that other load on the machine affects all alike. Accuracy can be compared only among
+nets that were trained alike.
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-import numpy as np
+from matplotlib.figure import Figure
 from tqdm import tqdm
+from tyro.conf import arg
 
 from benchmarks import reporting
+from benchmarks.reporting import Benchmark, Report, Results, section
 from benchmarks.timing import in_turns, spread, timed
 from benchmarks.tradeoff.points import Way, open_way, parse_way, usual_ways
-from carla_unet_ros.errors import InputError
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training import plots
 from carla_unet_ros.training.data.folders import PairFolder, camera_frame, split_names
 from carla_unet_ros.training.data.frame_names import read_list
+from carla_unet_ros.training.data.splits import evenly_spread
 from carla_unet_ros.training.evaluate import evaluate
 from carla_unet_ros.training.net.checkpoints import read_trained_net
 
-_HEADS = ("", "net", "network size", "precision", "views", "mean IoU", "pixel accuracy", "ms",
-          "frames/s")  # fmt: skip
+_HEADS = " | net | network size | precision | views | mean IoU | pixel accuracy | ms | frames/s"
 _FRAMES_TIMED = 8
 _COLOURS = {"fp32": "tab:green", "bf16": "tab:orange", "int8": "tab:blue", "": "tab:grey"}
+_EXPLANATION = """\
+Scored on {data}, at camera resolution,
+through the Segmenter; median from frame bytes to labels, all points timed in turns in one run.
+`views`: looks of the net at a frame. int8 is post-training, and kept here whatever it loses.
+`*`: no other point is both faster and more accurate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Report):
+    """Measure the speed and accuracy of each choice of net, size, precision and views."""
+
+    checkpoints: tuple[Path, ...]  # of carla_unet_train
+    data: Path  # folder of pairs, as carla_unet_train takes it
+    tags: str  # CARLA version whose tags the masks hold, such as 0.9.13
+    list: str  # frames to score on; a bare name is looked for in --data
+    # network size, further looks and arithmetic of each point; by default int8 at three sizes,
+    # mirrored or not, and each arithmetic at the size trained for
+    ways: Annotated[tuple[str, ...], arg(metavar="WIDTHxHEIGHT[,flips][,SIZE...][,int8]")] = ()
+    calibration: int = 200  # training frames that int8 reads its scales from
+    rounds: int = 20  # turns of a few frames
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The frames to score on."""
+        inside = self.data / self.list
+        return read_list(inside if inside.is_file() else Path(self.list))
 
 
 @dataclass
@@ -50,50 +75,35 @@ class Point:
     median_ms: float = 0.0
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
-    try:
-        with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
-            points = measured(options, Path(folder))
-    except (InputError, ValueError) as error:
-        print(f"tradeoff: {error}", file=sys.stderr)
-        return 1
-    results = {
-        **reporting.conditions("tradeoff", argv),
-        "data": f"{len(_list(options))} frames of {Path(options.list).name}",
+def measured(options: Options) -> Results:
+    """Scores every point, then times all of them in turns."""
+    with tempfile.TemporaryDirectory(prefix="carla_unet_") as folder:
+        points = measured_points(options, Path(folder))
+    return {
+        "data": f"{len(options.names)} frames of {Path(options.list).name}",
         "points": [asdict(point) for point in points],
     }
-    text = (
-        f"## Accuracy against time\n\n{reporting.origin(results)}. Scored on {results['data']}, "
-        "at camera resolution,\nthrough the Segmenter; median from frame bytes to labels, all "
-        "points timed in turns in one run.\n`views`: looks of the net at a frame. int8 is "
-        "post-training, and kept here whatever it loses. `*`: no\nother point is both faster and "
-        f"more accurate.\n\n{table(points)}\n\n![mean IoU against milliseconds](tradeoff.png)"
-    )
-    reporting.finish(results, "tradeoff", text, options, lambda path: plot(points, path))
-    return 0
 
 
-def measured(options: argparse.Namespace, folder: Path) -> list[Point]:
-    """Scores every point, then times all of them in turns."""
+def measured_points(options: Options, folder: Path) -> list[Point]:
     points: list[Point] = []
-    segmenters: dict[str, Segmenter] = {}
+    segmenters: list[Segmenter] = []
+    wanted = [parse_way(text) for text in options.ways]
     nets = [read_trained_net(path) for path in options.checkpoints]
-    source = PairFolder(options.data, options.tags, nets[0].label_set, _list(options))
+    source = PairFolder(options.data, options.tags, nets[0].label_set, options.names)
+    names = sorted(set(split_names(options.data)[0]) - set(options.names))
     for number, (net, path) in enumerate(zip(nets, options.checkpoints, strict=True)):
-        scored = set(_list(options))
-        names = [name for name in split_names(options.data)[0] if name not in scored]
         calibration = PairFolder(options.data, options.tags, net.label_set, names)
-        for way in tqdm(options.ways or usual_ways(net.network_size, net.net.config.multiple)):
-            segmenter = open_way(net, way, folder / str(number), calibration, options.calibration)
-            segmenters[f"{number} {way}"] = segmenter
-            points.append(_scored(path, way, segmenter, source))
-    places = np.linspace(0, len(source) - 1, min(_FRAMES_TIMED, len(source))).astype(int)
-    frames = [camera_frame(source.read(int(place)).frame) for place in places]
-    turns = {key: partial(timed, one.segment, frames) for key, one in segmenters.items()}
+        for way in tqdm(wanted or usual_ways(net.network_size, net.net.config.multiple)):
+            own = folder / str(number)
+            segmenters.append(open_way(net, way, own, calibration, options.calibration))
+            points.append(_scored(path, way, segmenters[-1], source))
+    places = evenly_spread(len(source), _FRAMES_TIMED)
+    frames = [camera_frame(source.read(place).frame) for place in places]
+    turns = {str(key): partial(timed, one.segment, frames) for key, one in enumerate(segmenters)}
     for point, milliseconds in zip(points, in_turns(turns, options.rounds).values(), strict=True):
         point.median_ms = spread(milliseconds)["median_ms"]
-    for segmenter in segmenters.values():
+    for segmenter in segmenters:
         segmenter.close()
     return points
 
@@ -108,20 +118,28 @@ def on_front(point: Point, points: Sequence[Point]) -> bool:
     )
 
 
+def described(results: Results) -> str:
+    points = [Point(**point) for point in results["points"]]
+    picture = "![mean IoU against milliseconds](tradeoff.png)"
+    text = _EXPLANATION.format(**results)
+    return section("Accuracy against time", results, text, table(points), picture)
+
+
 def table(points: Sequence[Point]) -> str:
     """A Markdown table of the points, the fastest first."""
-    rows = [
-        ["*" if on_front(one, points) else "", one.net, one.network, one.precision, one.views,
-         f"{one.mean_iou:.3f}", f"{one.pixel_accuracy:.3f}", f"{one.median_ms:.1f}",
-         f"{1000 / one.median_ms:.1f}"]
-        for one in sorted(points, key=lambda one: one.median_ms)
-    ]  # fmt: skip
+    rows: list[list[object]] = []
+    for one in sorted(points, key=lambda one: one.median_ms):
+        name = "*" if on_front(one, points) else "", one.net, one.network, one.precision, one.views
+        scores = f"{one.mean_iou:.3f}", f"{one.pixel_accuracy:.3f}"
+        rows.append([*name, *scores, f"{one.median_ms:.1f}", f"{1000 / one.median_ms:.1f}"])
     return reporting.table(_HEADS, rows)
 
 
-def plot(points: Sequence[Point], path: Path) -> None:
-    """Plots the points: precision as colour, size and views as labels, the front as a line."""
-    figure, axes = plots.pyplot.subplots(figsize=(9, 5), layout="constrained")
+def plot(results: Results) -> Figure:
+    """The points: precision as colour, size and views as labels, the front as a line."""
+    points = [Point(**point) for point in results["points"]]
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
     for one in points:
         place = one.median_ms, one.mean_iou
         axes.plot(*place, "o", color=_COLOURS[one.precision])
@@ -133,8 +151,7 @@ def plot(points: Sequence[Point], path: Path) -> None:
         axes.plot([], [], "o", color=_COLOURS[precision], label=precision or "by itself")
     axes.set(xlabel="ms from frame bytes to label bytes (median)", ylabel="mean IoU")
     axes.legend(frameon=False)
-    figure.savefig(path)
-    plots.pyplot.close(figure)
+    return figure
 
 
 def _scored(path: Path, way: Way, segmenter: Segmenter, source: PairFolder) -> Point:
@@ -142,31 +159,11 @@ def _scored(path: Path, way: Way, segmenter: Segmenter, source: PairFolder) -> P
     # The name of the run's folder says more than best.pt.
     name = path.absolute().parent.name if path.stem in ("best", "last") else path.stem
     network = f"{way.network[0]}x{way.network[1]}"
-    return Point(name, network, way.precision, way.views.count, matrix.mean_iou(),
-                 matrix.pixel_accuracy())  # fmt: skip
+    scores = matrix.mean_iou(), matrix.pixel_accuracy()
+    return Point(name, network, way.precision, way.views.count, *scores)
 
 
-def _list(options: argparse.Namespace) -> list[str]:
-    inside = options.data / options.list
-    return read_list(inside if inside.is_file() else Path(options.list))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = reporting.parser_of(__doc__, "tradeoff")
-    add = parser.add_argument
-    add("--checkpoints", nargs="+", type=Path, required=True, help="of carla_unet_train")
-    add("--data", type=Path, required=True, help="folder of pairs, as carla_unet_train takes it")
-    add("--tags", required=True, help="CARLA version whose tags the masks hold, such as 0.9.13")
-    add("--list", required=True, help="frames to score on; a bare name is looked for in --data")
-    add("--ways", nargs="+", type=parse_way, metavar="WIDTHxHEIGHT[,flips][,SIZE...][,int8]",
-        help="network size, further looks and arithmetic of each point; by default int8 at three "
-        "sizes, mirrored or not, and each arithmetic at the size trained for")  # fmt: skip
-    add("--calibration", type=reporting.positive, default=200, metavar="FRAMES", help="training "
-        "frames that int8 reads its scales from (200)")  # fmt: skip
-    add("--rounds", type=reporting.positive, default=20, help=f"turns of "
-        f"{_FRAMES_TIMED} frames (20)")  # fmt: skip
-    return parser
-
+main = Benchmark("tradeoff", Options, measured, described, plot).main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -58,14 +58,13 @@ def parse_way(text: str) -> Way:
 def usual_ways(network: tuple[int, int], multiple: int) -> list[Way]:
     """The ways worth comparing: each precision, two smaller sizes, a mirrored view."""
     width, height = network
-    smaller = [
-        (max(1, round(width * share / multiple)) * multiple,
-         max(1, round(height * share / multiple)) * multiple) for share in (0.85, 0.7)
-    ]  # fmt: skip
-    precisions = [name for name in PRECISIONS if name != "bf16" or has_bf16()]
-    ways = [Way(size, "int8", views) for size in (network, *smaller)
-            for views in (ONE_VIEW, Views(flips=True))]  # fmt: skip
-    return list(dict.fromkeys([*ways, *(Way(network, precision) for precision in precisions)]))
+    ways: list[Way] = []
+    for share in (1, 0.85, 0.7):
+        across, down = (max(1, round(side * share / multiple)) for side in (width, height))
+        size = across * multiple, down * multiple
+        ways += [Way(size, "int8", views) for views in (ONE_VIEW, Views(flips=True))]
+    ways += [Way(network, name) for name in PRECISIONS if name != "bf16" or has_bf16()]
+    return list(dict.fromkeys(ways))
 
 
 def has_bf16() -> bool:

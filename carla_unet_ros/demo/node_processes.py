@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from carla_unet_ros.ros.child_process import end_with_parent
@@ -24,10 +26,14 @@ class NodeDied(Exception):
 class NodeProcesses:
     """A context in which nodes run; leaving it ends all of them.
 
-    logs: folder for what the nodes print, one file for each
+    logs: folder for what the nodes print, one file for each; without, it goes when they end
     """
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path | None = None) -> None:
+        self._temporary: TemporaryDirectory[str] | None = None
+        if logs is None:
+            self._temporary = TemporaryDirectory(prefix="carla_unet_")
+            logs = Path(self._temporary.name)
         self._logs = logs
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -40,8 +46,13 @@ class NodeProcesses:
         """Process ids in the order of `names`."""
         return tuple(process.pid for process in self._processes.values())
 
-    def start(self, module: str, **parameters: str) -> None:
-        """Starts the node of `carla_unet_ros.<module>` with these ROS parameters."""
+    def start(
+        self, module: str, environment: Mapping[str, str] | None = None, /, **parameters: str
+    ) -> None:
+        """Starts the node of `carla_unet_ros.<module>` with these ROS parameters.
+
+        environment: variables that it has besides those of this process
+        """
         node = module.rpartition(".")[2]
         command = [sys.executable, "-m", f"carla_unet_ros.{module}", "--ros-args"]
         for name, value in parameters.items():
@@ -49,7 +60,7 @@ class NodeProcesses:
         with self._log(node).open("wb") as log:
             self._processes[node] = subprocess.Popen(
                 command,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -92,6 +103,8 @@ class NodeProcesses:
         until = time.monotonic() + _SECONDS_TO_END
         for process in self._processes.values():
             _wait_or_kill(process, max(0.0, until - time.monotonic()))
+        if self._temporary:
+            self._temporary.cleanup()
 
     def _log(self, node: str) -> Path:
         return self._logs / f"{node}.txt"

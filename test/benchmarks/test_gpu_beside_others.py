@@ -9,14 +9,15 @@ from gpu_double import FakeCuda, FakeTensorRT
 from small_engine import DEVICE, needs_library
 
 from benchmarks.gpu import __main__ as gpu
-from benchmarks.gpu import cases, engines
+from benchmarks.gpu import engines
+from carla_unet_ros.camera_model import Size
 from carla_unet_ros.engines.tensorrt_engine import cuda
 from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
 from carla_unet_ros.engines.tensorrt_engine import run as tensorrt_run
 from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine
 from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
 from carla_unet_ros.engines.tensorrt_engine.library import library
-from carla_unet_ros.model_file import SHIPPED_MODEL, read_model
+from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_MODEL, read_model
 
 
 @pytest.fixture
@@ -36,7 +37,9 @@ def test_without_a_gpu_it_is_skipped_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(cuda, "_DRIVER", "libcuda_that_is_not_there.so.1")
-    assert gpu.main(["--out", str(tmp_path / "gpu.json")]) == 77
+    with pytest.raises(SystemExit) as ended:
+        gpu.main(["--out", str(tmp_path / "gpu.json")])
+    assert ended.value.code == 77
     assert capsys.readouterr().out.startswith("skipped: no NVIDIA driver is loaded")
     assert list(tmp_path.iterdir()) == []
 
@@ -48,11 +51,11 @@ def test_every_engine_is_measured_or_says_why_not(
     out = tmp_path / "gpu.json"
     options = ["--model", str(small_model_path), "--size", "64x48", "--frames", "5"]
     assert gpu.main([*options, "--out", str(out)]) == 0
-    (case,) = json.loads(out.read_text())["cases"]
-    assert set(case["engines"]) == set(engines.ENGINES)
-    assert case["engines"]["TensorRT"]["gpu_ms"] == 2.0  # what the double's stopwatch says
-    assert case["engines"]["TensorRT"]["host_to_host_ms"]["median_ms"] > 0
-    assert "weights" in case["engines"]["torch eager"]["not_here"]
+    found = {engine["engine"]: engine for engine in json.loads(out.read_text())["engines"]}
+    assert set(found) == set(engines.ENGINES)
+    assert found["TensorRT"]["gpu_ms"] == 2.0  # what the double's stopwatch says
+    assert found["TensorRT"]["host_to_host_ms"]["median_ms"] > 0
+    assert "weights" in found["torch eager"]["not_here"]
 
 
 def test_an_engine_that_fails_is_told_and_costs_the_others_nothing(
@@ -62,22 +65,30 @@ def test_an_engine_that_fails_is_told_and_costs_the_others_nothing(
     out = tmp_path / "gpu.json"
     options = ["--model", str(small_model_path), "--size", "64x48", "--frames", "5"]
     assert gpu.main([*options, "--out", str(out)]) == 1
-    engines_found = json.loads(out.read_text())["cases"][0]["engines"]
-    assert "cannot load the engine" in engines_found["TensorRT"]["failed"]
-    assert "not_here" in engines_found["torch eager"]
+    found = {engine["engine"]: engine for engine in json.loads(out.read_text())["engines"]}
+    assert "cannot load the engine" in found["TensorRT"]["failed"]
+    assert "not_here" in found["torch eager"]
     assert "cannot load the engine" in capsys.readouterr().out
 
 
 def test_the_section_has_a_row_for_each_engine() -> None:
     times = {"median_ms": 0.9, "p95_ms": 1.0, "max_ms": 2.0}
-    engine = {"gpu_ms": 0.5, "host_to_host_ms": times, "labels_that_differ": 0.0005}
-    found = {"TensorRT": engine, "torch eager": {"not_here": "no torch"}}
-    case = {"case": "net", "size": "8x6", "engines": found}
+    engine = {
+        "open_s": 90.0,
+        "gpu_ms": 0.5,
+        "host_to_host_ms": times,
+        "labels_that_differ": 0.0005,
+    }
+    named = {"net": "net", "size": "8x6"}
+    found = [
+        {**named, "engine": "TensorRT", **engine},
+        {**named, "engine": "torch eager", "not_here": "no torch"},
+    ]
     head = {"command": "c", "machine": "m", "date": "d", "library": "TensorRT 11"}
     device = {"name": "Fake GPU", "driver": "13.0"}
-    lines = gpu.section({**head, "gpu": device, "cases": [case]}).splitlines()
-    assert lines[-2] == "| net | 8x6 | TensorRT | 0.5 | 0.9 | 1 | 2 | 0.050% |"
-    assert lines[-1] == "| net | 8x6 | torch eager | no torch | - | - | - | - |"
+    lines = gpu.described({**head, "gpu": device, "engines": found}).splitlines()
+    assert lines[-2] == "| net | 8x6 | TensorRT | 90 | 0.5 | 0.9 | 1 | 2 | 0.050% |"
+    assert lines[-1] == "| net | 8x6 | torch eager | no torch | - | - | - | - | - |"
 
 
 @pytest.mark.training
@@ -98,16 +109,13 @@ def test_torch_runs_the_weights_that_the_model_file_holds(
     proto = export.to_onnx(FrameGraph(net, (64, 48), folded=True).eval())
     export.save(proto, read_model(small_model_path).metadata, path)
 
-    full, half = cases.cases_of_file(path, tmp_path)
-    assert [case.model.metadata.precision for case in (full, half)] == ["fp32", "fp16"]
-    assert half.reference == full.model
+    full = engines.Case.of(path)
     assert full.graph is not None
     for name, weights in net.state_dict().items():
         assert torch.equal(full.graph.net.state_dict()[name], weights), name
     frames = gpu.drive_frames((80, 60), 2)
-    reference, labels = engines.reference_labels(full, frames)
-    assert "OpenVINO" in reference
-    with engines.torch_eager(full, (80, 60), device="cpu") as runner:
+    labels = engines.reference_labels(full, frames)
+    with engines.torch_pipeline(full, Size(80, 60), device="cpu") as runner:
         for frame, expected in zip(frames, labels, strict=True):
             assert (runner.run(frame) != expected).mean() < 0.001
 
@@ -115,13 +123,16 @@ def test_torch_runs_the_weights_that_the_model_file_holds(
 @needs_library
 @pytest.mark.training
 def test_tensorrt_builds_the_shipped_model_in_half_precision(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    full, half = cases.cases_of_file(SHIPPED_MODEL, tmp_path)
+    torch = pytest.importorskip("torch")
+    full, half = (engines.Case.of(path) for path in (SHIPPED_MODEL, SHIPPED_FP16_MODEL))
+    assert full.graph and half.graph
+    assert [next(graph.parameters()).dtype for graph in (full.graph, half.graph)] == [
+        torch.float32,
+        torch.float16,
+    ]
+    cache = EngineCache(tmp_path / "engines", print)
     built = [
-        built_engine(
-            Target(case.model, (800, 600), DEVICE), EngineCache(tmp_path / "engines", print), print
-        )
-        for case in (full, half)
+        built_engine(Target(case.model, (800, 600), DEVICE), cache, print) for case in (full, half)
     ]
     assert library().header_fault(built[1]) == ""
     assert len(built[1]) < 0.7 * len(built[0]), "half of it is weights, of half the size"

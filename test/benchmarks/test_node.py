@@ -3,8 +3,8 @@
 
 import contextlib
 import json
-import mmap
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,19 +15,17 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from benchmarks import reporting
+from benchmarks import processes, reporting
 from benchmarks.ground_grid import __main__ as ground_grid
 from benchmarks.node import __main__ as node
 from benchmarks.node import outputs, overhead
 from benchmarks.transport import cases as transport_cases
-from benchmarks.transport.receiver import usage
 
 
 @pytest.fixture
 def own_domain(ros_domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A domain for the processes that the benchmarks start."""
-    for module in (transport_cases, overhead, outputs):
-        monkeypatch.setattr(module, "free_domain", lambda: ros_domain)
+    monkeypatch.setattr(processes, "free_domain", lambda: ros_domain)
 
 
 def case(**changed: Any) -> dict[str, Any]:
@@ -48,7 +46,7 @@ def children(parent: int) -> list[int]:
 
 
 def test_every_case_is_run_once() -> None:
-    found = node.cases(node._parser().parse_args([]))
+    found = node.cases(node.Options())
     assert [(case.cameras, case.rate) for case in found] == [
         *((1, 10), (1, 20), (1, 30), (1, 60)),
         *((2, 20), (4, 20)),
@@ -69,34 +67,13 @@ def test_a_row_tells_rates_evenness_age_and_use() -> None:
     ]
 
 
-def test_usage_is_read_from_the_right_fields(tmp_path: Path) -> None:
-    """A name with spaces and parentheses; 250 + 50 ticks; 1000 pages."""
-    (tmp_path / "7").mkdir()
-    before = "S 1 7 7 0 -1 4194304 9 9 9 9"  # fields 3 to 13
-    between = "9 9 20 0 8 0 99 12345678"  # 16 to 23
-    (tmp_path / "7" / "stat").write_text(f"7 (a) b (c) {before} 250 50 {between} 1000 9 9\n")
-    seconds, megabytes = usage(7, tmp_path)
-    assert seconds == 300 / os.sysconf("SC_CLK_TCK")
-    assert megabytes == 1000 * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def test_usage_of_this_process_is_what_the_kernel_says_elsewhere() -> None:
-    """Pages straight from the kernel: malloc may give what other tests left resident."""
-    before = usage(os.getpid())[1]
-    with mmap.mmap(-1, 50_000_000) as held:
-        held.write(b"x" * len(held))
-        seconds, megabytes = usage(os.getpid())
-    assert megabytes - before == pytest.approx(50, abs=10)
-    assert seconds == pytest.approx(time.process_time(), abs=1)
-
-
 @pytest.mark.usefixtures("own_domain")
 def test_labels_of_every_camera_arrive_and_are_reported(
     tiny_model_path: Path, tmp_path: Path
 ) -> None:
     out, document = tmp_path / "node.json", tmp_path / "performance.md"
     document.write_text("# Performance\n\n<!-- node -->\nold\n<!-- end of node -->\n")
-    frames = "--width 64 --height 48 --rates 10 --cameras 2 --seconds 1 --warm-up 0"
+    frames = "--size 64x48 --rates 10 --cameras 2 --seconds 1 --warm-up 0"
     choice = f"--model {tiny_model_path} --engine openvino --out {out} --document {document}"
     assert node.main([*frames.split(), *choice.split()]) == 0
     results = json.loads(out.read_text())
@@ -111,7 +88,7 @@ def test_labels_of_every_camera_arrive_and_are_reported(
         assert case["memory_mb"] > 20
     written = document.read_text()
     assert "old" not in written
-    assert node.section(results) in written
+    assert node.described(results) in written
 
 
 @pytest.mark.usefixtures("own_domain")
@@ -127,7 +104,7 @@ def test_a_node_that_dies_ends_the_run_and_the_other_processes(
         text=True,
     )
     try:
-        while len(started := children(benchmark.pid)) < 3 and benchmark.poll() is None:
+        while len(started := children(benchmark.pid)) < 4 and benchmark.poll() is None:
             time.sleep(0.1)
         victim = next(
             pid
@@ -141,17 +118,19 @@ def test_a_node_that_dies_ends_the_run_and_the_other_processes(
         benchmark.terminate()
         benchmark.wait(60)
     assert benchmark.returncode == 1
-    assert "node: segmentation_node ended with status" in said
+    assert "node: segmentation_node ended with " in said
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
 
 
+@pytest.mark.usefixtures("own_domain")
 def test_a_wrong_model_is_told_before_anything_is_started(
-    ros_domain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(transport_cases, "free_domain", lambda: ros_domain)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
-    with pytest.raises(SystemExit, match=r"^node: model .*nothing.onnx cannot be read"):
-        node.main(["--model", "nothing.onnx", "--out", str(tmp_path / "node.json")])
+    monkeypatch.setattr(processes.Worker, "__init__", lambda *_, **__: pytest.fail("started"))
+    assert node.main(["--model", "nothing.onnx", "--out", str(tmp_path / "node.json")]) == 1
+    said = capsys.readouterr().err
+    assert re.search(r"benchmarks.node: model .*nothing.onnx cannot be read", said)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,12 +152,13 @@ def test_the_overheads_benchmark_writes_its_section(tmp_path: Path) -> None:
     out, document = tmp_path / "overhead.json", tmp_path / "performance.md"
     assert overhead.main(f"--frames 2 --out {out} --document {document}".split()) == 0
     results = json.loads(out.read_text())
-    assert [len(case["outputs"]) for case in results["cases"]] == [1, 2, 3]
+    published = [case["published"] for case in results["cases"]]
+    assert published == ["labels", "labels, confidence", "labels, confidence, overlay"]
     assert all(case["work_ms"] > 0 for case in results["cases"])
     written = document.read_text()
     assert written.startswith("<!-- overhead -->")
     assert "python -m benchmarks.node.overhead --frames 2 --out overhead.json" in written
-    assert overhead.section(results) in written
+    assert overhead.described(results) in written
 
 
 @pytest.mark.usefixtures("own_domain")

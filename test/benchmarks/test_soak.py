@@ -9,6 +9,7 @@ from pytest import approx
 
 pytest.importorskip("rclpy")
 
+from benchmarks import processes
 from benchmarks.soak import __main__ as soak
 
 pytestmark = pytest.mark.once
@@ -25,7 +26,7 @@ def test_growth_is_that_of_an_hour_without_the_first_tenth() -> None:
 def test_nodes_go_on_through_disturbances_and_the_figures_are_written(
     ros_domain: int, tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soak, "free_domain", lambda: ros_domain)
+    monkeypatch.setattr(processes, "free_domain", lambda: ros_domain)
     figures, document = tmp_path / "soak.json", tmp_path / "performance.md"
     options = ("--minutes", "0.15", "--every", "0.5", "--model", str(tiny_model_path))
     assert soak.main([*options, "--out", str(figures), "--document", str(document)]) == 0

@@ -9,10 +9,10 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from benchmarks import reporting
+from benchmarks import processes, reporting
 from benchmarks.transport import __main__ as transport
-from benchmarks.transport import cases, receiver
-from benchmarks.transport.receiver import Receipts, figures
+from benchmarks.transport import receiver
+from benchmarks.transport.receiver import Receipt, Receipts, figures
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def receipts(*images: tuple[int, int]) -> Receipts:
     """Images of these numbers, sent so many milliseconds before 10 s."""
-    found = Receipts()
-    for number, age in images:
-        stamp = Time(sec=9, nanosec=(1000 - age) * 10**6)
-        found.add(Image(header=Header(stamp=stamp, frame_id=str(number))))
-    return found
+    stamps = [Time(sec=9, nanosec=(1000 - age) * 10**6) for _, age in images]
+    return [
+        Receipt.of(Image(header=Header(stamp=stamp, frame_id=str(number))))
+        for (number, _), stamp in zip(images, stamps, strict=True)
+    ]
 
 
 @pytest.mark.usefixtures("clock")
@@ -50,8 +50,8 @@ def test_rates_are_those_of_one_camera() -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_a_camera_of_which_nothing_came_is_told() -> None:
-    assert figures([receipts((3, 10)), Receipts()], 1.0)["received_by_camera"] == [1, 0]
-    assert figures([Receipts()], 1.0) == {
+    assert figures([receipts((3, 10)), []], 1.0)["received_by_camera"] == [1, 0]
+    assert figures([[]], 1.0) == {
         "sent": 0,
         "received": 0,
         "received_by_camera": [0],
@@ -80,9 +80,9 @@ def test_the_table_has_a_row_for_each_case() -> None:
 def test_frames_and_labels_really_arrive(
     ros_domain: int, tiny_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cases, "free_domain", lambda: ros_domain)
+    monkeypatch.setattr(processes, "free_domain", lambda: ros_domain)
     out, document = tmp_path / "transport.json", tmp_path / "performance.md"
-    frames = "--width 64 --height 48 --rate 10 --seconds 1 --cameras 2 --shared-memory sender"
+    frames = "--size 64x48 --rate 10 --seconds 1 --cameras 2 --shared-memory sender"
     choice = f"--warm-up 0 --reliability reliable --model {tiny_model_path} --engine openvino"
     report = f"--out {out} --document {document}"
     assert transport.main([*frames.split(), *choice.split(), *report.split()]) == 0
@@ -95,5 +95,5 @@ def test_frames_and_labels_really_arrive(
         assert min(case["received_by_camera"]) > 0
     written = document.read_text()
     assert written.startswith("<!-- transport -->\n## Transport\n\n    python -m benchmarks.")
-    assert transport.section(results) in written
+    assert transport.described(results) in written
     assert str(tmp_path) not in written

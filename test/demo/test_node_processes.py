@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,6 +25,28 @@ def test_a_node_that_ends_by_itself_is_named_with_its_last_words(tmp_path: Path)
             NodeDied, match=r"(?s)no_such_node ended with status 1.*No module named"
         ):
             wait_for_a_death(nodes)
+
+
+def test_without_a_folder_what_nodes_print_goes_when_they_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with NodeProcesses() as nodes:
+        nodes.start("no_such_node")
+        with pytest.raises(NodeDied, match=r"(?s)no_such_node ended.*No module named"):
+            wait_for_a_death(nodes)
+        assert list(tmp_path.glob("*/no_such_node.txt"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_has_the_variables_that_it_is_started_with(tmp_path: Path, ros_domain: int) -> None:
+    del ros_domain
+    with NodeProcesses(tmp_path) as nodes:
+        more = {"CARLA_UNET_TEST": "value"}
+        nodes.start("segmentation.segmentation_node", more, autostart="false")
+        variables = Path(f"/proc/{nodes.pids[0]}/environ").read_bytes().split(b"\0")
+        assert b"CARLA_UNET_TEST=value" in variables
+        assert b"PYTHONUNBUFFERED=1" in variables
 
 
 def test_a_killed_node_is_named_with_the_signal(tmp_path: Path, ros_domain: int) -> None:

@@ -19,6 +19,7 @@ from carla_unet_ros.training.data.folders import (
     write_pair,
 )
 from carla_unet_ros.training.data.frame_names import DataError, unsplit_names
+from carla_unet_ros.training.data.splits import evenly_spread
 
 _FRAMES_COUNTED = 200
 
@@ -107,9 +108,9 @@ def class_pixels(data: TrainingData, classes: int) -> Tensor:
     """
     pixels = np.zeros(256)
     for source, share in zip(data.sources, data.shares, strict=True):
-        sample = np.linspace(0, len(source) - 1, min(len(source), _FRAMES_COUNTED)).astype(int)
+        sample = evenly_spread(len(source), _FRAMES_COUNTED)
         counts = sum(
-            np.bincount(source.read(int(index)).labels.ravel(), minlength=256) for index in sample
+            np.bincount(source.read(index).labels.ravel(), minlength=256) for index in sample
         )
         counts = np.asarray(counts, float)
         counts[IGNORE] = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Splits a drive into frames for training and frames for validation."""
+"""Chooses frames: of a drive for training and for validation, and some of many."""
 
 from collections.abc import Sequence
 
@@ -36,3 +36,8 @@ def split_in_blocks(
             "share, fewer blocks or a smaller gap"
         )
     return np.flatnonzero(~near).tolist(), np.flatnonzero(validation).tolist()
+
+
+def evenly_spread(count: int, wanted: int) -> list[int]:
+    """Indices of at most `wanted` of `count` things."""
+    return np.linspace(0, count - 1, min(wanted, count)).astype(int).tolist()

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole trainings as one command each: the commands of `training`, run as stages."""
+"""Whole trainings as one command each, made of the commands of `training`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""benchmarks.unet_vs_cnn: costs counted by hand; one command trains, scores and reports."""
+"""A U-Net beside nets without skips: costs counted by hand; one command trains and reports."""
 
 import json
 from dataclasses import replace
@@ -9,17 +9,32 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks.unet_vs_cnn import __main__ as unet_vs_cnn
-from benchmarks.unet_vs_cnn.contest import equal_cost, multiply_adds
 from carla_unet_ros.training.net.checkpoints import read_checkpoint
 from carla_unet_ros.training.net.unet import UNetConfig
+from carla_unet_ros.training.recipes import unet_vs_cnn
+from carla_unet_ros.training.recipes.skipless_nets import equal_cost, multiply_adds
 
 pytestmark = pytest.mark.training
 
-TINY = (
-    "--channels 2 --depth 2 --max-channels 8 --network-size 96x64 --crop 32x32 --epochs 1 "
-    "--frames 4 --batch 4 --workers 0 --precision fp32 --accelerator cpu --drive-frames 2 2"
-)
+TINY = """\
+channels: 2
+depth: 2
+max-channels: 8
+network-size: 96x64
+epochs: 1
+frames: 4
+batch: 4
+workers: 0
+precision: fp32
+accelerator: cpu
+"""
+
+
+def options(folder: Path, crop: str = "32x32") -> list[str]:
+    training = folder / "training.yaml"
+    training.write_text(f"{TINY}crop: {crop}\n")
+    places = [f"--out={folder / 'runs'}", f"--training={training}"]
+    return [*places, "--train-frames=2", "--test-frames=2"]
 
 
 def test_multiply_adds_of_a_net_as_counted_by_hand() -> None:
@@ -52,28 +67,27 @@ def test_classes_are_sorted_by_what_the_skips_bring() -> None:
     scores = {"mean_iou": 0.7, "pixel_accuracy": 0.95, "iou": [0.9, 0.5, None]}
     bare = {**net, **scores, "title": "without", "iou": [0.85, 0.1, None]}
     wide = {**net, **scores, "title": "wider", "iou": [0.91, 0.25, None]}
-    text = unet_vs_cnn.tables(
-        {"nets": [{**net, **scores}, bare, wide], "classes": ["Roads", "Poles", "Signs"]}
-    )
-    assert "| U-Net | 8, 16 | 0.12 | 2.00 | 0.700 | 0.950 |" in text
-    assert text.splitlines()[-2:] == [
+    nets = [{**net, **scores}, bare, wide]
+    assert "| U-Net | 8, 16 | 0.12 | 2.00 | 0.700 | 0.950 |" in unet_vs_cnn.table_of_nets(nets)
+    text = unet_vs_cnn.table_of_classes(nets, ["Roads", "Poles", "Signs"])
+    assert text.splitlines() == [
+        "| class | U-Net | without | wider | U-Net more by |",
+        "| --- | --- | --- | --- | --- |",
         "| Poles | 0.500 | 0.100 | 0.250 | +25.0 |",
         "| Roads | 0.900 | 0.850 | 0.910 | -1.0 |",
     ]
 
 
 def test_one_command_trains_scores_and_reports(tmp_path: Path) -> None:
-    runs, document = tmp_path / "runs", tmp_path / "docs" / "unet_vs_cnn.md"
-    out = tmp_path / "figures.json"
-    options = [f"--runs={runs}", f"--document={document}", f"--out={out}", *TINY.split()]
-    assert unet_vs_cnn.main(options) == 0
-    assert [net["title"] for net in json.loads(out.read_text())["nets"]] == [
+    runs, words = tmp_path / "runs", options(tmp_path)
+    assert unet_vs_cnn.main(words) == 0
+    assert [net["title"] for net in json.loads((runs / "figures.json").read_text())] == [
         "U-Net",
         "without skips",
         "wider without skips",
     ]
-    assert "| wider without skips |" in document.read_text()
-    assert document.with_name("unet_vs_cnn.png").stat().st_size > 1000
+    assert "| wider without skips |" in (runs / "tables.md").read_text()
+    assert (runs / "labels.png").stat().st_size > 1000
     states = [
         read_checkpoint(runs / name / "last.pt") for name in ("unet", "no_skips", "equal_cost")
     ]
@@ -84,11 +98,22 @@ def test_one_command_trains_scores_and_reports(tmp_path: Path) -> None:
     assert not set(train) & set(val)
     # The same command goes on from where it was: nothing is trained again.
     before = (runs / "unet" / "last.pt").stat().st_mtime_ns
-    assert unet_vs_cnn.main(options) == 0
+    assert unet_vs_cnn.main(words) == 0
     assert (runs / "unet" / "last.pt").stat().st_mtime_ns == before
 
 
 def test_errors_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        unet_vs_cnn.main([f"--runs={tmp_path}", *TINY.split(), "--crop", "33x32"])
+        unet_vs_cnn.main(options(tmp_path, crop="33x32"))
+    assert not (tmp_path / "runs").exists()
     assert "33x32" in capsys.readouterr().err
+
+
+def test_the_nets_of_the_document_are_trained_by_default(tmp_path: Path) -> None:
+    found = unet_vs_cnn.Options(out=tmp_path)
+    unet, without, wider = found.nets
+    assert unet.config.widths == without.config.widths == [16, 32, 64, 128, 128]
+    assert wider.config.widths == [18, 36, 72, 144, 144]
+    training = found.of(without)
+    assert (training.out, training.net.skips) == (tmp_path / "no_skips", False)
+    assert (training.optimisation.epochs, training.optimisation.frames) == (9, 960)
