@@ -24,7 +24,7 @@ def use_own_domain() -> None:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
-class Worker:
+class Worker(contextlib.AbstractContextManager["Worker"]):
     """A function that runs in a Python process of its own; a context that ends the process.
 
     function:    gets a connection to this process, and `arguments`
@@ -75,9 +75,6 @@ class Worker:
         """Raises NodeDied if the process no longer runs."""
         if not self._process.is_alive():
             raise self._death()
-
-    def __enter__(self) -> "Worker":
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Sends SIGINT first: a killed process would leave its shared memory behind."""

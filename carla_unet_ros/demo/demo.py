@@ -2,14 +2,12 @@
 """Shows the nodes at work on this machine, without a simulator."""
 
 import os
-import signal
 import sys
 import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from carla_unet_ros.command_line import Configured, check_ranges, parse
@@ -18,6 +16,7 @@ from carla_unet_ros.demo.recording import Video, write_picture
 from carla_unet_ros.engines import EngineName
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import read_model
+from carla_unet_ros.stop_on_signal import StopOnSignal
 from carla_unet_ros.whole_files import check_folder
 
 if TYPE_CHECKING:
@@ -66,32 +65,16 @@ class DemoFailed(Exception):
 def main(argv: list[str] | None = None) -> int:
     """Runs the demo. Exit status 0 after --duration or Ctrl-C, 1 if something failed."""
     options = parse(Options, "carla_unet_demo", argv)
-    stop = _StopOnSignal()
     try:
-        _run(options, stop)
+        with StopOnSignal() as stop:
+            _run(options, stop)
     except (InputError, NodeDied, DemoFailed, OSError) as error:
         print(f"carla_unet_demo: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-class _StopOnSignal:
-    """True after Ctrl-C, after the terminal was closed, and after `kill`."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
-
-    def __bool__(self) -> bool:
-        return self._asked
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self._asked = True
-
-
-def _run(options: Options, stop: _StopOnSignal) -> None:
+def _run(options: Options, stop: StopOnSignal) -> None:
     try:
         from carla_unet_ros.demo.view import DemoView
     except ImportError as error:
@@ -141,7 +124,7 @@ def _start(nodes: NodeProcesses, model: Path | None, options: Options) -> None:
 
 
 def _wait_for_first_label(
-    view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal, since: float | None
+    view: "DemoView", nodes: NodeProcesses, stop: StopOnSignal, since: float | None
 ) -> None:
     started = time.time()
     while view.newest is None and not stop:
@@ -158,7 +141,7 @@ def _wait_for_first_label(
         _say(f"First label image {waited}.")
 
 
-def _wait_for_page(view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal) -> None:
+def _wait_for_page(view: "DemoView", nodes: NodeProcesses, stop: StopOnSignal) -> None:
     while not (page := view.page()) and not stop:
         _take_messages(view, nodes)
     if page:
@@ -166,7 +149,7 @@ def _wait_for_page(view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal) 
 
 
 def _show_figures(
-    view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal, duration: float
+    view: "DemoView", nodes: NodeProcesses, stop: StopOnSignal, duration: float
 ) -> None:
     """Prints a line each second until it is time to stop; a terminal shows them in one place."""
     begin, end = ("\r\x1b[K", "") if sys.stdout.isatty() else ("", "\n")

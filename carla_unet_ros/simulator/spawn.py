@@ -7,12 +7,10 @@ settings are put back, as they are after an error.
 
 import math
 import re
-import signal
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import Any
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
@@ -21,6 +19,7 @@ from carla_unet_ros.simulator.client import import_carla
 from carla_unet_ros.simulator.objects_file import read_vehicle
 from carla_unet_ros.simulator.spawned_car import SpawnedCar
 from carla_unet_ros.simulator.synchronous_worlds import SynchronousWorlds
+from carla_unet_ros.stop_on_signal import StopOnSignal
 
 _FIRST_WITH_ROS = (0, 9, 16)
 
@@ -49,35 +48,6 @@ class Options(Configured):
         check_ranges(self, ticks_per_second=(10, math.inf))
 
 
-class _StopOnSignal:
-    """A context that is true after Ctrl-C or `kill`, so that nothing interrupts the clean-up."""
-
-    def __init__(self) -> None:
-        self._asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_StopOnSignal":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __bool__(self) -> bool:
-        return self._asked
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self._asked = True
-
-
 def _drive(options: Options) -> None:
     plan = read_vehicle(options.file)
     if options.role_name:
@@ -87,7 +57,7 @@ def _drive(options: Options) -> None:
     client.set_timeout(options.timeout)
     _check_version(client.get_server_version())
     with (
-        _StopOnSignal() as stop,
+        StopOnSignal() as stop,
         SynchronousWorlds(client, options.ticks_per_second, options.traffic_port) as worlds,
     ):
         world, traffic_manager = worlds.open(options.town)
@@ -97,7 +67,7 @@ def _drive(options: Options) -> None:
             _tick(world, 1.0 / options.ticks_per_second, stop)
 
 
-def _tick(world: Any, seconds: float, stop: _StopOnSignal) -> None:
+def _tick(world: Any, seconds: float, stop: StopOnSignal) -> None:
     """Ticks once in so many seconds, or as fast as the simulator can, until a signal."""
     due = time.monotonic()
     while not stop:

@@ -233,7 +233,9 @@ def test_several_checkpoints_are_the_mean_of_their_weights(tmp_path: Path) -> No
     paths = [tmp_path / f"{value}.pt" for value in (1, 3)]
     for path, value in zip(paths, (1, 3), strict=True):
         write_net(path, UNetConfig(channels=2, depth=1), value)
-    (trained,) = {float(weight.mean()) for weight in read_trained_net(*paths).net.parameters()}
+    (trained,) = {
+        float(weight.detach().mean()) for weight in read_trained_net(*paths).net.parameters()
+    }
     assert trained == 2
     write_net(tmp_path / "wide.pt", UNetConfig(channels=4, depth=1), 1)
     with pytest.raises(CheckpointError, match=r"wide\.pt and .*1\.pt hold different nets"):

@@ -8,9 +8,9 @@ be larger than the memory, and frames are chosen from the whole drive.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ class Pairing(NamedTuple):
     labels: Any
 
 
-class PairedBag:
+class PairedBag(AbstractContextManager["PairedBag"]):
     """A bag (folder, .mcap or .db3 file) opened for its camera and its semantic camera."""
 
     def __init__(self, path: Path, frame_topic: str, label_topic: str) -> None:
@@ -84,15 +84,7 @@ class PairedBag:
             self._bag.close()
             raise
 
-    def __enter__(self) -> "PairedBag":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bag.close()
 
     def index(self) -> BagIndex:

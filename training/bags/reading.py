@@ -7,8 +7,8 @@ with it ends in a BagError: a sentence that names the file and says what helps (
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from rosbags.interfaces import Connection
@@ -39,7 +39,7 @@ class BagMessage(NamedTuple):
     raw: bytes | memoryview
 
 
-class Bag:
+class Bag(AbstractContextManager["Bag"]):
     """A recording (folder, .mcap or .db3 file), open until `close`."""
 
     def __init__(self, path: Path) -> None:
@@ -57,15 +57,7 @@ class Bag:
         except Exception as error:  # damage leads the parsers of the reader to any error
             raise BagError(why_unreadable(path, error)) from error
 
-    def __enter__(self) -> "Bag":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
