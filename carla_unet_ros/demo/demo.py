@@ -89,7 +89,7 @@ def _run(options: Options, stop: StopOnSignal) -> None:
     model = read_model(options.model).path.absolute() if options.model else None
     check_folder(options.out)
     options.out.mkdir(parents=True, exist_ok=True)
-    domain = options.domain or free_domain()
+    domain = free_domain() if options.domain is None else options.domain
     os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     video = Video(options.out / "demo.mp4")
     picture = options.out / "demo.png"
