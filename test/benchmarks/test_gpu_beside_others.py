@@ -5,15 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from gpu_double import FakeCuda, FakeTensorRT
+from gpu_double import FakeTensorRT, fake_gpu
 from small_engine import DEVICE, needs_library
 
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import engines
 from carla_unet_ros.camera_model import Size
 from carla_unet_ros.engines.tensorrt_engine import cuda
-from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
-from carla_unet_ros.engines.tensorrt_engine import run as tensorrt_run
 from carla_unet_ros.engines.tensorrt_engine.build import Target, built_engine
 from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache
 from carla_unet_ros.engines.tensorrt_engine.library import library
@@ -23,14 +21,7 @@ from carla_unet_ros.model_file import SHIPPED_FP16_MODEL, SHIPPED_MODEL, read_mo
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorRT:
     """A GPU, and a TensorRT that really builds and seems to run."""
-    if tensorrt_library.missing_library():
-        pytest.skip(tensorrt_library.missing_library())
-    fake = FakeTensorRT(FakeCuda(), tensorrt_library.tensorrt_module().TensorIOMode)
-    # None is the process itself, which can always be opened.
-    monkeypatch.setattr(cuda, "_DRIVER", None)
-    monkeypatch.setattr(cuda, "_runtime", lambda: fake.cuda)
-    monkeypatch.setattr(tensorrt_run, "tensorrt_module", lambda: fake)
-    return fake
+    return fake_gpu(monkeypatch)
 
 
 def test_without_a_gpu_it_is_skipped_with_the_reason(

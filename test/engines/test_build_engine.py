@@ -6,41 +6,23 @@ import threading
 from pathlib import Path
 
 import pytest
-from gpu_double import FakeCuda, FakeTensorRT
+from gpu_double import FakeTensorRT
 from small_engine import needs_library, put, target_for
 
 from carla_unet_ros.command_line import parse
 from carla_unet_ros.engines import build_engine
 from carla_unet_ros.engines.tensorrt_engine import build as tensorrt_build
 from carla_unet_ros.engines.tensorrt_engine import cuda
-from carla_unet_ros.engines.tensorrt_engine import run as tensorrt_run
 from carla_unet_ros.engines.tensorrt_engine.engine_cache import EngineCache, entries
-from carla_unet_ros.engines.tensorrt_engine.library import tensorrt_module
 
 pytestmark = needs_library
-
-
-@pytest.fixture
-def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "_DRIVER", "libcuda_that_is_not_there.so.1")
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorRT:
-    """A GPU, and a TensorRT that really builds and seems to run."""
-    fake = FakeTensorRT(FakeCuda(), tensorrt_module().TensorIOMode)
-    # None is the process itself, which can always be opened.
-    monkeypatch.setattr(cuda, "_DRIVER", None)
-    monkeypatch.setattr(cuda, "_runtime", lambda: fake.cuda)
-    monkeypatch.setattr(tensorrt_run, "tensorrt_module", lambda: fake)
-    return fake
 
 
 def arguments(model: Path, cache: Path, *more: str) -> list[str]:
     return ["--model", str(model), "--cache", str(cache), *more]
 
 
-@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.usefixtures("no_driver")
 def test_without_a_gpu_it_fails_and_says_what_is_missing(
     small_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,7 +31,7 @@ def test_without_a_gpu_it_fails_and_says_what_is_missing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.usefixtures("no_driver")
 def test_a_dry_run_without_a_gpu_still_parses_the_model(
     small_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

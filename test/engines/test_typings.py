@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cuda_double
 import gpu_double
 import pytest
 import rtx_double
@@ -120,7 +121,7 @@ def test_the_cuda_names_and_parameters_are_in_cuda_bindings() -> None:
 @pytest.mark.parametrize(
     ("double", "stub", "prefix"),
     [
-        (gpu_double.FakeCuda, CUDA, ""),
+        (cuda_double.FakeCuda, CUDA, ""),
         (gpu_double.FakeTensorRT, COMMON, ""),
         (gpu_double.FakeRuntime, COMMON, "Runtime."),
         (gpu_double.FakeEngine, RTX, "ICudaEngine."),

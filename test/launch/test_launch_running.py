@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs after `ros2 launch`: nodes with their parameters, the bridge, RViz; until Ctrl-C."""
+"""What runs after `ros2 launch`: the demo, nodes with their parameters, costmaps; until Ctrl-C."""
 
 import os
 import re
@@ -10,30 +10,21 @@ from typing import Any
 
 import pytest
 import yaml
-from ament_index_python.packages import get_package_prefix
+from launch_stand_ins import stand_in
 from lifecycle_msgs.srv import GetState
-from rcl_interfaces.srv import GetParameters
-from rclpy.parameter import parameter_value_to_python
+from node_services import parameters
 from ros2_launch import Start, ament_package, missing
 from ros_bench import Diagnostics, RosBench, free_ports
 from sensor_msgs.msg import PointCloud2
 
 from carla_unet_ros.ground.ground_grid import CameraPose
-from carla_unet_ros.simulator.objects_file import read_vehicle
 from carla_unet_ros.stand_in.drive import Drive
 
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
-CONFIG = Path(__file__).parents[2] / "config"
 GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
 CLOUD = "/carla/ego_vehicle/rgb_front/segmentation/semantic_cloud"
-
-
-def parameters(bench: RosBench, node: str, *names: str) -> list[Any]:
-    request = GetParameters.Request(names=names)
-    answer = bench.call(GetParameters, f"{node}/get_parameters", request)
-    return [parameter_value_to_python(value) for value in answer.values]
 
 
 def test_arguments_rule_over_the_params_file_and_namespaces_hold(
@@ -119,102 +110,6 @@ def test_without_autostart_it_waits_for_a_manager(
     assert node.control_c() == 0
 
 
-BRIDGE_FILE = """
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, LogInfo
-from launch.substitutions import LaunchConfiguration
-
-def generate_launch_description():
-    names = {names}
-    return LaunchDescription([
-        *(DeclareLaunchArgument(name, default_value="unset") for name in names),
-        *(LogInfo(msg=["{package} ", name, "=", LaunchConfiguration(name)]) for name in names),
-    ])
-"""
-
-
-def test_the_bridge_is_started_with_our_sensors_and_arguments(
-    launch: Start,
-    bench: RosBench,
-    tiny_model_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stand_in_of_the_bridge(tmp_path, monkeypatch)
-    carla = launch("carla.launch.py", f"model:={tiny_model_path}", "town:=Town03")
-    bench.until(lambda: "ready; 1 camera(s)" in carla.printed)
-    assert carla.control_c() == 0
-    for line in (
-        "carla_ros_bridge town=Town03",
-        "carla_ros_bridge timeout=20",
-        "carla_ros_bridge host=localhost",
-        "carla_ros_bridge ego_vehicle_role_name=unset",
-        "carla_spawn_objects spawn_sensors_only=unset",
-    ):
-        assert line in carla.printed
-    (objects,) = re.findall(r"objects_definition_file=(\S+)", carla.printed)
-    own = Path(get_package_prefix("carla_unet_ros"), "share/carla_unet_ros/config")
-    assert Path(objects).samefile(own / "carla_objects.json")
-
-
-def test_a_car_of_another_name_is_spawned_and_can_be_driven(
-    launch: Start, bench: RosBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The bridge lets drive only the cars that it is told are ego vehicles."""
-    stand_in_of_the_bridge(tmp_path, monkeypatch)
-    carla = launch("carla.launch.py", "role_name:=truck", "autostart:=false")
-    bench.until(lambda: "spawn_sensors_only=" in carla.printed)
-    bench.until(lambda: carla.started("segmentation_node"))
-    assert "carla_ros_bridge ego_vehicle_role_name=truck" in carla.printed
-    (objects,) = re.findall(r"objects_definition_file=(\S+)", carla.printed)
-    vehicle = read_vehicle(Path(objects), "truck")
-    ours = read_vehicle(CONFIG / "carla_objects.json")
-    assert (vehicle.type, vehicle.sensors) == (ours.type, ours.sensors)
-    Path(objects).unlink()
-    bench.until(lambda: bench.node.count_publishers("/diagnostics"))
-    assert carla.control_c() == 0
-
-
-def test_a_car_that_the_given_objects_file_lacks_is_refused(
-    launch: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand_in_of_the_bridge(tmp_path, monkeypatch)
-    objects = f"objects_definition_file:={CONFIG / 'carla_objects.json'}"
-    carla = launch("carla.launch.py", "role_name:=truck", objects)
-    assert carla.wait() == 1
-    assert "has no vehicle 'truck'; it has 'ego_vehicle'" in carla.printed
-
-
-def stand_in_of_the_bridge(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Launch files of the bridge's names, which print what they are given."""
-    for package, names in (
-        ("carla_ros_bridge", ("town", "timeout", "host", "ego_vehicle_role_name")),
-        ("carla_spawn_objects", ("objects_definition_file", "spawn_sensors_only")),
-    ):
-        file = ament_package(prefix, package) / f"{package}.launch.py"
-        file.write_text(BRIDGE_FILE.format(names=names, package=package))
-    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{prefix}:{os.environ['AMENT_PREFIX_PATH']}")
-
-
-STAND_IN = """#!/usr/bin/env python3
-import signal, sys
-ends = {{signal.SIGINT, signal.SIGTERM}}
-signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # launch may send one twice
-print("{name}", *sys.argv[1:], flush=True)
-signal.sigwait(ends)
-"""
-
-
-def stand_in(package: str, name: str, prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An executable of a package that is not installed here: it prints its arguments and waits."""
-    ament_package(prefix, package)
-    executable = prefix / "lib" / package / name
-    executable.parent.mkdir(parents=True)
-    executable.write_text(STAND_IN.format(name=name))
-    executable.chmod(0o755)
-    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{prefix}:{os.environ['AMENT_PREFIX_PATH']}")
-
-
 def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
     launch: Start,
     bench: RosBench,
@@ -243,60 +138,6 @@ def test_rviz_and_grid_of_the_demo_know_where_the_drives_camera_sits(
     assert Path(config).name == "segmentation.rviz"
     assert Path(config).is_file()
     assert demo.control_c() == 0
-
-
-def test_native_reads_raw_tags_of_new_versions_and_starts_no_bridge(
-    launch: Start, bench: RosBench, tiny_model_path: Path
-) -> None:
-    switches = "evaluate:=true", "grid:=true", "cloud:=true"
-    arguments = "native:=true", *switches, f"model:={tiny_model_path}"
-    carla = launch("carla.launch.py", *arguments)
-    assert parameters(bench, "/evaluation", "tags", "use_sim_time") == ["0.9.16", True]
-    assert parameters(bench, "/ground_grid", "camera_axes", "use_sim_time") == ["body", True]
-    assert parameters(bench, "/semantic_cloud", "camera_axes", "use_sim_time") == ["body", True]
-    assert parameters(bench, "/segmentation", "use_sim_time") == [True]
-    assert carla.control_c() == 0
-    assert carla.printed.count("process started with pid") == 4
-
-
-@pytest.mark.parametrize(
-    ("given", "camera", "truth", "frame"),
-    [
-        (["role_name:=hero"], "/carla/hero/rgb_front", "/carla/hero/", "hero"),
-        (
-            ["image_topics:=/car/front/image/compressed,/car/rear/image", "vehicle_frame:=base"],
-            "/car/front",
-            "/carla/ego_vehicle/",
-            "base",
-        ),
-    ],
-)
-def test_rviz_shows_the_topics_that_the_nodes_were_given(
-    launch: Start,
-    bench: RosBench,
-    tiny_model_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    given: list[str],
-    camera: str,
-    truth: str,
-    frame: str,
-) -> None:
-    stand_in("rviz2", "rviz2", tmp_path, monkeypatch)
-    arguments = "native:=true", "rviz:=true", f"model:={tiny_model_path}", *given
-    carla = launch("carla.launch.py", *arguments)
-    bench.until(lambda: "rviz2 -d" in carla.printed and "ready; " in carla.printed)
-    (config,) = re.findall(r"rviz2 -d (\S+)", carla.printed)
-    manager = yaml.safe_load(Path(config).read_text())["Visualization Manager"]
-    Path(config).unlink()
-    topics = {entry["Topic"]["Value"] for entry in manager["Displays"] if "Topic" in entry}
-    outputs = "image", "segmentation/overlay", "segmentation/ground_grid"
-    assert topics == {
-        *(f"{camera}/{output}" for output in outputs),
-        f"{truth}semantic_segmentation_front/image",
-    }
-    assert manager["Global Options"]["Fixed Frame"] == frame
-    assert carla.control_c() == 0
 
 
 @pytest.mark.parametrize(

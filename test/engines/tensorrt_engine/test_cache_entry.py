@@ -22,11 +22,6 @@ def put(cache: EngineCache) -> None:
 
 
 @pytest.fixture
-def lines() -> list[str]:
-    return []
-
-
-@pytest.fixture
 def cache(tmp_path: Path, lines: list[str]) -> EngineCache:
     cache = EngineCache(tmp_path / "cache", lines.append)
     put(cache)

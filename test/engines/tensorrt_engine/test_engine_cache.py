@@ -31,11 +31,6 @@ def key(small_model_path: Path) -> Key:
 
 
 @pytest.fixture
-def lines() -> list[str]:
-    return []
-
-
-@pytest.fixture
 def cache(tmp_path: Path, lines: list[str], key: Key, small_engine: bytes) -> EngineCache:
     """A cache that holds the engine of `key`."""
     cache = EngineCache(tmp_path / "cache", lines.append)

@@ -9,11 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from gpu_double import FakeCuda, FakeTensorRT
+from gpu_double import FakeTensorRT
 from small_engine import needs_library, needs_rtx
 
 from carla_unet_ros.engines import EngineError
-from carla_unet_ros.engines.tensorrt_engine import cuda
 from carla_unet_ros.engines.tensorrt_engine import library as tensorrt_library
 from carla_unet_ros.engines.tensorrt_engine import run as tensorrt_run
 from carla_unet_ros.engines.tensorrt_engine.run import FrameRun, load_engine
@@ -21,15 +20,6 @@ from carla_unet_ros.engines.tensorrt_engine.run import FrameRun, load_engine
 pytestmark = needs_library
 
 HEIGHT, WIDTH = 5, 7
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTensorRT:
-    """A GPU and TensorRT's run time; `fake.cuda` is the GPU."""
-    trt = FakeTensorRT(FakeCuda(), tensorrt_library.tensorrt_module().TensorIOMode)
-    monkeypatch.setattr(cuda, "_runtime", lambda: trt.cuda)
-    monkeypatch.setattr(tensorrt_run, "tensorrt_module", lambda: trt)
-    return trt
 
 
 def engine_bytes() -> bytes:
