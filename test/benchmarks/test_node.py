@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import time
@@ -112,6 +113,7 @@ def test_a_node_that_dies_ends_the_run_and_the_other_processes(
             if b"carla_unet_ros.segmentation.segmentation_node"
             in Path(f"/proc/{pid}/cmdline").read_bytes()
         )
+        ends = [os.pidfd_open(pid) for pid in started]
         os.kill(victim, 15)
         said = benchmark.communicate(timeout=60)[1]
     finally:
@@ -119,7 +121,9 @@ def test_a_node_that_dies_ends_the_run_and_the_other_processes(
         benchmark.wait(60)
     assert benchmark.returncode == 1
     assert "node: segmentation_node ended with " in said
-    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+    for end in ends:
+        assert select.select([end], [], [], 60)[0], "a child outlives the benchmark"
+        os.close(end)
 
 
 @pytest.mark.usefixtures("own_domain")
