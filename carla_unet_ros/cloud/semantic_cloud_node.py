@@ -41,6 +41,7 @@ from carla_unet_ros.cloud.semantic_cloud import (
     SemanticCloud,
     class_table,
 )
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_geometry import CameraParameters, read_calibration
 from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
@@ -158,7 +159,7 @@ class SemanticCloudNode(Node):
         values = self._values
         ids, metres = label_ids(labels), to_depth(depth)
         if ids.shape != metres.shape:
-            raise ValueError(
+            raise InputError(
                 f"the depth image is {depth.width}x{depth.height}, the labels are "
                 f"{labels.width}x{labels.height}; give both cameras one size, field of view and "
                 "pose, as in config/carla_objects.json"
@@ -173,7 +174,7 @@ class SemanticCloudNode(Node):
             legend = self._topics.output("legend")
             raise NotYetError(f"waiting for what the class ids mean, on {legend}")
         if isinstance(self._legend, str):
-            raise ValueError(self._legend)
+            raise InputError(self._legend)
         return class_table(self._legend, self._values.classes)
 
     def _calibration(self, shape: tuple[int, ...]) -> Calibration:
@@ -187,7 +188,7 @@ class SemanticCloudNode(Node):
                 raise NotYetError(f"waiting for the geometry of the {name} on {topic}")
         camera, depth = self._infos["camera"].k, self._infos["depth camera"].k
         if not all(map(_SAME, camera, depth)):
-            raise ValueError(
+            raise InputError(
                 f"the depth camera sees with fx = {depth[0]:.1f}, the camera with fx = "
                 f"{camera[0]:.1f} pixels; give both one size and field of view"
             )

@@ -16,6 +16,7 @@ labels) into the folder `report`.
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -25,6 +26,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
+from carla_unet_ros.errors import InputError, expand_home, sentence_of
 from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.evaluation.report import LiveFigures, statuses, write_report
 from carla_unet_ros.evaluation.truth_reader import TRUTH_KINDS, TruthReader
@@ -39,7 +41,9 @@ from carla_unet_ros.ros.pace import Pace
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros.scene_topics import SceneTopics
 from carla_unet_ros.ros.stamp_matcher import StampMatcher
+from carla_unet_ros.ros.time_restarts import TimeRestarts
 from carla_unet_ros.ros.topic_types import find_wrong_type
+from carla_unet_ros.whole_files import prepare_folder
 
 
 class Parameters(SceneTopics):
@@ -64,7 +68,6 @@ class Parameters(SceneTopics):
 
 
 _QUEUE = 10
-_FRAMES_KEPT = 20
 _SECONDS_BETWEEN_LINES = 5.0
 _PATIENCE_SECONDS = 3.0
 
@@ -81,7 +84,7 @@ class EvaluationNode(Node):
         )
         self._report = _writable(self._values.report)
         self._worst = WorstFrames()
-        self._frames: dict[int, Image] = {}
+        self._restarts = TimeRestarts(self, lambda: self._worst.start_over())
         self._legend_problem = self._pair_problem = ""
         self._pair_scored = True
         self._pace = Pace(_PATIENCE_SECONDS)
@@ -146,6 +149,7 @@ class EvaluationNode(Node):
         self.get_logger().info(f"scoring {legend.model} on {legend.engine}")
 
     def _on_labels(self, message: Image) -> None:
+        self._restarts.look_at(message.header.stamp, "labels")
         self._add("labels", message)
 
     def _on_truth(self, message: Image) -> None:
@@ -176,25 +180,18 @@ class EvaluationNode(Node):
         if self._report is not None and not math.isnan(mean_iou):
             stamp = _nanoseconds(labels)
             classes = scores.truth_classes(tags), scores.label_classes(ids)
-            frame = ScoredFrame(scores.pairs, stamp, mean_iou, *classes)
-            if self._worst.offer(frame) and stamp in self._frames:
-                self._attach(frame, self._frames[stamp])
+            self._worst.offer(ScoredFrame(scores.pairs, stamp, mean_iou, *classes))
 
     def _on_frame(self, message: Image) -> None:
-        """Keeps a frame of the camera; it may come before its labels or after them."""
-        stamp = _nanoseconds(message)
-        self._frames[stamp] = message
-        if len(self._frames) > _FRAMES_KEPT:
-            del self._frames[next(iter(self._frames))]
-        for frame in self._worst.frames:
-            if frame.stamp == stamp and frame.image is None:
-                self._attach(frame, message)
+        self._restarts.look_at(message.header.stamp, "frames")
+        self._worst.add_image(_nanoseconds(message), partial(self._read_frame, message))
 
-    def _attach(self, frame: ScoredFrame, message: Image) -> None:
+    def _read_frame(self, message: Image) -> Uint8 | None:
         try:
-            frame.image = to_bgra(message)
+            return to_bgra(message)
         except BadFrame as problem:
             self.get_logger().warning(f"frame without picture: {problem}")
+            return None
 
     def _publish(self) -> None:
         wrong_type = find_wrong_type(self, self._inputs)
@@ -234,14 +231,15 @@ class EvaluationNode(Node):
 
 
 def _writable(folder: str) -> Path | None:
-    """The report's folder, which is made if it is missing. ValueError where it cannot be made."""
+    """The report's folder, which is made if it is missing. InputError where it cannot be made."""
     if not folder:
         return None
-    path = Path(folder).expanduser()
+    path = expand_home(folder)
     try:
+        prepare_folder(path)
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"report folder {path} cannot be made: {error.strerror}") from error
+    except (InputError, OSError) as error:
+        raise InputError(f"report: {sentence_of(error)}") from error
     return path
 
 
@@ -252,7 +250,7 @@ def _shown_truth(message: Image) -> Uint8:
     """
     image = to_semantic(message)
     if not (image[..., :3] if image.ndim == 3 else image).any():
-        raise ValueError(
+        raise InputError(
             "the truth is black all over, so it has no class anywhere; is this the topic of a "
             "semantic camera, and is it attached to the vehicle?"
         )

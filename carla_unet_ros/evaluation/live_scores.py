@@ -10,6 +10,7 @@ from collections import deque
 import cv2
 import numpy as np
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, mapping
 from carla_unet_ros.labels.legend import Legend
@@ -30,7 +31,7 @@ class LiveScores:
         self._window = window
         self._unknown = legend.unknown
         if (self._truth_classes == IGNORE).all():
-            raise ValueError(
+            raise InputError(
                 f"no tag of CARLA {tags.carla_tags} is a class of {self.classes.name}: "
                 f"{', '.join(self.classes.names)}"
             )

@@ -64,7 +64,7 @@ def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     channels = _CHANNELS.get(encoding)
     found = 1 if image.ndim == 2 else image.shape[-1] if image.ndim == 3 else None
     if channels is None or channels != found or image.dtype != np.uint8:
-        raise ValueError(
+        raise InputError(
             f"an image {image.dtype} {image.shape} is no {encoding}; known: {', '.join(_CHANNELS)}"
         )
     height, width = image.shape[:2]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carla_unet_ros.errors import InputError
-from carla_unet_ros.whole_files import write_whole
+from carla_unet_ros.whole_files import prepare_folder, write_whole
 
 
 class StageError(InputError):
@@ -49,6 +49,7 @@ def run_stages(stages: Sequence[Stage], out: Path) -> None:
     A stage whose arguments have changed since it was done is refused, because later stages would
     not be built on what the recipe says. So is a folder that another recipe or its stage works in.
     """
+    prepare_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     with (out / "lock").open("w") as lock:
         try:

@@ -28,6 +28,7 @@ from carla_unet_ros.engines.tensorrt_engine.cache_entry import (
     write_entry,
 )
 from carla_unet_ros.engines.tensorrt_engine.private_files import UntrustedError, make_private
+from carla_unet_ros.errors import InputError, expand_home
 
 DEFAULT_FOLDER = Path("~/.cache/carla_unet_ros")
 
@@ -178,9 +179,9 @@ def entries(folder: Path | None) -> list[Entry]:
 
 def _expanded(folder: Path | None) -> Path:
     try:
-        return (folder or DEFAULT_FOLDER).expanduser()
-    except RuntimeError as error:  # ~somebody who has no home
-        raise EngineError(f"engine cache {folder} cannot be found: {error}") from error
+        return expand_home(folder or DEFAULT_FOLDER)
+    except InputError as error:
+        raise EngineError(f"engine cache {error}") from error
 
 
 def _check_is_cache(folder: Path) -> None:
