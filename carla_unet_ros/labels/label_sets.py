@@ -56,11 +56,13 @@ class LabelSet:
         ids = [label.id for label in self.classes]
         if not self.classes or ids != list(range(len(ids))) or len(ids) > UNKNOWN_TAG:
             raise InputError(
-                f"label set {self.name!r} has the ids {ids}; expected 0, 1, 2, ... without gaps, "
-                f"at most {UNKNOWN_TAG} classes"
+                f"label set {self.name!r} has the ids {shortened(ids)}; expected 0, 1, 2, ... "
+                f"without gaps, at most {UNKNOWN_TAG} classes"
             )
         if len(set(self.names)) != len(ids):
-            raise InputError(f"label set {self.name!r} has two classes of one name: {self.names}")
+            raise InputError(
+                f"label set {self.name!r} has two classes of one name: {shortened(self.names)}"
+            )
 
     def __len__(self) -> int:
         return len(self.classes)
