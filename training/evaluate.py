@@ -188,12 +188,15 @@ def _names(data: Path, name: str | None) -> list[str] | None:
 
 
 def _check_outputs(options: Options) -> None:
-    """Raises InputError or ImportError now for results that could not be written later."""
+    """Raises InputError now for results that could not be written later."""
     if options.json:
         prepare_file(options.json)
     if options.pictures:
         prepare_folder(options.pictures)
-        import_module("carla_unet_ros.training.plots")
+        try:
+            import_module("carla_unet_ros.training.plots")
+        except ImportError as error:
+            raise InputError(f"--pictures: {error}; pip install matplotlib") from error
 
 
 def _evaluate(options: Options) -> None:
@@ -214,7 +217,7 @@ def _evaluate(options: Options) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run_command(Options, "carla_unet_evaluate", _evaluate, argv, (ImportError,))
+    return run_command(Options, "carla_unet_evaluate", _evaluate, argv)
 
 
 if __name__ == "__main__":

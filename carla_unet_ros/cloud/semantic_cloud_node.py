@@ -44,7 +44,7 @@ from carla_unet_ros.cloud.semantic_cloud import (
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_geometry import CameraParameters, read_calibration
-from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
+from carla_unet_ros.ros.camera_topics import CameraTopics, check_topic
 from carla_unet_ros.ros.depth_images import to_depth
 from carla_unet_ros.ros.image_messages import label_ids
 from carla_unet_ros.ros.lazy_output import LazyOutput, NotYetError
@@ -58,7 +58,7 @@ class Parameters(CameraParameters):
     depth_topic = NodeParameter(
         "/carla/ego_vehicle/depth_front/image",
         "images of a depth camera of the same size, field of view and pose as the camera",
-        check=lambda topic: check_image_topics([topic]),
+        check=check_topic,
         constant=True,
     )
     classes = NodeParameter(

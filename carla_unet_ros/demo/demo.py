@@ -58,6 +58,7 @@ class Options(Configured):
 
     def __post_init__(self) -> None:
         check_ranges(self, domain=(0, _LARGEST_DOMAIN), duration=(0, math.inf))
+        check_ranges(self, seed=(0, 2**31 - 1))
 
 
 class DemoFailed(InputError):

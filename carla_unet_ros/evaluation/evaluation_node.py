@@ -26,7 +26,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
-from carla_unet_ros.errors import InputError, expand_home, sentence_of
+from carla_unet_ros.errors import InputError, expand_home
 from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.evaluation.report import LiveFigures, statuses, write_report
 from carla_unet_ros.evaluation.truth_reader import TRUTH_KINDS, TruthReader
@@ -235,11 +235,11 @@ def _writable(folder: str) -> Path | None:
     if not folder:
         return None
     path = expand_home(folder)
+    prepare_folder(path)
     try:
-        prepare_folder(path)
         path.mkdir(parents=True, exist_ok=True)
-    except (InputError, OSError) as error:
-        raise InputError(f"report: {sentence_of(error)}") from error
+    except OSError as error:
+        raise InputError(f"report folder {path} cannot be made: {error.strerror}") from error
     return path
 
 

@@ -10,6 +10,7 @@ from carla_unet_ros.camera_model import (
     intrinsics,
 )
 from carla_unet_ros.errors import InputError
+from carla_unet_ros.ros.camera_topics import check_topic
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
 
 # Focal length in widths of the picture: a shorter one would see more than 157 degrees, a longer
@@ -39,6 +40,7 @@ class CameraParameters(GeometryParameters):
     camera = NodeParameter(
         "/carla/ego_vehicle/rgb_front",
         "the camera's topics lie below this name",
+        check=check_topic,
         constant=True,
     )
 

@@ -56,12 +56,16 @@ def check_image_topics(topics: Iterable[str]) -> None:
             "second node"
         )
     for topic in topics:
-        if not _TOPIC_NAME.fullmatch(topic):
-            raise InputError(
-                f"image topic {topic!r} is no topic name; expected one such as "
-                "/carla/ego_vehicle/rgb_front/image"
-            )
+        check_topic(topic)
     check_outputs(topics)
+
+
+def check_topic(name: str) -> None:
+    """Raises InputError if a name, with or without a namespace, is no name of a topic."""
+    if not _TOPIC_NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} is no topic name; expected one such as /carla/ego_vehicle/rgb_front/image"
+        )
 
 
 def check_outputs(topics: Iterable[str], resolve: Callable[[str], str] = str) -> None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carla_unet_ros.errors import InputError
+from carla_unet_ros.labels.json_text import read_json
 from carla_unet_ros.whole_files import prepare_folder, write_whole
 
 
@@ -82,9 +83,12 @@ def _run_each(stages: Sequence[Stage], out: Path, lock: int) -> None:
 
 
 def _check_same(stage: Stage, done: Path) -> None:
-    before = json.loads(done.read_text())["arguments"]
+    try:
+        before = read_json(done.read_text())["arguments"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise StageError(f"{done} is damaged: remove it to do stage {stage.name} again") from error
     if before != list(stage.arguments):
         raise StageError(
-            f"stage {stage.name} was done with other arguments ({' '.join(before)}): remove "
+            f"stage {stage.name} was done with other arguments ({' '.join(map(str, before))}): remove "
             f"{done} and those of later stages to do them again, or take another --out"
         )
