@@ -89,6 +89,6 @@ def _check_same(stage: Stage, done: Path) -> None:
         raise StageError(f"{done} is damaged: remove it to do stage {stage.name} again") from error
     if before != list(stage.arguments):
         raise StageError(
-            f"stage {stage.name} was done with other arguments ({' '.join(map(str, before))}): remove "
-            f"{done} and those of later stages to do them again, or take another --out"
+            f"stage {stage.name} was done with other arguments ({' '.join(map(str, before))}): "
+            f"remove {done} and those of later stages to do them again, or take another --out"
         )
