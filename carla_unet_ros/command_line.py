@@ -17,7 +17,7 @@ import yaml
 from tyro.constructors import PrimitiveConstructorSpec
 
 from carla_unet_ros.camera_model import Size, parse_size
-from carla_unet_ros.errors import InputError
+from carla_unet_ros.errors import InputError, sentence_of
 from carla_unet_ros.standard_streams import drop_output, prepare_streams, tell
 
 SizeOption = Annotated[
@@ -59,7 +59,10 @@ def parse(kind: type[Options], prog: str, argv: Sequence[str] | None = None) -> 
     try:
         words = _words(found.config) if found.config else []
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        print(f"{prog}: --config {found.config} cannot be used: {error}", file=sys.stderr)
+        print(
+            f"{prog}: --config {found.config} cannot be used: {sentence_of(error)}",
+            file=sys.stderr,
+        )
         sys.exit(2)
     style = tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone
     return tyro.cli(kind, prog=prog, args=[*words, *typed], config=style)

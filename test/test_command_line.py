@@ -108,7 +108,7 @@ def test_what_is_written_reads_as_the_same_options(tmp_path: Path) -> None:
         ("--data a --jpeg many", "--jpeg"),
         ("--data a --jpeg 101", "--jpeg 101: expected 1 to 100"),
         ("--data a --size wide", "'wide' is no size; expected WIDTHxHEIGHT"),
-        ("--config none.yaml", "--config none.yaml cannot be used: [Errno 2] No such file"),
+        ("--config none.yaml", "--config none.yaml cannot be used: none.yaml: No such file"),
         ("--config /dev/zero", "--config /dev/zero cannot be used: it is no regular file"),
     ],
 )

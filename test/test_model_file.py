@@ -40,7 +40,7 @@ def refused(path: Path, proto: ModelProto) -> str:
 
 
 def test_missing_file_says_which_parameter_to_set(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"none\.onnx cannot be read .*parameter `model`"):
+    with pytest.raises(ModelError, match=r"none\.onnx cannot be read .*set `model` to"):
         read_model(tmp_path / "none.onnx")
 
 
@@ -62,7 +62,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/tmp", ".", "", ".."])
 def test_a_folder_is_no_model(path: str) -> None:
-    with pytest.raises(ModelError, match=r"^model \S+ is a folder; set the parameter `model`"):
+    with pytest.raises(ModelError, match=r"^model \S+ is a folder; set `model` to"):
         read_model(path)
 
 

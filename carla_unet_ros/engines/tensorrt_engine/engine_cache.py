@@ -102,11 +102,13 @@ class EngineCache:
     def clean(self) -> tuple[int, int]:
         """Removes every entry, and no other file; returns how many files and bytes.
 
-        Raises EngineError if one cannot be removed.
+        Raises EngineError if one cannot be removed, or the folder not even be locked.
         """
         with self.lock():
+            if not self._is_locked:
+                raise EngineError(f"engine cache {self.folder} cannot be cleaned")
             try:
-                return _remove(find_files(self.folder)) if self._is_locked else (0, 0)
+                return _remove(find_files(self.folder))
             except OSError as error:
                 raise EngineError(
                     f"{error.filename} of the engine cache cannot be removed ({error.strerror})"
