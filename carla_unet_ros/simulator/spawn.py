@@ -5,6 +5,7 @@ It ticks the simulation, never faster than real time, until Ctrl-C. Then actors 
 settings are put back, as they are after an error.
 """
 
+import math
 import re
 import signal
 import sys
