@@ -70,7 +70,7 @@ def test_a_folder_is_no_model(path: str) -> None:
 def test_a_pipe_or_a_device_is_refused_before_it_is_opened(tmp_path: Path, path: str) -> None:
     """A pipe that nobody writes to would wait for ever, and /dev/zero has no end."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ModelError, match=r"^model \S+ is no regular file; set the parameter"):
+    with pytest.raises(ModelError, match=r"^model \S+ is no regular file; set `model` to"):
         read_model(tmp_path / path)
 
 

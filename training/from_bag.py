@@ -57,7 +57,7 @@ class Options(Configured):
 
     def __post_init__(self) -> None:
         check_ranges(self, every=(1, math.inf), val_blocks=(1, math.inf), jpeg=(1, 100))
-        check_ranges(self, min_seconds=(0, math.inf), val_share=(0, 0.99), gap=(0, math.inf))
+        check_ranges(self, min_seconds=(0, 1e6), val_share=(0, 0.99), gap=(0, 1e6))
 
 
 @dataclass

@@ -74,7 +74,7 @@ class Options(Configured):
     def __post_init__(self) -> None:
         check_ranges(self, frames=(1, math.inf), every=(1, math.inf), jpeg=(1, 100))
         # The simulator's physics goes wrong below this.
-        check_ranges(self, ticks_per_second=(10, math.inf))
+        check_ranges(self, ticks_per_second=(10, 10_000))
         check_ranges(self, min_metres=(0, 1000), timeout=(0.1, 3600), seed=(0, 2**31 - 1))
         check_ranges(self, port=(1, 65535), traffic_port=(1, 65535))
         check_ranges(self.camera, width=(1, LARGEST_SIDE), height=(1, LARGEST_SIDE))

@@ -2,7 +2,6 @@
 """What every node's main does: help, refusals as sentences, a clean end."""
 
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -235,14 +234,6 @@ def test_a_node_whose_output_is_closed_ends_as_any_other() -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
     assert set(errors.splitlines()) <= {"spins"}
-
-
-@pytest.mark.usefixtures("ros_domain")
-def test_help_that_nobody_gets_is_no_success() -> None:
-    with pathlib.Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-c", NODE, "--help"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_malloc_takes_the_settings() -> None:
