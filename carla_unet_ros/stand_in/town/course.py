@@ -40,19 +40,22 @@ class Spot(NamedTuple):
 
 
 class View:
-    """The street around a car at `s`, `d` metres beside the centre line, looking along it."""
+    """The street around a camera at `s`, `d` metres to the right of the centre line.
 
-    def __init__(self, course: Course, s: float, d: float) -> None:
+    turn: radians from the direction of the street there to that of the camera, to the right
+    """
+
+    def __init__(self, course: Course, s: float, d: float, turn: float = 0.0) -> None:
         self.s = s
-        self.heading = course.heading(s)
+        self.heading = course.heading(s) + turn
         self._first = s - BEHIND
         samples = self._first + np.arange(BEHIND + AHEAD + 1)
         self._turns = course.headings(samples) - self.heading
         between = (self._turns[1:] + self._turns[:-1]) / 2
         self._x = np.concatenate(((0.0,), np.cumsum(np.sin(between))))
         self._z = np.concatenate(((0.0,), np.cumsum(np.cos(between))))
-        self._x -= self._x[BEHIND] + d
-        self._z -= self._z[BEHIND]
+        self._x -= self._x[BEHIND] + d * math.cos(turn)
+        self._z -= self._z[BEHIND] + d * math.sin(turn)
 
     def spot(self, s: float, d: float) -> Spot:
         """The place (s, d). Beyond the part that is laid out the street goes straight on."""
@@ -63,6 +66,17 @@ class View:
         x = float(self._x[index] + (self._x[index + 1] - self._x[index]) * part)
         z = float(self._z[index] + (self._z[index + 1] - self._z[index]) * part)
         return Spot(x + d * math.cos(turn), z - d * math.sin(turn), turn)
+
+    def find(self, x: float, z: float) -> tuple[float, float, float]:
+        """s, d, and the direction of the street there, of a place in camera coordinates.
+
+        It must be near the part of the street that is laid out; then it is exact to a centimetre.
+        """
+        index = int(np.hypot(self._x - x, self._z - z).argmin())
+        x, z, turn = x - self._x[index], z - self._z[index], float(self._turns[index])
+        along = x * math.sin(turn) + z * math.cos(turn)
+        s = self._first + index + along
+        return float(s), float(x * math.cos(turn) - z * math.sin(turn)), self.spot(s, 0.0).turn
 
     def line(self, start: float, end: float, d: float, height: float = 0.0) -> Floats:
         """Points float32 [N, 3] along the street at `d`, from start to end.
