@@ -5,11 +5,14 @@
          <semantic camera>/image                 truth: palette colours (CARLA's bridge) or raw
                                                  tags in red (CARLA's own ROS 2 interface)
          <camera>/image                          only if a report is wanted
-    out  ~/iou  diagnostic_msgs/DiagnosticArray, once a second: mean IoU and IoU per class, over
-                the last pairs and since the start; how many pairs, how many without a partner
+         <camera>/camera_info, /tf, /tf_static   for the free ground: how the camera sees it
+    out  ~/iou  diagnostic_msgs/DiagnosticArray, once a second: mean IoU, IoU per class and of the
+                free ground, over the last pairs and since the start; how many pairs, how many
+                without a partner
 
 The node compares labels and truth with equal stamps, pixel by pixel. So both cameras need the same
-size, field of view and pose. At the end it writes report.json and worst.png (frame | truth |
+size, field of view and pose. Where the camera's geometry is known, the node also compares the free
+ground of both (free_space.py). At the end it writes report.json and worst.png (frame | truth |
 labels) into the folder `report`.
 """
 
@@ -27,10 +30,13 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
 from carla_unet_ros.errors import InputError, expand_home
+from carla_unet_ros.evaluation.free_space import FreeSpaceScores
+from carla_unet_ros.evaluation.ground_scorer import GroundScorer
 from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.evaluation.report import LiveFigures, statuses, write_report
 from carla_unet_ros.evaluation.truth_reader import TRUTH_KINDS, TruthReader
 from carla_unet_ros.evaluation.worst_frames import ScoredFrame, WorstFrames
+from carla_unet_ros.ground.ground_view import ViewParameters
 from carla_unet_ros.labels import Uint8, carla_label_set
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_topics import CameraTopics
@@ -46,7 +52,7 @@ from carla_unet_ros.ros.topic_types import find_wrong_type
 from carla_unet_ros.whole_files import prepare_folder
 
 
-class Parameters(SceneTopics):
+class Parameters(SceneTopics, ViewParameters):
     truth = NodeParameter(
         "auto",
         "what the truth images hold: palette colours, raw tags in the red channel, or auto, which "
@@ -80,11 +86,15 @@ class EvaluationNode(Node):
         self._values = declare(self, Parameters)
         tags = carla_label_set(self._values.tags)
         self._figures = LiveFigures(
-            tags, StampMatcher("labels", "truth"), TruthReader(tags, self._values.truth)
+            tags,
+            StampMatcher("labels", "truth"),
+            TruthReader(tags, self._values.truth),
+            FreeSpaceScores(self._values.window),
         )
+        self._ground = GroundScorer(self, self._values)
         self._report = _writable(self._values.report)
         self._worst = WorstFrames()
-        self._restarts = TimeRestarts(self, lambda: self._worst.start_over())
+        self._restarts = TimeRestarts(self, self._start_over)
         self._legend_problem = self._pair_problem = ""
         self._pair_scored = True
         self._pace = Pace(_PATIENCE_SECONDS)
@@ -117,16 +127,22 @@ class EvaluationNode(Node):
             ("truth", self._values.truth_topic),
         ):
             topic = CameraTopics(image).camera_info
-            inputs.append(subscribe(CameraInfo, topic, self._intrinsics_keeper(name), 1))
+            inputs.append(subscribe(CameraInfo, topic, self._info_keeper(name), 1))
         if self._report is not None:
             inputs.append(subscribe(Image, self._values.image_topic, self._on_frame, _QUEUE))
         return inputs
 
-    def _intrinsics_keeper(self, name: str) -> Callable[[CameraInfo], None]:
+    def _info_keeper(self, name: str) -> Callable[[CameraInfo], None]:
         def keep(message: CameraInfo) -> None:
-            self._figures.intrinsics[name] = tuple(message.k)
+            self._figures.infos[name] = message
 
         return keep
+
+    def _start_over(self) -> None:
+        """Time starts again: another drive, maybe from another camera."""
+        self._worst.start_over()
+        self._ground.start_over()
+        self._figures.free_space = FreeSpaceScores(self._values.window)
 
     def _on_legend(self, message: String) -> None:
         figures = self._figures
@@ -145,6 +161,7 @@ class EvaluationNode(Node):
             return
         # The model or its classes have changed: older scores say nothing about these.
         figures.legend = legend
+        figures.free_space = FreeSpaceScores(self._values.window)
         self._worst = WorstFrames()
         self.get_logger().info(f"scoring {legend.model} on {legend.engine}")
 
@@ -177,6 +194,8 @@ class EvaluationNode(Node):
             )
             return
         self._pair_scored = True
+        figures, info = self._figures, self._figures.infos.get("frames")
+        self._ground.add(figures.free_space, scores, (tags, ids), labels.header, info)
         if self._report is not None and not math.isnan(mean_iou):
             stamp = _nanoseconds(labels)
             classes = scores.truth_classes(tags), scores.label_classes(ids)

@@ -14,6 +14,8 @@ from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet, Uint8
 
 OTHERS = "others"
+DEFAULT_COSTS: list[str] = ["Sidewalks=60", "Vegetation=80", "others=100"]
+DRIVABLE: list[str] = ["Roads", "RoadLines"]
 
 
 def parse_costs(entries: Iterable[str]) -> dict[str, int]:

@@ -37,9 +37,10 @@ from std_msgs.msg import Header, String
 
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.ground.cell_evidence import look_at_cells
-from carla_unet_ros.ground.class_costs import cost_table, parse_costs
+from carla_unet_ros.ground.class_costs import DEFAULT_COSTS, cost_table, parse_costs
 from carla_unet_ros.ground.connected_ground import keep_connected
-from carla_unet_ros.ground.ground_grid import Extent, GroundGrid, class_weights
+from carla_unet_ros.ground.grid_message import to_grid_message
+from carla_unet_ros.ground.ground_grid import GroundGrid, class_weights
 from carla_unet_ros.ground.ground_memory import GroundMemory, Place
 from carla_unet_ros.ground.ground_view import GroundView, ViewParameters
 from carla_unet_ros.ground.transforms import Transforms, to_seconds
@@ -64,7 +65,7 @@ class Parameters(ViewParameters, CameraParameters, MotionParameters):
         constant=True,
     )
     class_costs = NodeParameter(
-        ["Sidewalks=60", "Vegetation=80", "others=100"],
+        DEFAULT_COSTS,
         "cost of a remembered cell by its class, 0 to 100; drivable_classes cost nothing",
         check=parse_costs,
         live=True,
@@ -220,7 +221,7 @@ class GroundGridNode(Node):
                 classes = look_at_cells(table, ids, costs, sure, share).classes
                 self._publish_classes(classes, labels.header)
         frame = self._values.vehicle_frame
-        return _message(cells, self._view.extent, labels.header, frame)
+        return to_grid_message(cells, self._view.extent, labels.header, frame)
 
     def _remember(
         self,
@@ -265,19 +266,6 @@ class GroundGridNode(Node):
             names = f"{self._topics.output('camera_info')} and {self._topics.camera_info}"
             raise NotYetError(f"waiting for the camera's geometry on {names}")
         return info
-
-
-def _message(cells: Any, extent: Extent, header: Header, frame: str) -> OccupancyGrid:
-    """Cells int8 [rows, columns] as a message in the vehicle's frame, with the labels' stamp."""
-    message = OccupancyGrid(header=Header(stamp=header.stamp, frame_id=frame))
-    message.info.map_load_time = header.stamp
-    message.info.resolution = extent.cell_size
-    message.info.height, message.info.width = cells.shape
-    message.info.origin.position.x = -extent.behind
-    message.info.origin.position.y = -extent.right
-    message.info.origin.orientation.w = 1.0
-    message.data.frombytes(cells.data.cast("B"))
-    return message
 
 
 def main(argv: list[str] | None = None) -> int:

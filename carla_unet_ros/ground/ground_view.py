@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from carla_unet_ros.camera_model import LARGEST_SIDE, Calibration
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.ground.camera_mounting import CameraMounting, MountingParameters
+from carla_unet_ros.ground.class_costs import DRIVABLE
 from carla_unet_ros.ground.ground_grid import CameraPose, Extent, GroundGrid
 from carla_unet_ros.ground.transforms import Transforms
 from carla_unet_ros.ros.camera_geometry import read_calibration
@@ -26,7 +27,7 @@ class ViewParameters(MountingParameters):
     left = NodeParameter(20.0, "metres it reaches to the left", range=_REACH, constant=True)
     right = NodeParameter(20.0, "metres it reaches to the right", range=_REACH, constant=True)
     drivable_classes = NodeParameter(
-        ["Roads", "RoadLines"],
+        DRIVABLE,
         "classes a vehicle may drive on, by their names in the legend",
         live=True,
     )

@@ -7,6 +7,7 @@
          /carla/<role_name>/semantic_segmentation_front/camera_info
          /carla/<role_name>/depth_front/image                      of the drive alone, equal stamp
          /carla/<role_name>/depth_front/camera_info
+         /carla/<role_name>/odometry                               of the drive alone, equal stamp
          /clock                                                    simulation time from 0
 
 Topics, types, encodings and QoS are the same. The first camera is rgb_front; further ones (rgb_2,
@@ -42,6 +43,7 @@ from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare
 from carla_unet_ros.stand_in.camera_source import CameraSource, DriveSource, FolderSource, View
 from carla_unet_ros.stand_in.drive import Drive
 from carla_unet_ros.stand_in.frame_pace import FramePace
+from carla_unet_ros.stand_in.odometry import OdometrySensor
 from carla_unet_ros.training.data.folders import find_layout
 
 
@@ -143,6 +145,7 @@ class CameraNode(Node):
         self._cameras = [self._sensor(name) for name in names]
         self._truth = self._sensor("semantic_segmentation_front")
         self._depth = self._sensor("depth_front") if self._source.has_depth else None
+        self._odometry = OdometrySensor(self, self._values.role_name, BRIDGE_QOS)
         self._depth_message = {"metres": to_depth_message, "coded": to_coded_message}[
             self._values.depth
         ]
@@ -178,6 +181,8 @@ class CameraNode(Node):
         self._timer.reset()
 
     def _publish(self, stamp: Time, view: View) -> None:
+        if view.car:
+            self._odometry.publish(stamp, view.car)
         for camera in self._cameras:
             camera.publish(stamp, view.frame, self._fov)
         self._truth.publish(stamp, painted(view.tags, self._truth_colours), self._fov)

@@ -14,6 +14,7 @@ import numpy as np
 
 from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.stand_in.car_motion import CarMotion, find_motion, find_pose
 from carla_unet_ros.stand_in.town.blocks import Block, Blocks
 from carla_unet_ros.stand_in.town.bonnet import Bonnet
 from carla_unet_ros.stand_in.town.canvas import Canvas
@@ -35,6 +36,7 @@ FRAMES_PER_SECOND = 20
 _SIGHT = 130.0
 _SHADOWS = 55.0
 _TRAFFIC = 260.0
+_PERSON = 0.5
 
 
 class Scene(NamedTuple):
@@ -49,6 +51,38 @@ class Scene(NamedTuple):
     frame: Uint8
     labels: Uint8
     depth: Floats | None = None
+
+
+class Pose(NamedTuple):
+    """Where the camera is on the street.
+
+    s:    metres along the street
+    d:    metres to the right of its centre line
+    turn: radians from the direction of the street there to that of the camera, to the right; the
+          street is drawn in full up to 0.6
+    """
+
+    s: float
+    d: float
+    turn: float = 0.0
+
+
+class Lead(NamedTuple):
+    """The car ahead, in the lane: metres along the street, and which car it is."""
+
+    s: float
+    looks: int = 0
+
+
+class Footprint(NamedTuple):
+    """The ground that a car or a person covers: its middle and its turn as in Pose, metres."""
+
+    name: str
+    s: float
+    d: float
+    turn: float
+    width: float
+    length: float
 
 
 class Drive:
@@ -86,6 +120,21 @@ class Drive:
         """Height above the ground in metres; the camera looks straight ahead."""
         return self._canvas.eye
 
+    @property
+    def bonnet_rows(self) -> int:
+        """Rows at the bottom of the picture that show the car's own bonnet."""
+        return self._bonnet.rows if self._bonnet else 0
+
+    @property
+    def half_width(self) -> float:
+        """Metres from the centre line to the edge of the road."""
+        return self._street.half_width
+
+    @property
+    def lane(self) -> float:
+        """Metres from the centre line to the middle of the lane to the right of it."""
+        return self._street.half_width / 2 if self._street.lanes == 2 else 1.9
+
     def frame(self, index: int) -> Scene:
         """The scene `index / FRAMES_PER_SECOND` seconds after the start; index from 0."""
         return self.at(index / FRAMES_PER_SECOND)
@@ -95,17 +144,21 @@ class Drive:
 
         depth: whether to draw its depth, too
         """
+        pose = self._pose(time)
+        ahead = pose.s + 19 + 9 * math.sin(time * 0.16 + self._seed)
+        return self.look(pose, time, Lead(ahead, int((time + 15) // 40) * 7), depth)
+
+    def look(self, pose: Pose, time: float, lead: Lead, depth: bool = False) -> Scene:
+        """The scene at this time from any pose on the street, with the car ahead at any place."""
         self._canvas.depth = DepthBuffer(self._canvas.camera, self._canvas.eye) if depth else None
-        s = self._speed * time + 1.5 * math.sin(time * 0.35)
-        lane = self._street.half_width / 2 if self._street.lanes == 2 else 1.9
-        view = View(self._course, s, lane + 0.15 * math.sin(time * 0.5))
+        view = View(self._course, *pose)
         sun = self._light.direction(view.heading)
         moment = Moment(self._canvas, view, self._light, sun)
-        blocks = self._blocks_ahead(s)
+        blocks = self._blocks_ahead(pose.s)
         crossings = [block.crossing for block in blocks if block.crossing]
-        things = self._find_things(view, blocks, time)
+        things = self._find_things(view, blocks, time, lead)
         self._sky.paint(self._canvas.pixels, view.heading)
-        self._paint_ground(moment, [c for c in crossings if c.s > s - 10], things)
+        self._paint_ground(moment, [c for c in crossings if c.s > pose.s - 10], things)
         for _, thing in sorted(things, key=lambda entry: -entry[0]):
             thing.draw(moment)
         if self._light.wetness > 0.5:
@@ -114,20 +167,51 @@ class Drive:
             self._bonnet.paint(self._canvas)
         return self._finish_scene()
 
+    def motion(self, time: float) -> CarMotion:
+        """Where the car is `time` seconds after the start, and how it moves."""
+        return find_motion(lambda when: find_pose(self._course, *self._pose(when)), time)
+
+    def _pose(self, time: float) -> Pose:
+        s = self._speed * time + 1.5 * math.sin(time * 0.35)
+        return Pose(s, self.lane + 0.15 * math.sin(time * 0.5))
+
+    def footprints(self, s: float, time: float, lead: Lead) -> list[Footprint]:
+        """All cars and the people who cross the street, at this time, around a place of it."""
+        blocks = self._blocks_ahead(s)
+        cars = [thing for block in blocks for thing in block.things if isinstance(thing, Item)]
+        cars += self._place_traffic(s, time, lead)
+        walkers = [walker for block in blocks for walker in block.walkers if walker.across]
+        people = [self._place_walker(walker, time) for walker in walkers]
+        return [
+            *(Footprint("car", c.s, c.d, c.turn, *c.box) for c in cars if c.paint and c.box),
+            *(Footprint("person", p.s, p.d, 0.0, _PERSON, _PERSON) for p in people),
+        ]
+
+    def is_road(self, s: float, d: float) -> bool:
+        """Whether a place is on the road of the street, or of one that crosses it."""
+        crossings = (block.crossing for block in self._blocks_ahead(s))
+        return abs(d) < self.half_width or any(
+            abs(s - crossing.s) < crossing.half_width for crossing in crossings if crossing
+        )
+
+    def view(self, pose: Pose) -> View:
+        """The street around a camera: from places on it to metres before the camera, and back."""
+        return View(self._course, *pose)
+
     def _blocks_ahead(self, s: float) -> list[Block]:
         first = math.floor((s - 20) / LENGTH)
         last = math.floor((s + _SIGHT) / LENGTH)
         return [self._blocks.block(number) for number in range(first, last + 1)]
 
     def _find_things(
-        self, view: View, blocks: list[Block], time: float
+        self, view: View, blocks: list[Block], time: float, lead: Lead
     ) -> list[tuple[float, Thing]]:
         """All things that may be visible, each with the place of its farthest part."""
         things = [thing for block in blocks for thing in block.things]
         things += [
             self._place_walker(walker, time) for block in blocks for walker in block.walkers
         ]
-        things += self._place_traffic(view.s, time)
+        things += self._place_traffic(view.s, time, lead)
         return [(thing.far, thing) for thing in things if -2 < thing.far - view.s < _SIGHT + 20]
 
     def _paint_ground(self, moment: Moment, crossings: list[Crossing],
@@ -153,17 +237,14 @@ class Drive:
             return Stand(walker.start, walker.d - along, sprite)
         return Stand(walker.start + along, walker.d, sprite)
 
-    def _place_traffic(self, s: float, time: float) -> list[Thing]:
-        """One car ahead, and some that come towards the camera and change with each round."""
-        lane = self._street.half_width / 2 if self._street.lanes == 2 else 1.9
-        cars: list[Thing] = []
-        ahead = s + 19 + 9 * math.sin(time * 0.16 + self._seed)
-        cars.append(self._make_car(ahead, lane, 0.0, int((time + 15) // 40) * 7))
+    def _place_traffic(self, s: float, time: float, lead: Lead) -> list[Item]:
+        """The car ahead, and some that come towards the camera and change with each round."""
+        cars = [self._make_car(lead.s, self.lane, 0.0, lead.looks)]
         for number in range(4):
             way = s + 9.0 * time + number * _TRAFFIC / 4 + 37.0 * ((number * number) % 3)
             place = s + _TRAFFIC - 30 - way % _TRAFFIC
             looks = int(way // _TRAFFIC) * 11 + number
-            cars.append(self._make_car(place, -lane, math.pi, looks))
+            cars.append(self._make_car(place, -self.lane, math.pi, looks))
         return cars
 
     def _make_car(self, s: float, d: float, turn: float, looks: int) -> Item:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,16 +152,39 @@ def test_a_missing_model_ends_the_demo_with_a_sentence(demo: Demo, tmp_path: Pat
     assert re.fullmatch(r"carla_unet_demo: model \S+none.onnx cannot be read .*\n", errors)
 
 
-def test_the_demo_says_what_to_install_where_ros_is_missing() -> None:
+@pytest.mark.parametrize(
+    ("missing", "options", "sentence"),
+    [
+        ("rclpy", [], "ROS 2 cannot be imported .*pip install '.\\[ros\\]'"),
+        ("rerun", ["--view"], "the page needs rerun-sdk .*pip install rerun-sdk"),
+    ],
+)
+def test_the_demo_says_what_to_install(missing: str, options: list[str], sentence: str) -> None:
     code = (
-        "import sys; sys.modules['rclpy'] = None; "
-        "from carla_unet_ros.demo.demo import main; sys.exit(main([]))"
+        f"import sys; sys.modules[{missing!r}] = None; "
+        f"from carla_unet_ros.demo.demo import main; sys.exit(main({options}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "ROS 2 cannot be imported" in done.stderr
-    assert "pip install '.[ros]'" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert re.fullmatch(f"carla_unet_demo: {sentence}.*\n", done.stderr)
+
+
+@pytest.mark.once
+def test_with_view_the_demo_prints_the_address_of_a_page_and_ends_its_server(
+    demo: Demo, tiny_model_path: Path
+) -> None:
+    pytest.importorskip("rerun", reason="the page needs rerun-sdk: pip install '.[view]'")
+    demo.start("--view", "--model", tiny_model_path, "--engine", "openvino")
+    address = demo.wait_for(re.compile(r"Look at it in a browser: (http://\S+)"))[1]
+    with urllib.request.urlopen(address, timeout=60) as page:
+        assert "<canvas" in page.read().decode()
+    modules = "camera_node", "segmentation_node", "evaluation_node", "ground_grid_node"
+    running = " ".join(demo.processes().values())
+    assert all(f"{module} " in running for module in (*modules, "view_node", "--serve-web"))
+    demo.press_ctrl_c()
+    status, _, errors = demo.wait()
+    assert (status, errors) == (0, "")
+    assert not demo.processes()
 
 
 @pytest.mark.once

@@ -14,13 +14,15 @@ from carla_unet_ros.evaluation import evaluation_node
 from carla_unet_ros.ground import ground_grid_node
 from carla_unet_ros.segmentation import segmentation_node
 from carla_unet_ros.stand_in import camera_node
+from carla_unet_ros.view import view_node
 
 SEGMENTATION = {parameter.name for parameter in segmentation_node.Parameters.rows()}
 SEGMENTATION |= {"params_file", "namespace", "use_sim_time", "respawn"}
 EXTRAS = {parameter.name for parameter in evaluation_node.Parameters.rows()}
 EXTRAS |= {parameter.name for parameter in ground_grid_node.Parameters.rows()}
 EXTRAS |= {parameter.name for parameter in semantic_cloud_node.Parameters.rows()}
-EXTRAS |= {"evaluate", "grid", "cloud", "rviz", "rviz_config"}
+EXTRAS |= {parameter.name for parameter in view_node.Parameters.rows()}
+EXTRAS |= {"evaluate", "grid", "cloud", "view", "rviz", "rviz_config"}
 CAMERA = {parameter.name for parameter in camera_node.Parameters.rows()}
 BRIDGE = {"native", "host", "port", "timeout", "town", "passive", "fixed_delta_seconds"}
 BRIDGE |= {"spawn", "objects_definition_file", "spawn_point_ego_vehicle", "role_name"}

@@ -2,11 +2,15 @@
 """What launch files and configuration promise, checked against the nodes; needs no ROS launch."""
 
 import json
+import runpy
+import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import yaml
@@ -56,6 +60,24 @@ def test_a_launch_file_is_named_as_ros2_launch_wants_it_and_compiles(path: Path)
     assert path.name.endswith(".launch.py")
     names = compile(path.read_text(), path, "exec").co_names
     assert "generate_launch_description" in names
+
+
+@pytest.mark.once
+def test_each_switch_starts_its_own_node_of_this_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doubles stand for launch: its actions only keep what they are given."""
+    monkeypatch.setattr("carla_unet_ros.view.view_node.require_rerun", lambda: None)
+    for module in ("launch", "launch.actions", "launch_ros.actions"):
+        monkeypatch.setitem(sys.modules, module, MagicMock(Node=dict, TimerAction=dict))
+    start = runpy.run_path(str(ROOT / "launch/extras.launch.py"))["start"]
+    switches = "evaluate", "grid", "cloud", "view", "rviz"
+    executables = "evaluation_node", "ground_grid_node", "semantic_cloud_node", "view_node"
+    for switch, executable in zip(switches, executables, strict=False):
+        arguments = {**dict.fromkeys(switches, "false"), switch: "true", "page_port": "8080"}
+        (timer,) = start(SimpleNamespace(launch_configurations=arguments))
+        (node,) = timer["actions"]
+        assert (node["package"], node["executable"]) == ("carla_unet_ros", executable)
+        ports = {"page_port": 8080} if switch == "view" else {}
+        assert node["parameters"] == [{"use_sim_time": True} | ports]
 
 
 def test_each_table_of_arguments_holds_exactly_the_parameters_its_node_declares(

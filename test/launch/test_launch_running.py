@@ -4,6 +4,7 @@
 import os
 import re
 import signal
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 from ros2_launch import Start, ament_package, missing
-from ros_bench import RosBench
+from ros_bench import Diagnostics, RosBench, free_ports
 from sensor_msgs.msg import PointCloud2
 
 from carla_unet_ros.ground.ground_grid import CameraPose
@@ -68,6 +69,23 @@ def test_control_c_ends_everything_cleanly(
     bench.until(lambda: bench.node.count_publishers(GRID) == 1)
     assert demo.control_c() == 0
     assert demo.printed.count("process has finished cleanly") == 5
+
+
+@pytest.mark.once
+def test_the_demos_page_is_served_until_control_c(
+    launch: Start, bench: RosBench, tiny_model_path: Path
+) -> None:
+    pytest.importorskip("rerun", reason="the page needs rerun-sdk: pip install '.[view]'")
+    ports = [f"{name}:={port}" for name, port in free_ports().items()]
+    arguments = "view:=true", "role_name:=hero", "width:=64", "height:=48", *ports
+    demo = launch("demo.launch.py", f"model:={tiny_model_path}", *arguments)
+    diagnostics = Diagnostics(bench)
+    page = bench.until(lambda: diagnostics.value("/view", "page"))
+    with urllib.request.urlopen(page, timeout=60) as answer:
+        assert "<canvas" in answer.read().decode()
+    # Frames, labels and truth are there only under the names of this car.
+    bench.until(lambda: int(diagnostics.value("/view", "frames shown")) >= 1)
+    assert demo.control_c() == 0
 
 
 def test_the_demos_nodes_follow_a_car_of_another_name(

@@ -5,6 +5,7 @@ Everything waits for an event and fails after a time limit; nothing sleeps.
 """
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -185,6 +186,15 @@ def start_segmentation(
         engine="openvino",
         **parameters,
     )
+
+
+def free_ports() -> dict[str, int]:
+    """Parameters of view_node: two TCP ports that nobody uses."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    ports = [entry.getsockname()[1] for entry in sockets]
+    for entry in sockets:
+        entry.close()
+    return dict(zip(("page_port", "data_port"), ports, strict=True))
 
 
 def refusal(node: Callable[[], Node], **parameters: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Browser
-from ros_bench import LATCHED, Camera, Diagnostics, Process, RosBench, refusal
+from ros_bench import LATCHED, Camera, Diagnostics, Process, RosBench, free_ports, refusal
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
@@ -27,14 +27,6 @@ pytestmark = pytest.mark.once
 CYAN = (255, 255, 0)
 ROAD = 7
 ROAD_BGR = (128, 64, 128)
-
-
-def free_ports() -> dict[str, int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [entry.getsockname()[1] for entry in sockets]
-    for entry in sockets:
-        entry.close()
-    return dict(zip(("page_port", "data_port"), ports, strict=True))
 
 
 class Drive:

@@ -12,7 +12,10 @@ _HEIGHT = 0.95  # metres above the ground, for its depth
 
 
 class Bonnet:
-    """A dark, curved bonnet with a band of mirrored light; the same in every frame."""
+    """A dark, curved bonnet with a band of mirrored light; the same in every frame.
+
+    rows: rows of the picture that show some of it
+    """
 
     def __init__(self, camera: Intrinsics, rng: np.random.Generator) -> None:
         wide, high = camera.width, camera.height
@@ -22,6 +25,7 @@ class Bonnet:
         outline = np.stack((np.arange(wide), edge), axis=1)
         outline = np.concatenate((outline, ((wide - 1, high), (0, high)))).astype(np.int32)
         self._top = max(int(edge.min()) - 1, 0)
+        self.rows = high - self._top
         self._mask = np.zeros((high - self._top, wide), np.uint8)
         cv2.fillPoly(self._mask, [outline - (0, self._top)], 255)
         below = np.clip((np.arange(self._top, high)[:, None] - edge) / (high * 0.12), 0, 1)

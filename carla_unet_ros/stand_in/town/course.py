@@ -21,6 +21,7 @@ class Course:
         self._rates = (2 * np.pi / lengths).astype(float)
         self._phases = rng.uniform(0, 2 * np.pi, 2)
         self._sizes = np.array((0.65, 0.35)) * bend
+        self._east = self._north = np.zeros(1)
 
     def heading(self, s: float) -> float:
         """Radians, clockwise from north, at a place along the street."""
@@ -29,6 +30,22 @@ class Course:
     def headings(self, s: Floats) -> Floats:
         angles = self._rates * s[:, None].astype(np.float64) + self._phases
         return (self._sizes * np.sin(angles)).sum(axis=1)
+
+    def point(self, s: float) -> tuple[float, float]:
+        """Metres east and north from the start of the street to its place s, from 0 on."""
+        if s >= len(self._east):
+            self._lay_out(2 * int(s) + AHEAD)
+        index = max(int(s), 0)
+        rest, turn = s - index, self.heading((s + index) / 2)
+        east = self._east[index] + rest * math.sin(turn)
+        north = self._north[index] + rest * math.cos(turn)
+        return float(east), float(north)
+
+    def _lay_out(self, metres: int) -> None:
+        """Sums up the street metre by metre."""
+        turns = self.headings(np.arange(metres) + 0.5)
+        self._east = np.concatenate(((0.0,), np.cumsum(np.sin(turns))))
+        self._north = np.concatenate(((0.0,), np.cumsum(np.cos(turns))))
 
 
 class Spot(NamedTuple):
@@ -40,19 +57,22 @@ class Spot(NamedTuple):
 
 
 class View:
-    """The street around a car at `s`, `d` metres beside the centre line, looking along it."""
+    """The street around a camera at `s`, `d` metres to the right of the centre line.
 
-    def __init__(self, course: Course, s: float, d: float) -> None:
+    turn: radians from the direction of the street there to that of the camera, to the right
+    """
+
+    def __init__(self, course: Course, s: float, d: float, turn: float = 0.0) -> None:
         self.s = s
-        self.heading = course.heading(s)
+        self.heading = course.heading(s) + turn
         self._first = s - BEHIND
         samples = self._first + np.arange(BEHIND + AHEAD + 1)
         self._turns = course.headings(samples) - self.heading
         between = (self._turns[1:] + self._turns[:-1]) / 2
         self._x = np.concatenate(((0.0,), np.cumsum(np.sin(between))))
         self._z = np.concatenate(((0.0,), np.cumsum(np.cos(between))))
-        self._x -= self._x[BEHIND] + d
-        self._z -= self._z[BEHIND]
+        self._x -= self._x[BEHIND] + d * math.cos(turn)
+        self._z -= self._z[BEHIND] + d * math.sin(turn)
 
     def spot(self, s: float, d: float) -> Spot:
         """The place (s, d). Beyond the part that is laid out the street goes straight on."""
@@ -63,6 +83,17 @@ class View:
         x = float(self._x[index] + (self._x[index + 1] - self._x[index]) * part)
         z = float(self._z[index] + (self._z[index + 1] - self._z[index]) * part)
         return Spot(x + d * math.cos(turn), z - d * math.sin(turn), turn)
+
+    def find(self, x: float, z: float) -> tuple[float, float, float]:
+        """s, d, and the direction of the street there, of a place in camera coordinates.
+
+        It must be near the part of the street that is laid out; then it is exact to a centimetre.
+        """
+        index = int(np.hypot(self._x - x, self._z - z).argmin())
+        x, z, turn = x - self._x[index], z - self._z[index], float(self._turns[index])
+        along = x * math.sin(turn) + z * math.cos(turn)
+        s = self._first + index + along
+        return float(s), float(x * math.cos(turn) - z * math.sin(turn)), self.spot(s, 0.0).turn
 
     def line(self, start: float, end: float, d: float, height: float = 0.0) -> Floats:
         """Points float32 [N, 3] along the street at `d`, from start to end.
