@@ -22,7 +22,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from tyro.conf import arg
 
 from carla_unet_ros.command_line import Configured, run_command
-from carla_unet_ros.demo.node_processes import NodeDied
+from carla_unet_ros.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,11 +40,11 @@ class Report(Configured):
     document: Annotated[tuple[Path, ...] | None, arg(metavar="[FILE.md]")] = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a count, which all whole numbers here are, below 1."""
+        """Raises InputError for a count, which all whole numbers here are, below 1."""
         for name, values in vars(self).items():
             for value in values if isinstance(values, tuple) else (values,):
                 if isinstance(value, int) and value < 1:
-                    raise ValueError(f"--{name.replace('_', '-')} {value}: expected 1 or more")
+                    raise InputError(f"--{name.replace('_', '-')} {value}: expected 1 or more")
 
 
 Options = TypeVar("Options", bound=Report)
@@ -77,7 +77,7 @@ class Benchmark(Generic[Options]):
             return int(bool(results.get("failed")))
 
         prog = f"python -m benchmarks.{self.name}"
-        return run_command(self.options, prog, command, argv, also=(NodeDied,))
+        return run_command(self.options, prog, command, argv)
 
     def finish(self, results: Results, options: Options) -> None:
         """Prints the section and writes the files that the options request."""

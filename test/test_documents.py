@@ -156,7 +156,8 @@ def test_the_layout_lists_every_room() -> None:
 
 
 def test_the_table_of_ids_is_that_of_the_shipped_models_label_set() -> None:
-    cells = re.findall(r"\| (\d+) \| ([\w/]+)", text_of("planners.md"))
+    section = text_of("planners.md").partition("## Class ids")[2].partition("\n## ")[0]
+    cells = re.findall(r"\| (\d+) \| ([\w/]+)", section)
     found = {int(number): name for number, name in cells}
     assert found == {label.id: label.name for label in carla_13().classes}
 

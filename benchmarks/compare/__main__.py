@@ -25,6 +25,7 @@ from benchmarks.processes import Worker, peak_mb
 from benchmarks.reporting import Benchmark, Report, Results, section, table
 from benchmarks.timing import in_turns, spread
 from carla_unet_ros.command_line import EMPTY
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.model_file import SHIPPED_INT8_MODEL, SHIPPED_MODEL, read_model
 from carla_unet_ros.training.data.drive_frames import DriveFrames
@@ -58,7 +59,7 @@ class Options(Report):
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.data) != bool(self.tags):
-            raise ValueError("--data and --tags go together: a folder and its CARLA version")
+            raise InputError("--data and --tags go together: a folder and its CARLA version")
 
 
 def measured(options: Options) -> Results:

@@ -5,17 +5,21 @@
          <semantic camera>/image                 truth: palette colours (CARLA's bridge) or raw
                                                  tags in red (CARLA's own ROS 2 interface)
          <camera>/image                          only if a report is wanted
-    out  ~/iou  diagnostic_msgs/DiagnosticArray, once a second: mean IoU and IoU per class, over
-                the last pairs and since the start; how many pairs, how many without a partner
+         <camera>/camera_info, /tf, /tf_static   for the free ground: how the camera sees it
+    out  ~/iou  diagnostic_msgs/DiagnosticArray, once a second: mean IoU, IoU per class and of the
+                free ground, over the last pairs and since the start; how many pairs, how many
+                without a partner
 
 The node compares labels and truth with equal stamps, pixel by pixel. So both cameras need the same
-size, field of view and pose. At the end it writes report.json and worst.png (frame | truth |
+size, field of view and pose. Where the camera's geometry is known, the node also compares the free
+ground of both (free_space.py). At the end it writes report.json and worst.png (frame | truth |
 labels) into the folder `report`.
 """
 
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -25,10 +29,14 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
+from carla_unet_ros.errors import InputError, expand_home
+from carla_unet_ros.evaluation.free_space import FreeSpaceScores
+from carla_unet_ros.evaluation.ground_scorer import GroundScorer
 from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.evaluation.report import LiveFigures, statuses, write_report
 from carla_unet_ros.evaluation.truth_reader import TRUTH_KINDS, TruthReader
 from carla_unet_ros.evaluation.worst_frames import ScoredFrame, WorstFrames
+from carla_unet_ros.ground.ground_view import ViewParameters
 from carla_unet_ros.labels import Uint8, carla_label_set
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_topics import CameraTopics
@@ -39,10 +47,12 @@ from carla_unet_ros.ros.pace import Pace
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros.scene_topics import SceneTopics
 from carla_unet_ros.ros.stamp_matcher import StampMatcher
+from carla_unet_ros.ros.time_restarts import TimeRestarts
 from carla_unet_ros.ros.topic_types import find_wrong_type
+from carla_unet_ros.whole_files import prepare_folder
 
 
-class Parameters(SceneTopics):
+class Parameters(SceneTopics, ViewParameters):
     truth = NodeParameter(
         "auto",
         "what the truth images hold: palette colours, raw tags in the red channel, or auto, which "
@@ -64,7 +74,6 @@ class Parameters(SceneTopics):
 
 
 _QUEUE = 10
-_FRAMES_KEPT = 20
 _SECONDS_BETWEEN_LINES = 5.0
 _PATIENCE_SECONDS = 3.0
 
@@ -77,11 +86,15 @@ class EvaluationNode(Node):
         self._values = declare(self, Parameters)
         tags = carla_label_set(self._values.tags)
         self._figures = LiveFigures(
-            tags, StampMatcher("labels", "truth"), TruthReader(tags, self._values.truth)
+            tags,
+            StampMatcher("labels", "truth"),
+            TruthReader(tags, self._values.truth),
+            FreeSpaceScores(self._values.window),
         )
+        self._ground = GroundScorer(self, self._values)
         self._report = _writable(self._values.report)
         self._worst = WorstFrames()
-        self._frames: dict[int, Image] = {}
+        self._restarts = TimeRestarts(self, self._start_over)
         self._legend_problem = self._pair_problem = ""
         self._pair_scored = True
         self._pace = Pace(_PATIENCE_SECONDS)
@@ -114,16 +127,22 @@ class EvaluationNode(Node):
             ("truth", self._values.truth_topic),
         ):
             topic = CameraTopics(image).camera_info
-            inputs.append(subscribe(CameraInfo, topic, self._intrinsics_keeper(name), 1))
+            inputs.append(subscribe(CameraInfo, topic, self._info_keeper(name), 1))
         if self._report is not None:
             inputs.append(subscribe(Image, self._values.image_topic, self._on_frame, _QUEUE))
         return inputs
 
-    def _intrinsics_keeper(self, name: str) -> Callable[[CameraInfo], None]:
+    def _info_keeper(self, name: str) -> Callable[[CameraInfo], None]:
         def keep(message: CameraInfo) -> None:
-            self._figures.intrinsics[name] = tuple(message.k)
+            self._figures.infos[name] = message
 
         return keep
+
+    def _start_over(self) -> None:
+        """Time starts again: another drive, maybe from another camera."""
+        self._worst.start_over()
+        self._ground.start_over()
+        self._figures.free_space = FreeSpaceScores(self._values.window)
 
     def _on_legend(self, message: String) -> None:
         figures = self._figures
@@ -142,10 +161,12 @@ class EvaluationNode(Node):
             return
         # The model or its classes have changed: older scores say nothing about these.
         figures.legend = legend
+        figures.free_space = FreeSpaceScores(self._values.window)
         self._worst = WorstFrames()
         self.get_logger().info(f"scoring {legend.model} on {legend.engine}")
 
     def _on_labels(self, message: Image) -> None:
+        self._restarts.look_at(message.header.stamp, "labels")
         self._add("labels", message)
 
     def _on_truth(self, message: Image) -> None:
@@ -173,28 +194,23 @@ class EvaluationNode(Node):
             )
             return
         self._pair_scored = True
+        figures, info = self._figures, self._figures.infos.get("frames")
+        self._ground.add(figures.free_space, scores, (tags, ids), labels.header, info)
         if self._report is not None and not math.isnan(mean_iou):
             stamp = _nanoseconds(labels)
             classes = scores.truth_classes(tags), scores.label_classes(ids)
-            frame = ScoredFrame(scores.pairs, stamp, mean_iou, *classes)
-            if self._worst.offer(frame) and stamp in self._frames:
-                self._attach(frame, self._frames[stamp])
+            self._worst.offer(ScoredFrame(scores.pairs, stamp, mean_iou, *classes))
 
     def _on_frame(self, message: Image) -> None:
-        """Keeps a frame of the camera; it may come before its labels or after them."""
-        stamp = _nanoseconds(message)
-        self._frames[stamp] = message
-        if len(self._frames) > _FRAMES_KEPT:
-            del self._frames[next(iter(self._frames))]
-        for frame in self._worst.frames:
-            if frame.stamp == stamp and frame.image is None:
-                self._attach(frame, message)
+        self._restarts.look_at(message.header.stamp, "frames")
+        self._worst.add_image(_nanoseconds(message), partial(self._read_frame, message))
 
-    def _attach(self, frame: ScoredFrame, message: Image) -> None:
+    def _read_frame(self, message: Image) -> Uint8 | None:
         try:
-            frame.image = to_bgra(message)
+            return to_bgra(message)
         except BadFrame as problem:
             self.get_logger().warning(f"frame without picture: {problem}")
+            return None
 
     def _publish(self) -> None:
         wrong_type = find_wrong_type(self, self._inputs)
@@ -234,14 +250,15 @@ class EvaluationNode(Node):
 
 
 def _writable(folder: str) -> Path | None:
-    """The report's folder, which is made if it is missing. ValueError where it cannot be made."""
+    """The report's folder, which is made if it is missing. InputError where it cannot be made."""
     if not folder:
         return None
-    path = Path(folder).expanduser()
+    path = expand_home(folder)
+    prepare_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"report folder {path} cannot be made: {error.strerror}") from error
+        raise InputError(f"report folder {path} cannot be made: {error.strerror}") from error
     return path
 
 
@@ -252,7 +269,7 @@ def _shown_truth(message: Image) -> Uint8:
     """
     image = to_semantic(message)
     if not (image[..., :3] if image.ndim == 3 else image).any():
-        raise ValueError(
+        raise InputError(
             "the truth is black all over, so it has no class anywhere; is this the topic of a "
             "semantic camera, and is it attached to the vehicle?"
         )

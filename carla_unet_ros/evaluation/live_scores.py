@@ -5,40 +5,34 @@ Scores are those of the classes that the model tells apart. Truth tags and publi
 mapped to these classes. Tags that the model has no class for do not count.
 """
 
-from collections import deque
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
+from carla_unet_ros.evaluation.sliding_matrix import SlidingMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, mapping
 from carla_unet_ros.labels.legend import Legend
 
 
-class LiveScores:
-    """Confusion matrices of the model's classes: `window` of the last pairs, `total` of all."""
+class LiveScores(SlidingMatrix):
+    """Confusion matrices of the model's classes, by pairs of labels and truth."""
 
     def __init__(self, legend: Legend, tags: LabelSet, window: int) -> None:
         """window: number of pairs. ValueError where no truth tag is a class of the model."""
+        super().__init__(len(legend.model_labels), window)
         self.classes = legend.model_labels
-        self.window = ConfusionMatrix(len(self.classes))
-        self.total = ConfusionMatrix(len(self.classes))
-        self.pairs = 0
         self._truth_classes = mapping(tags, self.classes)
         self._label_classes = mapping(legend.labels, self.classes)
-        self._frames: deque[ConfusionMatrix] = deque()
-        self._window = window
+        self._published = legend.labels
         self._unknown = legend.unknown
         if (self._truth_classes == IGNORE).all():
-            raise ValueError(
+            raise InputError(
                 f"no tag of CARLA {tags.carla_tags} is a class of {self.classes.name}: "
                 f"{', '.join(self.classes.names)}"
             )
-
-    @property
-    def window_pairs(self) -> int:
-        """The number of pairs in the window."""
-        return len(self._frames)
 
     def add(self, truth: Uint8, labels: Uint8) -> float:
         """Counts one pair and returns its mean IoU.
@@ -54,13 +48,12 @@ class LiveScores:
         if self._unknown is not None and labels.shape == true_classes.shape:
             true_classes = np.where(labels == self._unknown.id, np.uint8(IGNORE), true_classes)
         frame.add(true_classes, self.label_classes(labels))
-        self._frames.append(frame)
-        self.window += frame
-        self.total += frame
-        self.pairs += 1
-        if len(self._frames) > self._window:
-            self.window.counts -= self._frames.popleft().counts
+        self.count(frame)
         return frame.mean_iou()
+
+    def find_classes(self, names: Iterable[str]) -> Uint8:
+        """The model's classes of these published ones. ValueError for an unknown name."""
+        return self._label_classes[self._published.ids(names)]
 
     def truth_classes(self, truth: Uint8) -> Uint8:
         """Tags -> the model's classes, IGNORE where it has none."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import CameraInfo
 
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
+from carla_unet_ros.evaluation.free_space import FreeSpaceScores, free_space_iou
 from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.evaluation.truth_reader import TruthReader
 from carla_unet_ros.evaluation.worst_frames import WorstFrames
@@ -29,17 +31,19 @@ class LiveFigures:
 
     scores, legend: None until the legend has come
     pairs:          matches "labels" with "truth"
+    free_space:     the same for the free ground
     unusable:       pairs that could not be compared
-    intrinsics:     the camera matrices of "frames" and "truth", row by row; empty before they come
+    infos:          the newest camera_info of "frames" and "truth"; empty before they come
     """
 
     tags: LabelSet
     pairs: StampMatcher
     truth: TruthReader
+    free_space: FreeSpaceScores
     scores: LiveScores | None = None
     legend: Legend | None = None
     unusable: int = 0
-    intrinsics: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    infos: dict[str, CameraInfo] = field(default_factory=dict)
 
     @property
     def scored(self) -> int:
@@ -53,19 +57,22 @@ class LiveFigures:
             "unknown" if math.isnan(value) else f"{value:.3f}"
             for value in (self.scores.window.mean_iou(), self.scores.total.mean_iou())
         )
+        free = free_space_iou(self.free_space.window)
         return (
             f"mean IoU {last} over the last {self.scores.window_pairs} pairs, {total} "
-            f"over all {self.scored}; unpaired: {self.pairs.unmatched['labels']} labels, "
+            f"over all {self.scored}; "
+            f"{'' if math.isnan(free) else f'free space IoU {free:.3f} over the last pairs; '}"
+            f"unpaired: {self.pairs.unmatched['labels']} labels, "
             f"{self.pairs.unmatched['truth']} truth"
         )
 
     def find_doubt(self) -> str:
         """A sentence that says why the score may be wrong; "" where nothing speaks against it."""
-        frames, seen = self.intrinsics.get("frames"), self.intrinsics.get("truth")
-        if frames and seen and not all(map(math.isclose, frames, seen)):
+        frames, seen = self.infos.get("frames"), self.infos.get("truth")
+        if frames and seen and not all(map(math.isclose, frames.k, seen.k)):
             return (
-                f"camera and semantic camera see differently (fx {frames[0]:.1f} and "
-                f"{seen[0]:.1f} pixels): give both the same size and field of view"
+                f"camera and semantic camera see differently (fx {frames.k[0]:.1f} and "
+                f"{seen.k[0]:.1f} pixels): give both the same size and field of view"
             )
         truth = self.truth
         if truth.found == "raw" and truth.kind == "auto" and _before_0_9_14(self.tags):
@@ -93,7 +100,10 @@ class LiveFigures:
                 name: _finite(value)
                 for name, value in zip(names, total.iou() if names else (), strict=True)
             },
+            "free_space_iou": _finite(free_space_iou(self.free_space.total)),
             "frames": self.scored,
+            "free_space_frames": self.free_space.pairs,
+            "free_space_problem": self.free_space.problem,
             "unpaired_labels": self.pairs.unmatched["labels"],
             "unpaired_truth": self.pairs.unmatched["truth"],
             "unusable_pairs": self.unusable,
@@ -119,11 +129,15 @@ def statuses(node: str, figures: LiveFigures, problem: str) -> list[DiagnosticSt
     }
     values = {name: str(count) for name, count in counts.items()}
     values |= {"truth": figures.truth.found or "none yet", "tags": figures.tags.carla_tags}
+    values["free space"] = figures.free_space.problem or "scored"
     found = [status(node, WARN if problem else OK, problem or figures.summary(), values)]
     if figures.scores is not None:
         names = figures.scores.classes.names
-        found.append(_iou_status(f"{node}: last pairs", figures.scores.window, names))
-        found.append(_iou_status(f"{node}: all pairs", figures.scores.total, names))
+        scores, free = figures.scores, figures.free_space
+        found += [
+            _iou_status(f"{node}: last pairs", scores.window, free.window, names),
+            _iou_status(f"{node}: all pairs", scores.total, free.total, names),
+        ]
     return found
 
 
@@ -139,16 +153,19 @@ def write_report(folder: Path, figures: LiveFigures, worst: WorstFrames) -> None
         worst.write(folder / "worst.png", figures.scores.classes)
 
 
-def _iou_status(name: str, matrix: ConfusionMatrix, names: Sequence[str]) -> DiagnosticStatus:
+def _iou_status(
+    name: str, matrix: ConfusionMatrix, cells: ConfusionMatrix, names: Sequence[str]
+) -> DiagnosticStatus:
     iou = dict(zip(names, matrix.iou(), strict=True))
     values = {"mean IoU": _decimals(matrix.mean_iou())}
     values |= {"pixel accuracy": _decimals(matrix.pixel_accuracy())}
+    values |= {"free space IoU": _decimals(free_space_iou(cells))}
     values |= {class_name: _decimals(value) for class_name, value in iou.items()}
     return status(name, OK, f"mean IoU {values['mean IoU'] or 'unknown'}", values)
 
 
 def _decimals(value: float) -> str:
-    """The value with four decimals; "" for a class that was not seen."""
+    """The value with four decimals; "" for what was not seen."""
     return "" if math.isnan(value) else f"{value:.4f}"
 
 

@@ -7,6 +7,7 @@
          /carla/<role_name>/semantic_segmentation_front/camera_info
          /carla/<role_name>/depth_front/image                      of the drive alone, equal stamp
          /carla/<role_name>/depth_front/camera_info
+         /carla/<role_name>/odometry                               of the drive alone, equal stamp
          /clock                                                    simulation time from 0
 
 Topics, types, encodings and QoS are the same. The first camera is rgb_front; further ones (rgb_2,
@@ -18,7 +19,6 @@ advances by exactly 1 / rate with each frame, however long drawing takes.
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
@@ -33,7 +33,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from carla_unet_ros.camera_model import LARGEST_SIDE, intrinsics
-from carla_unet_ros.errors import InputError
+from carla_unet_ros.errors import InputError, expand_home
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS, CameraTopics
 from carla_unet_ros.ros.depth_images import to_coded_message, to_depth_message
@@ -43,17 +43,18 @@ from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, declare
 from carla_unet_ros.stand_in.camera_source import CameraSource, DriveSource, FolderSource, View
 from carla_unet_ros.stand_in.drive import Drive
 from carla_unet_ros.stand_in.frame_pace import FramePace
+from carla_unet_ros.stand_in.odometry import OdometrySensor
 from carla_unet_ros.training.data.folders import find_layout
 
 
 def _role(name: str) -> None:
     if not name.isidentifier() or not name.isascii():
-        raise ValueError(f"{name!r} is no part of a topic name; use letters, digits and _")
+        raise InputError(f"{name!r} is no part of a topic name; use letters, digits and _")
 
 
 def _source(folder: str) -> None:
     if folder:
-        find_layout(Path(folder).expanduser())
+        find_layout(expand_home(folder))
 
 
 class Parameters(ParameterTable):
@@ -144,6 +145,7 @@ class CameraNode(Node):
         self._cameras = [self._sensor(name) for name in names]
         self._truth = self._sensor("semantic_segmentation_front")
         self._depth = self._sensor("depth_front") if self._source.has_depth else None
+        self._odometry = OdometrySensor(self, self._values.role_name, BRIDGE_QOS)
         self._depth_message = {"metres": to_depth_message, "coded": to_coded_message}[
             self._values.depth
         ]
@@ -159,7 +161,7 @@ class CameraNode(Node):
     def _open_source(self, tags: LabelSet) -> CameraSource:
         folder, seed = self._values.source, self._values.seed
         if folder:
-            return FolderSource(Path(folder).expanduser(), tags)
+            return FolderSource(expand_home(folder), tags)
         drive = Drive(self._values.width, self._values.height, self._fov, seed)
         return DriveSource(drive, tags, self._rate, f"the drive of seed {seed}")
 
@@ -179,6 +181,8 @@ class CameraNode(Node):
         self._timer.reset()
 
     def _publish(self, stamp: Time, view: View) -> None:
+        if view.car:
+            self._odometry.publish(stamp, view.car)
         for camera in self._cameras:
             camera.publish(stamp, view.frame, self._fov)
         self._truth.publish(stamp, painted(view.tags, self._truth_colours), self._fov)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from carla_unet_ros.labels import LabelSet, Uint8, carla_13, mapping
+from carla_unet_ros.stand_in.car_motion import CarMotion
 from carla_unet_ros.stand_in.drive import Drive
 from carla_unet_ros.stand_in.town.light import Floats
 from carla_unet_ros.training.data.folders import PairFolder, camera_frame
@@ -16,11 +17,13 @@ class View(NamedTuple):
     frame: uint8 [H, W, 4], B G R A
     tags:  uint8 [H, W], ids of the source's label set
     depth: metres ahead of the camera, float32 [H, W], where it was asked for
+    car:   where the car is, where the source knows it
     """
 
     frame: Uint8
     tags: Uint8
     depth: Floats | None = None
+    car: CarMotion | None = None
 
 
 class CameraSource(Protocol):
@@ -28,7 +31,7 @@ class CameraSource(Protocol):
 
     tags:      the label set of their ids
     about:     what they show, for the log
-    has_depth: whether it knows how far things are
+    has_depth: whether it knows how far things are, and where the car is
     """
 
     tags: LabelSet
@@ -54,8 +57,10 @@ class DriveSource:
         self._table = mapping(carla_13(), tags)
 
     def view(self, number: int, depth: bool = False) -> View:
-        scene = self._drive.at(number / self._rate, depth)
-        return View(scene.frame, self._table[scene.labels], scene.depth)
+        time = number / self._rate
+        scene = self._drive.at(time, depth)
+        tags = self._table[scene.labels]
+        return View(scene.frame, tags, scene.depth, self._drive.motion(time))
 
 
 class FolderSource:

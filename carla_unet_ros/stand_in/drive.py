@@ -14,6 +14,7 @@ import numpy as np
 
 from carla_unet_ros.camera_model import intrinsics
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.stand_in.car_motion import CarMotion, find_motion, find_pose
 from carla_unet_ros.stand_in.town.blocks import Block, Blocks
 from carla_unet_ros.stand_in.town.bonnet import Bonnet
 from carla_unet_ros.stand_in.town.canvas import Canvas
@@ -143,9 +144,8 @@ class Drive:
 
         depth: whether to draw its depth, too
         """
-        s = self._speed * time + 1.5 * math.sin(time * 0.35)
-        pose = Pose(s, self.lane + 0.15 * math.sin(time * 0.5))
-        ahead = s + 19 + 9 * math.sin(time * 0.16 + self._seed)
+        pose = self._pose(time)
+        ahead = pose.s + 19 + 9 * math.sin(time * 0.16 + self._seed)
         return self.look(pose, time, Lead(ahead, int((time + 15) // 40) * 7), depth)
 
     def look(self, pose: Pose, time: float, lead: Lead, depth: bool = False) -> Scene:
@@ -166,6 +166,14 @@ class Drive:
         if self._bonnet:
             self._bonnet.paint(self._canvas)
         return self._finish_scene()
+
+    def motion(self, time: float) -> CarMotion:
+        """Where the car is `time` seconds after the start, and how it moves."""
+        return find_motion(lambda when: find_pose(self._course, *self._pose(when)), time)
+
+    def _pose(self, time: float) -> Pose:
+        s = self._speed * time + 1.5 * math.sin(time * 0.35)
+        return Pose(s, self.lane + 0.15 * math.sin(time * 0.5))
 
     def footprints(self, s: float, time: float, lead: Lead) -> list[Footprint]:
         """All cars and the people who cross the street, at this time, around a place of it."""

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from carla_unet_ros.evaluation.free_space import FreeSpaceScores
 from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.evaluation.report import LiveFigures, write_report
 from carla_unet_ros.evaluation.truth_reader import TruthReader
@@ -27,7 +28,8 @@ def test_a_report_does_not_write_through_symbolic_links(tmp_path: Path) -> None:
         (folder / name).symlink_to(elsewhere)
     tags = carla_label_set("0.9.13")
     legend = Legend(carla_13(), carla_13(), "tiny", "none")
-    figures = LiveFigures(tags, StampMatcher("labels", "truth"), TruthReader(tags))
+    pairs, free_space = StampMatcher("labels", "truth"), FreeSpaceScores(1)
+    figures = LiveFigures(tags, pairs, TruthReader(tags), free_space)
     figures.scores = LiveScores(legend, tags, 1)
     worst = WorstFrames()
     classes = np.zeros((6, 8), np.uint8)

@@ -171,6 +171,32 @@ def test_one_poisoned_frame_changes_no_cell_that_was_known():
     assert (on_road(alone, 6, 25) == OCCUPIED).all()  # without memory the road is closed
 
 
+def test_a_drive_past_a_crossing_car_and_through_a_poisoned_frame_in_numbers():
+    """From 3.6 s on the road is free, but frame 80 (4 s) says that all of it is a vehicle."""
+    memory = GroundMemory(EXTENT, 10.0)
+    drive(memory, range(72))
+    false = {"with": 0, "without": 0}
+    free = {"with": [], "without": []}
+    for number in range(72, 100):
+        place = drive(memory, range(number, number + 1), poisoned=80)
+        labels = picture(Place(place.x - 100, 0.0, 0.0), number * STEP)
+        if number == 80:
+            labels[:] = CAR
+        grids = {
+            "with": memory.around(place).occupancy(COSTS),
+            "without": single_frame(labels),
+        }
+        for name, grid in grids.items():
+            near = on_road(grid, 0, 20)
+            false[name] += int((near > 50).sum())
+            free[name].append(((near >= 0) & (near < 50)).mean())
+    assert false["with"] == 0
+    # The inner 6 m from 4.7 m on, where the camera begins to see, in one frame.
+    assert false["without"] == pytest.approx(30 * (20 - 4.7) / 0.2, rel=0.02)
+    assert min(free["with"]) == 1.0
+    assert max(free["without"]) < 0.78 and min(free["without"]) == 0
+
+
 def test_a_cell_is_known_from_its_second_frame_and_the_surer_the_more_it_was_seen():
     memory = GroundMemory(EXTENT, 10.0)
     seen = look_at_cells(GRID, np.full((300, 400), ROAD, np.uint8), COSTS)

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -15,6 +16,7 @@ from carla_unet_ros.labels import Uint8
 from carla_unet_ros.pictures import encode
 from carla_unet_ros.ros.image_messages import (
     BadFrame,
+    checked_jpeg,
     frame_size,
     label_ids,
     to_bgra,
@@ -74,6 +76,14 @@ def test_messages_have_tight_rows_and_the_given_header() -> None:
     assert (sent.height, sent.width, sent.step, sent.encoding) == (2, 2, 6, "bgr8")
     assert sent.header == header
     assert bytes(sent.data) == PIXELS[:, ::-1].tobytes()
+
+
+def test_an_image_is_published_from_its_own_memory() -> None:
+    sent = to_image_message(PIXELS, "bgr8", Header(frame_id="camera"))
+    assert np.shares_memory(np.frombuffer(sent.data, np.uint8), PIXELS)
+    received = deserialize_message(serialize_message(sent), Image)
+    assert received == sent
+    assert bytes(received.data) == PIXELS.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -244,6 +254,19 @@ def test_the_size_of_a_frame_is_known_without_decoding_it(
     for too_large in (compressed, message(np.zeros((3, 4, 3), np.uint8), "bgr8")):
         with pytest.raises(BadFrame, match=r"expected (at most|1 to) 1e-05 million"):
             frame_size(too_large, most_pixels=10)
+
+
+def test_a_jpeg_is_checked_before_a_browser_gets_it() -> None:
+    jpeg = encode(np.zeros((3, 4, 3), np.uint8), jpeg=90)
+    assert checked_jpeg(CompressedImage(format="", data=jpeg)) == jpeg
+    png = encode(np.zeros((3, 4, 3), np.uint8))
+    assert checked_jpeg(CompressedImage(format="jpeg", data=png)) is None
+    assert checked_jpeg(message(BGRA, "bgra8")) is None
+    place = jpeg.index(b"\xff\xc0") + 5  # the height and the width, 16 bits each
+    bomb = jpeg[:place] + b"\x7d\x00\x7d\x00" + jpeg[place + 4 :]
+    for bad, sentence in ((bomb, "declares 32000x32000 pixels"), (jpeg[:-2], "is cut short")):
+        with pytest.raises(BadFrame, match=sentence):
+            checked_jpeg(CompressedImage(format="jpeg", data=bad))
 
 
 def test_what_can_be_no_frame_has_no_size() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import DescribeParameters, ListParameters
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from ros_bench import RosBench
@@ -163,6 +164,29 @@ def test_depth_is_the_drives_as_the_bridge_or_as_carla_itself_sends_it(
     assert expected is not None
     np.testing.assert_allclose(to_depth(message), expected, atol=1e-4)
     assert info.k.tolist() == pytest.approx([80, 0, 80, 0, 80, 60, 0, 0, 1])
+
+
+def test_odometry_is_the_pose_that_the_frame_of_this_stamp_was_drawn_from(bench: RosBench):
+    heard = Heard(bench)
+    odometry = bench.collect(Odometry, "/carla/hero/odometry")
+    heard.frames = bench.collect(Image, "/carla/hero/rgb_front/image")
+    bench.start("stand_in.camera_node", role_name="hero", seed=4, **SIZE)
+    message = bench.until(
+        lambda: [
+            one
+            for one in odometry
+            if nanoseconds(one) and nanoseconds(one) in map(nanoseconds, heard.frames)
+        ]
+    )[0]
+    assert (message.header.frame_id, message.child_frame_id) == ("map", "hero")
+    pose, ahead, left, turn = Drive(WIDTH, HEIGHT, seed=4).motion(nanoseconds(message) / 1e9)
+    position, quaternion = message.pose.pose.position, message.pose.pose.orientation
+    assert (position.x, position.y, position.z) == (pose.x, pose.y, 0.0)
+    # A quaternion of a turn about z alone holds half the angle.
+    assert (quaternion.x, quaternion.y) == (0.0, 0.0)
+    assert 2 * np.arctan2(quaternion.z, quaternion.w) == pytest.approx(pose.yaw)
+    twist = message.twist.twist
+    assert (twist.linear.x, twist.linear.y, twist.angular.z) == (ahead, left, turn)
 
 
 def test_recorded_pairs_have_no_depth_and_the_drive_draws_it_only_when_asked(

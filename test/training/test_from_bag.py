@@ -29,7 +29,11 @@ from carla_unet_ros.training.from_bag import decimate
 @pytest.mark.parametrize("storage", ["SQLITE3", "MCAP"])
 def test_a_drive_of_the_bridge_becomes_its_frames_and_raw_tags(tmp_path: Path, storage: str):
     bag = write_bag(tmp_path / "bag", drive(4), storage)
+    left = tmp_path / "out" / "rgb" / "0000000003_050000000.png.0123abcd.part"
+    left.parent.mkdir(parents=True)
+    left.touch()
     report = convert(bag, tmp_path / "out")
+    assert not left.exists()
     assert (report["frames"], report["label_images"], report["kept"]) == (4, 4, 4)
     assert report["labels_held"] == "palette colours" and report["left_out"] == {}
     name = "0000000003_050000000"

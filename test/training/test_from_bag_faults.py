@@ -133,7 +133,14 @@ def test_a_folder_that_holds_pairs_is_not_mixed_with_others(tmp_path: Path, caps
 
 
 @pytest.mark.parametrize(
-    "options", [("--every", "0"), ("--jpeg", "0"), ("--val-share", "1"), ("--gap", "-1")]
+    "options",
+    [
+        ("--every", "0"),
+        ("--jpeg", "0"),
+        ("--val-share", "1"),
+        ("--gap", "-1"),
+        ("--min-seconds", "1e300"),
+    ],
 )
 def test_options_out_of_range_are_refused(tmp_path: Path, options: tuple[str, str]):
     with pytest.raises(SystemExit) as stop:

@@ -30,7 +30,7 @@ from carla_unet_ros.training.net.unet import UNet, parameter_count
 from carla_unet_ros.training.options import Options as TrainingOptions
 from carla_unet_ros.training.recipes.skipless_nets import Net, multiply_adds, nets_of, predicted
 from carla_unet_ros.training.train import train
-from carla_unet_ros.whole_files import check_folder, write_whole
+from carla_unet_ros.whole_files import prepare_folder, write_whole
 
 _TRAINING = Path(__file__).with_suffix(".yaml")
 _SHOWN = 2
@@ -75,7 +75,7 @@ def run(options: Options) -> None:
     """Trains what is not trained yet, scores all, and writes the results."""
     nets, labels = options.nets, carla_13()
     trainings = [options.of(net) for net in nets]
-    check_folder(options.out)
+    prepare_folder(options.out)
     test = draw_streets(options)
     for each in trainings:
         print(f"{each.out.name}:", flush=True)

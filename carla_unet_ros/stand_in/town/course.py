@@ -21,6 +21,7 @@ class Course:
         self._rates = (2 * np.pi / lengths).astype(float)
         self._phases = rng.uniform(0, 2 * np.pi, 2)
         self._sizes = np.array((0.65, 0.35)) * bend
+        self._east = self._north = np.zeros(1)
 
     def heading(self, s: float) -> float:
         """Radians, clockwise from north, at a place along the street."""
@@ -29,6 +30,22 @@ class Course:
     def headings(self, s: Floats) -> Floats:
         angles = self._rates * s[:, None].astype(np.float64) + self._phases
         return (self._sizes * np.sin(angles)).sum(axis=1)
+
+    def point(self, s: float) -> tuple[float, float]:
+        """Metres east and north from the start of the street to its place s, from 0 on."""
+        if s >= len(self._east):
+            self._lay_out(2 * int(s) + AHEAD)
+        index = max(int(s), 0)
+        rest, turn = s - index, self.heading((s + index) / 2)
+        east = self._east[index] + rest * math.sin(turn)
+        north = self._north[index] + rest * math.cos(turn)
+        return float(east), float(north)
+
+    def _lay_out(self, metres: int) -> None:
+        """Sums up the street metre by metre."""
+        turns = self.headings(np.arange(metres) + 0.5)
+        self._east = np.concatenate(((0.0,), np.cumsum(np.sin(turns))))
+        self._north = np.concatenate(((0.0,), np.cumsum(np.cos(turns))))
 
 
 class Spot(NamedTuple):
