@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows the nodes at work on this machine, without a simulator."""
 
+import math
 import os
 import signal
 import sys
@@ -12,13 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from carla_unet_ros.command_line import Configured, check_ranges, parse
-from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.demo.node_processes import NodeProcesses, free_domain
 from carla_unet_ros.demo.recording import Video, write_picture
 from carla_unet_ros.engines import EngineName
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import read_model
-from carla_unet_ros.whole_files import check_folder
+from carla_unet_ros.whole_files import prepare_file
 
 if TYPE_CHECKING:
     from carla_unet_ros.demo.view import DemoView
@@ -56,23 +57,17 @@ class Options(Configured):
     since: float | None = None
 
     def __post_init__(self) -> None:
-        check_ranges(self, domain=(0, _LARGEST_DOMAIN))
+        check_ranges(self, domain=(0, _LARGEST_DOMAIN), duration=(0, math.inf))
+        check_ranges(self, seed=(0, 2**31 - 1))
 
 
-class DemoFailed(Exception):
+class DemoFailed(InputError):
     """The nodes run, but give no result; the text says why."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the demo. Exit status 0 after --duration or Ctrl-C, 1 if something failed."""
-    options = parse(Options, "carla_unet_demo", argv)
-    stop = _StopOnSignal()
-    try:
-        _run(options, stop)
-    except (InputError, NodeDied, DemoFailed, OSError) as error:
-        print(f"carla_unet_demo: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(Options, "carla_unet_demo", _run, argv)
 
 
 class _StopOnSignal:
@@ -91,7 +86,8 @@ class _StopOnSignal:
         self._asked = True
 
 
-def _run(options: Options, stop: _StopOnSignal) -> None:
+def _run(options: Options) -> None:
+    stop = _StopOnSignal()
     try:
         from carla_unet_ros.demo.view import DemoView
     except ImportError as error:
@@ -104,12 +100,12 @@ def _run(options: Options, stop: _StopOnSignal) -> None:
 
         require_rerun()
     model = read_model(options.model).path.absolute() if options.model else None
-    check_folder(options.out)
-    options.out.mkdir(parents=True, exist_ok=True)
+    film, picture = options.out / "demo.mp4", options.out / "demo.png"
+    for file in (film, picture):
+        prepare_file(file)
     domain = free_domain() if options.domain is None else options.domain
     os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    video = Video(options.out / "demo.mp4")
-    picture = options.out / "demo.png"
+    video = Video(film)
     with tempfile.TemporaryDirectory(prefix="carla_unet_demo_") as logs:
         os.environ["ROS_LOG_DIR"] = logs
         try:
@@ -124,7 +120,7 @@ def _run(options: Options, stop: _StopOnSignal) -> None:
             video.close()
     if view.newest is not None:
         write_picture(picture, view.newest)
-        _say(f"Wrote {picture} (camera | segmentation | truth) and {video.path}.")
+        _say(f"Wrote {picture} (camera | segmentation | truth) and {film}.")
 
 
 def _start(nodes: NodeProcesses, model: Path | None, options: Options) -> None:
