@@ -23,10 +23,10 @@ _SIZE = 800, 600
 _TOWNS = "downtown", "suburb", "country"
 _HEADS = ("seed", "town", "truth: m", "s", "end", "shipped model: m", "s", "end")
 _EXPLANATION = """\
-`docs/examples/follow_road.py` in a simple car on the drawn street, {rate:.0f} frames of 800x600 a second,
-behind a car that stops and goes. A drive ends where the car leaves the road or touches a car or a
-person, after 20 s of standing, or after {metres} m along the street. Labels are those of the drawing
-itself, or those of {model}."""
+`docs/examples/follow_road.py` in a simple car on the drawn street, behind a car that stops and
+goes; {rate:.0f} frames of 800x600 a second. A drive ends where the car leaves the road or touches a
+car or a person, after 20 s of standing, or after {metres} m along the street. Labels are those of
+the drawing itself, or those of {model}."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,7 +38,8 @@ def main(argv: list[str] | None = None) -> int:
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         found = pool.map(drive, *zip(*jobs, strict=True), repeat(options.metres))
         ends = list(tqdm(found, "drives", len(jobs)))
-    results = {**reporting.conditions("closed_loop", argv), "drives": list(zip(jobs, ends))}
+    drives = list(zip(jobs, ends, strict=True))
+    results = {**reporting.conditions("closed_loop", argv), "drives": drives}
     rows = [[seed, _TOWNS[seed % 3], *ends[2 * seed], *ends[2 * seed + 1]]
             for seed in range(options.seeds)]  # fmt: skip
     for name, of in (("mean", lambda ways: sum(ways) / len(ways)), ("least", min)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark of the closed loop: drives of a metre, with the truth and with the shipped model."""
+"""The benchmark of the closed loop: drives of a metre, by the truth and by the shipped model."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Closed loops on the drawn street with true labels: the planner of the documentation, and none."""
+"""Closed loops on the drawn street with true labels: the example planner, and none."""
 
 import runpy
 from functools import cache
