@@ -24,9 +24,9 @@ _TOWNS = "downtown", "suburb", "country"
 _HEADS = ("seed", "town", "truth: m", "s", "end", "shipped model: m", "s", "end")
 _EXPLANATION = """\
 `docs/examples/follow_road.py` in a simple car on the drawn street, behind a car that stops and
-goes; {rate:.0f} frames of 800x600 a second. A drive ends where the car leaves the road or touches a
-car or a person, after 20 s of standing, or after {metres} m along the street. Labels are those of
-the drawing itself, or those of {model}."""
+goes; {rate:.0f} frames of 800x600 a second. A drive ends where the car leaves the road or touches
+a car or a person, after 20 s of standing, or after {metres} m along the street. Labels are those
+of the drawing itself, or those of {model}."""
 
 
 def main(argv: list[str] | None = None) -> int:
