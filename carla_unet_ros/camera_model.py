@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from carla_unet_ros.errors import InputError
+
 LARGEST_SIDE = 8192
 """The most pixels of a side that are believed; anything larger is taken for an error."""
 
@@ -35,7 +37,7 @@ def parse_size(text: str) -> Size:
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     size = Size(*map(int, match.groups())) if match else Size(0, 0)
     if not all(0 < side <= LARGEST_SIDE for side in size):
-        raise ValueError(f"{text!r} is no size; expected WIDTHxHEIGHT, such as 800x600")
+        raise InputError(f"{text!r} is no size; expected WIDTHxHEIGHT, such as 800x600")
     return size
 
 
@@ -80,7 +82,7 @@ def intrinsics(width: int, height: int, fov: float) -> Intrinsics:
     a size below one pixel or a field of view outside that range.
     """
     if width < 1 or height < 1 or not 0.0 < fov < 180.0:
-        raise ValueError(
+        raise InputError(
             f"a camera of {width}x{height} pixels and {fov} degrees is not possible; expected at "
             "least 1x1 pixels and a field of view between 0 and 180 degrees"
         )

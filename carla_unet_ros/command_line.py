@@ -6,7 +6,6 @@ A nested dataclass is a group of options. `--config FILE` reads options from YAM
 """
 
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -18,7 +17,8 @@ import yaml
 from tyro.constructors import PrimitiveConstructorSpec
 
 from carla_unet_ros.camera_model import Size, parse_size
-from carla_unet_ros.errors import sentence_of
+from carla_unet_ros.errors import InputError, sentence_of
+from carla_unet_ros.standard_streams import drop_output, prepare_streams, tell
 
 SizeOption = Annotated[
     Size,
@@ -58,8 +58,11 @@ def parse(kind: type[Options], prog: str, argv: Sequence[str] | None = None) -> 
     )
     try:
         words = _words(found.config) if found.config else []
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        print(f"{prog}: --config {found.config} cannot be used: {error}", file=sys.stderr)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        print(
+            f"{prog}: --config {found.config} cannot be used: {sentence_of(error)}",
+            file=sys.stderr,
+        )
         sys.exit(2)
     style = tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone
     return tyro.cli(kind, prog=prog, args=[*words, *typed], config=style)
@@ -75,43 +78,23 @@ def run_command(
 ) -> int:
     """Exit status of a command: its own, or 0; 1 after an error that a user can cause.
 
-    Such an error is a ValueError, an OSError, or one of `also`; its text goes to stderr. After
+    Such an error is an InputError, an OSError, or one of `also`; its text goes to stderr. After
     Ctrl-C the status is 130, and `stopped` goes to stderr.
     """
-    _open_closed_streams()
-    options = parse(kind, prog, argv)
+    prepare_streams()
     try:
-        status = command(options) or 0
+        status = command(parse(kind, prog, argv)) or 0
         sys.stdout.flush()
         return status
-    except (ValueError, OSError, *also) as error:
-        print(f"{prog}: {sentence_of(error)}", file=sys.stderr)
-        _drop_output()
-        return 1
+    except (InputError, OSError, *also) as error:
+        return tell(prog, error)
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         return 130
-
-
-def _open_closed_streams() -> None:
-    """Opens /dev/null in place of standard streams that were closed at the start (`>&-`).
-
-    Otherwise Python has None there, and the next file that is opened gets the descriptor and all
-    that a library prints.
-    """
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(number)
-    sys.stdout = sys.stdout or os.fdopen(1, "w")
-    sys.stderr = sys.stderr or os.fdopen(2, "w")
-
-
-def _drop_output() -> None:
-    """Sends what cannot be written to stdout to /dev/null, so that Python's end does not fail."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as end:  # after --help, or options that are none
+        if drop_output() and not end.code:
+            return 1
+        raise
 
 
 def check_ranges(options: Any, **ranges: tuple[float, float]) -> None:
@@ -120,7 +103,7 @@ def check_ranges(options: Any, **ranges: tuple[float, float]) -> None:
         value = getattr(options, name)
         if value is not None and not least <= value <= most:
             limits = f"at least {least}" if most == math.inf else f"{least} to {most}"
-            raise ValueError(f"--{name.replace('_', '-')} {value}: expected {limits}")
+            raise InputError(f"--{name.replace('_', '-')} {value}: expected {limits}")
 
 
 def values_of(options: Any) -> dict[str, Any]:
@@ -142,15 +125,15 @@ def _words(path: Path) -> list[str]:
     """
     if path.exists() and not path.is_file():
         # A pipe would be waited for, and /dev/zero has no end.
-        raise ValueError("it is no regular file")
+        raise InputError("it is no regular file")
     content = yaml.load(path.read_text(), yaml.BaseLoader) or {}
     if not isinstance(content, dict) or "config" in content:
-        raise ValueError("expected lines such as `rate: 2e-3`, and no further config")
+        raise InputError("expected lines such as `rate: 2e-3`, and no further config")
     words: list[str] = []
     for name, value in content.items():
         entries = value if isinstance(value, list) else [value]
-        if not all(isinstance(entry, str) for entry in entries):
-            raise ValueError(f"{name} holds {value}; expected a value or a list of them")
+        if not all(isinstance(entry, str) and "\0" not in entry for entry in entries):
+            raise InputError(f"{name} holds {value}; expected a value or a list of them")
         if isinstance(value, list):
             words += [f"--{name}", *entries]
         elif value in ("true", "false"):

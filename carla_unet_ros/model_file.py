@@ -38,7 +38,7 @@ _MINIMUM_OPSET = 18
 _METADATA_KEY = "carla_unet_ros"
 _LARGEST_FILE = 2**31
 _WHAT_TO_SET = (
-    "set the parameter `model` to an ONNX file written by carla_unet_export, or leave it empty "
+    "set `model` to an ONNX file written by carla_unet_export, or leave it empty "
     "for the shipped model"
 )
 _CONTRACT = {"frame": ("input", 3), "labels": ("output", 2), "confidence": ("output", 2)}

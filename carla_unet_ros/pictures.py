@@ -59,7 +59,7 @@ def read_mask(path: Path) -> np.ndarray:
     Raises PictureError, also where the file cannot be read.
     """
     content = _content(path)
-    if content.startswith(_JPEG):
+    if is_jpeg(content):
         raise PictureError(
             f"{shown(path)} is a JPEG, whose loss turns tags into others; expected PNG"
         )
@@ -120,6 +120,10 @@ def palette_indices(content: bytes) -> Uint8 | None:
         _decoded(grey, "a palette", cv2.IMREAD_GRAYSCALE, LARGEST_PICTURE), np.uint8
     )
     return image // (255 // (2**depth - 1))
+
+
+def is_jpeg(content: bytes) -> bool:
+    return content.startswith(_JPEG)
 
 
 def declared_size(content: bytes) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from carla_unet_ros.camera_model import Size
 from carla_unet_ros.engines import Log, choose_engine, open_engine
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import IGNORE, Uint8
 from carla_unet_ros.model_file import Model, read_model
 
@@ -95,7 +96,7 @@ class Segmenter:
         Raises ValueError for another shape or type, EngineError where the engine fails.
         """
         if frame.ndim != 3 or frame.shape[2] != 4 or frame.dtype != np.uint8 or not frame.size:
-            raise ValueError(
+            raise InputError(
                 f"frame is {frame.dtype} {frame.shape}; expected uint8 (height, width, 4), BGRA"
             )
         start = time.perf_counter()

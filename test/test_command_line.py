@@ -19,6 +19,7 @@ from carla_unet_ros.command_line import (
     SizeOption,
     check_ranges,
     parse,
+    run_command,
     values_of,
 )
 
@@ -107,7 +108,7 @@ def test_what_is_written_reads_as_the_same_options(tmp_path: Path) -> None:
         ("--data a --jpeg many", "--jpeg"),
         ("--data a --jpeg 101", "--jpeg 101: expected 1 to 100"),
         ("--data a --size wide", "'wide' is no size; expected WIDTHxHEIGHT"),
-        ("--config none.yaml", "--config none.yaml cannot be used: [Errno 2] No such file"),
+        ("--config none.yaml", "--config none.yaml cannot be used: none.yaml: No such file"),
         ("--config /dev/zero", "--config /dev/zero cannot be used: it is no regular file"),
     ],
 )
@@ -197,6 +198,37 @@ def test_an_error_is_one_sentence_wherever_the_output_goes(
     done = run_in_shell(redirection, tmp_path)
     assert done.stderr.splitlines() == [said]
     assert done.returncode == 1
+
+
+def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+    def command(_: Options) -> None:
+        raise ValueError("operands could not be broadcast together")
+
+    with pytest.raises(ValueError, match="broadcast"):
+        run_command(Options, "x", command, ["--data", "a"])
+
+
+@pytest.mark.once
+def test_a_name_that_is_no_utf_8_can_be_told() -> None:
+    code = (
+        "import sys, test_command_line as t; from carla_unet_ros.command_line import run_command;"
+        " sys.exit(run_command(t.Options, 'x', lambda options: print(*options.data)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--data", b"stra\xdfe"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("stra\\udcdfe\n", "", 0)
+
+
+@pytest.mark.once
+def test_help_that_nobody_gets_is_no_success(tmp_path: Path) -> None:
+    done = run_in_shell("--help >/dev/full", tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 
 @pytest.mark.once

@@ -40,7 +40,7 @@ def refused(path: Path, proto: ModelProto) -> str:
 
 
 def test_missing_file_says_which_parameter_to_set(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"none\.onnx cannot be read .*parameter `model`"):
+    with pytest.raises(ModelError, match=r"none\.onnx cannot be read .*set `model` to"):
         read_model(tmp_path / "none.onnx")
 
 
@@ -62,7 +62,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/tmp", ".", "", ".."])
 def test_a_folder_is_no_model(path: str) -> None:
-    with pytest.raises(ModelError, match=r"^model \S+ is a folder; set the parameter `model`"):
+    with pytest.raises(ModelError, match=r"^model \S+ is a folder; set `model` to"):
         read_model(path)
 
 
@@ -70,7 +70,7 @@ def test_a_folder_is_no_model(path: str) -> None:
 def test_a_pipe_or_a_device_is_refused_before_it_is_opened(tmp_path: Path, path: str) -> None:
     """A pipe that nobody writes to would wait for ever, and /dev/zero has no end."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ModelError, match=r"^model \S+ is no regular file; set the parameter"):
+    with pytest.raises(ModelError, match=r"^model \S+ is no regular file; set `model` to"):
         read_model(tmp_path / path)
 
 

@@ -11,9 +11,8 @@ import pytest
 
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.whole_files import (
-    check_file,
-    check_folder,
-    clear_parts,
+    prepare_file,
+    prepare_folder,
     whole_file,
     write_whole,
 )
@@ -50,35 +49,74 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "report.json").is_symlink()
 
 
+WRITER = """
+import os, pathlib, signal, sys
+from carla_unet_ros.whole_files import whole_file
+with whole_file(pathlib.Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+"""
+
+
+def killed_writer(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WRITER, str(path), "SIGKILL"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(path.parent.glob(f"{path.name}.*.part"))) == 1
+
+
 def test_a_kill_in_the_middle_leaves_the_old_file_and_a_part_that_is_cleared(
     tmp_path: Path,
 ) -> None:
+    inside = tmp_path / "rgb" / "000.png"
+    for path in (tmp_path / "last.pt", inside):
+        write_whole(path, "old")
+        killed_writer(path)
+        assert path.read_text() == "old"
+    (tmp_path / "film.mp4.part").touch()  # a browser's download
+    prepare_file(tmp_path / "first.pt")
+    assert len(names_in(tmp_path)) == 4
+    prepare_file(tmp_path / "last.pt")
+    assert names_in(tmp_path) == ["film.mp4.part", "last.pt", "rgb"]
+    prepare_folder(tmp_path)
+    assert names_in(tmp_path / "rgb") == ["000.png"]
+    assert names_in(tmp_path) == ["film.mp4.part", "last.pt", "rgb"]
+
+
+def test_the_part_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    write_whole(path, "old")
-    script = (
-        "import sys, os, signal, pathlib\n"
-        "from carla_unet_ros.whole_files import whole_file\n"
-        "with whole_file(pathlib.Path(sys.argv[1])) as file:\n"
-        "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert path.read_text() == "old"
-    assert len(list(tmp_path.glob("*.part"))) == 1
-    clear_parts(tmp_path)
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path), "SIGSTOP"])
+    try:
+        os.waitpid(process.pid, os.WUNTRACED)
+        prepare_folder(tmp_path)
+        prepare_file(path)
+        assert len(names_in(tmp_path)) == 1
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+    assert path.read_bytes() == b"half"
     assert names_in(tmp_path) == ["last.pt"]
+
+
+def test_names_that_are_no_utf_8_are_written_as_their_bytes(tmp_path: Path) -> None:
+    write_whole(tmp_path / "train.txt", os.fsdecode(b"stra\xdfe\n"))
+    assert (tmp_path / "train.txt").read_bytes() == b"stra\xdfe\n"
 
 
 def test_what_could_not_be_written_later_is_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    check_file(tmp_path / "new" / "deep" / "file")
-    check_file(tmp_path / "file")
+    prepare_file(tmp_path / "new" / "deep" / "file")
+    prepare_file(tmp_path / "file")
     with pytest.raises(InputError, match="is a folder; expected the name of a file"):
-        check_file(tmp_path)
+        prepare_file(tmp_path)
     with pytest.raises(InputError, match="file is a file; expected a folder"):
-        check_file(tmp_path / "file" / "below")
+        prepare_file(tmp_path / "file" / "below")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe is no regular file"):
+        prepare_file(tmp_path / "pipe")
     monkeypatch.setattr(os, "access", lambda *_: False)  # a test may run as root
     with pytest.raises(InputError, match="cannot be written to: it is read-only, or not yours"):
-        check_folder(tmp_path / "new")
+        prepare_folder(tmp_path / "new")

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.engines import EngineName
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, carla_label_set
 from carla_unet_ros.pictures import write_picture
@@ -29,7 +30,7 @@ from carla_unet_ros.training.data.folders import (
     camera_frame,
 )
 from carla_unet_ros.training.data.frame_names import read_list
-from carla_unet_ros.whole_files import check_file, check_folder, write_whole
+from carla_unet_ros.whole_files import prepare_file, prepare_folder, write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class Evaluation:
         Raises ValueError if no pixel was scored.
         """
         if not self.matrix.counts.any():
-            raise ValueError("no pixel was scored: the truth holds none of the model's classes")
+            raise InputError("no pixel was scored: the truth holds none of the model's classes")
         return {
             "mean_iou": self.matrix.mean_iou(),
             "pixel_accuracy": self.matrix.pixel_accuracy(),
@@ -187,12 +188,15 @@ def _names(data: Path, name: str | None) -> list[str] | None:
 
 
 def _check_outputs(options: Options) -> None:
-    """Raises InputError or ImportError now for results that could not be written later."""
+    """Raises InputError now for results that could not be written later."""
     if options.json:
-        check_file(options.json)
+        prepare_file(options.json)
     if options.pictures:
-        check_folder(options.pictures)
-        import_module("carla_unet_ros.training.plots")
+        prepare_folder(options.pictures)
+        try:
+            import_module("carla_unet_ros.training.plots")
+        except ImportError as error:
+            raise InputError(f"--pictures: {error}; pip install matplotlib") from error
 
 
 def _evaluate(options: Options) -> None:
@@ -213,7 +217,7 @@ def _evaluate(options: Options) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run_command(Options, "carla_unet_evaluate", _evaluate, argv, (ImportError,))
+    return run_command(Options, "carla_unet_evaluate", _evaluate, argv)
 
 
 if __name__ == "__main__":

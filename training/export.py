@@ -39,7 +39,7 @@ from carla_unet_ros.training.net.folding import fold
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.logit_bias import read_biases, with_biases
 from carla_unet_ros.training.net.views import ONE_VIEW, Views
-from carla_unet_ros.whole_files import check_file, write_whole
+from carla_unet_ros.whole_files import prepare_file, write_whole
 
 if TYPE_CHECKING:
     import onnx
@@ -78,9 +78,9 @@ class Options(Configured):
 
     def __post_init__(self) -> None:
         if not self.checkpoint:
-            raise ValueError("--checkpoint names no file")
+            raise InputError("--checkpoint names no file")
         if self.data and not self.tags:
-            raise ValueError(f"--data {self.data} needs --tags, the CARLA version of its masks")
+            raise InputError(f"--data {self.data} needs --tags, the CARLA version of its masks")
         if self.tags:
             carla_label_set(self.tags)
 
@@ -215,7 +215,7 @@ def held_back_frames(data: Path | None, tags: str, labels: LabelSet) -> PairSour
 
 
 def _export(options: Options) -> None:
-    check_file(options.out)
+    prepare_file(options.out)
     trained = read_trained_net(*options.checkpoint)
     trained = with_biases(trained, read_biases(options.logit_bias))
     if options.network_size:

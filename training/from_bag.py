@@ -20,7 +20,7 @@ from carla_unet_ros.ros.image_messages import BadFrame, to_bgra
 from carla_unet_ros.training.bags.damage import BagError
 from carla_unet_ros.training.bags.drives import Moment, lay_end_to_end
 from carla_unet_ros.training.bags.pairs import BagIndex, PairedBag, Pairing, label_image
-from carla_unet_ros.training.data.folders import write_pair
+from carla_unet_ros.training.data.folders import prepare_pairs, write_pair
 from carla_unet_ros.training.data.splits import split_in_blocks
 from carla_unet_ros.training.data.tag_recognition import TagError, TagFormat, recognise
 from carla_unet_ros.whole_files import write_whole
@@ -57,7 +57,7 @@ class Options(Configured):
 
     def __post_init__(self) -> None:
         check_ranges(self, every=(1, math.inf), val_blocks=(1, math.inf), jpeg=(1, 100))
-        check_ranges(self, min_seconds=(0, math.inf), val_share=(0, 0.99), gap=(0, math.inf))
+        check_ranges(self, min_seconds=(0, 1e6), val_share=(0, 0.99), gap=(0, 1e6))
 
 
 @dataclass
@@ -114,6 +114,7 @@ def convert(options: Options) -> Report:
 
     Raises BagError, TagError, ValueError or OSError if the bag or the folder cannot be used.
     """
+    prepare_pairs(options.out)
     for folder in (options.out / "rgb", options.out / "label"):
         if folder.is_dir() and any(folder.iterdir()):
             raise BagError(f"{folder} is not empty; take another --out, one for each bag")

@@ -25,7 +25,7 @@ from carla_unet_ros.engines import EngineName
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.labels.json_text import read_json
 from carla_unet_ros.segmenter import Segmenter
-from carla_unet_ros.training.data.folders import write_pair
+from carla_unet_ros.training.data.folders import prepare_pairs, write_pair
 from carla_unet_ros.training.data.frame_names import DataError, files_by_name, read_list
 from carla_unet_ros.training.labelling.boxes import read_boxes
 from carla_unet_ros.training.labelling.frames import FrameSource, NamedFrame
@@ -35,7 +35,7 @@ from carla_unet_ros.training.labelling.report import Report
 from carla_unet_ros.training.labelling.sources import open_frames
 from carla_unet_ros.training.labelling.thresholds import class_thresholds
 from carla_unet_ros.training.labelling.votes import Voters
-from carla_unet_ros.whole_files import check_folder, write_whole
+from carla_unet_ros.whole_files import write_whole
 
 _JPEG = 95
 _FRAMES_SAMPLED = 100
@@ -82,7 +82,7 @@ def label(options: Options) -> Report:
 
     Raises EngineError, ModelError, InputError or OSError if nothing can be written.
     """
-    check_folder(options.out)
+    prepare_pairs(options.out)
     source = open_frames(options.frames, options.topic)
     wanted = _wanted(source, options)
     boxes = read_boxes(options.boxes) if options.boxes else None

@@ -41,7 +41,7 @@ from carla_unet_ros.training.data.folders import (
 from carla_unet_ros.training.evaluate import Evaluation, evaluate
 from carla_unet_ros.training.labelling.frames import FrameFolder
 from carla_unet_ros.training.net.quantised_graph import concatenate_integers, make_signed
-from carla_unet_ros.whole_files import check_file, write_whole
+from carla_unet_ros.whole_files import prepare_file, write_whole
 
 if TYPE_CHECKING:
     import onnx
@@ -66,7 +66,7 @@ class Options(Configured):
 
     def __post_init__(self) -> None:
         if self.data and not self.tags:
-            raise ValueError(f"--data {self.data} needs --tags, the CARLA version of its masks")
+            raise InputError(f"--data {self.data} needs --tags, the CARLA version of its masks")
         if self.tags:
             carla_label_set(self.tags)
         check_ranges(self, frames=(1, math.inf))
@@ -208,7 +208,7 @@ def _sources(data: Path | None, tags: str, labels: LabelSet) -> tuple[PairSource
 
 
 def _quantise(options: Options) -> None:
-    check_file(options.out)
+    prepare_file(options.out)
     model = read_model(options.model)
     if model.metadata.precision != "fp32":
         raise QuantisationError(f"{model.path} is {model.metadata.precision}; expected fp32")

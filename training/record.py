@@ -21,12 +21,13 @@ from tqdm import tqdm
 
 from carla_unet_ros.camera_model import LARGEST_SIDE
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet, carla_label_set
 from carla_unet_ros.labels.json_text import read_json
 from carla_unet_ros.labels.label_faults import describe_label_faults
 from carla_unet_ros.simulator.client import import_carla
 from carla_unet_ros.simulator.synchronous_worlds import SynchronousWorlds
-from carla_unet_ros.training.data.folders import write_pair
+from carla_unet_ros.training.data.folders import prepare_pairs, write_pair
 from carla_unet_ros.training.recording.carla_drive import (
     CameraPlan,
     Drive,
@@ -34,7 +35,7 @@ from carla_unet_ros.training.recording.carla_drive import (
     Recorded,
     TrafficPlan,
 )
-from carla_unet_ros.whole_files import check_folder, write_whole
+from carla_unet_ros.whole_files import write_whole
 
 _SECONDS_STANDING_STILL = 60.0
 _FRUITLESS_DRIVES = 3
@@ -73,7 +74,7 @@ class Options(Configured):
     def __post_init__(self) -> None:
         check_ranges(self, frames=(1, math.inf), every=(1, math.inf), jpeg=(1, 100))
         # The simulator's physics goes wrong below this.
-        check_ranges(self, ticks_per_second=(10, math.inf))
+        check_ranges(self, ticks_per_second=(10, 10_000))
         check_ranges(self, min_metres=(0, 1000), timeout=(0.1, 3600), seed=(0, 2**31 - 1))
         check_ranges(self, port=(1, 65535), traffic_port=(1, 65535))
         check_ranges(self.camera, width=(1, LARGEST_SIDE), height=(1, LARGEST_SIDE))
@@ -199,7 +200,7 @@ def tags_of_server(version: str, named: str | None) -> LabelSet:
     try:
         return carla_label_set(release[0] if release else version)
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f"the simulator calls itself {version!r}; name its tags with --tags ({error})"
         ) from error
 
@@ -218,7 +219,7 @@ def _check_known(carla: Any, client: Any, options: Options) -> None:
     ):
         for name in wanted:
             if name not in known:
-                raise ValueError(f"there is no {what} {name!r}; there is {', '.join(known)}")
+                raise InputError(f"there is no {what} {name!r}; there is {', '.join(known)}")
 
 
 def _describe(out: Path, labels: LabelSet, camera: CameraPlan) -> None:
@@ -226,7 +227,7 @@ def _describe(out: Path, labels: LabelSet, camera: CameraPlan) -> None:
     path = out / "recording.json"
     description = {"tags": labels.carla_tags, "camera": asdict(camera)}
     if path.exists() and (found := _described(path)) != description:
-        raise ValueError(
+        raise InputError(
             f"{out} was recorded in another way ({found}); now it is {description}: take another "
             "--out, or the same camera"
         )
@@ -237,13 +238,13 @@ def _described(path: Path) -> Any:
     try:
         return read_json(path.read_text())
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is damaged ({error}): remove it if the folder was recorded with this camera"
         ) from error
 
 
 def _record(options: Options) -> None:
-    check_folder(options.out)
+    prepare_pairs(options.out)
     written = Recorder(options, import_carla()).run()
     print(f"{written} pairs written to {options.out}; recording.json names their tags")
 

@@ -36,7 +36,7 @@ from carla_unet_ros.training.options import OptionError, Options
 from carla_unet_ros.training.run.learner import Learner
 from carla_unet_ros.training.run.report import MeanLoss, report_epoch
 from carla_unet_ros.training.run.validation import mean_score, validate
-from carla_unet_ros.whole_files import check_folder, clear_parts, write_whole
+from carla_unet_ros.whole_files import prepare_folder, write_whole
 
 
 class Run:
@@ -170,7 +170,7 @@ class Run:
 
 def train(options: Options) -> None:
     """Trains to the last epoch. OptionError if OUT holds a run and --resume is not given."""
-    check_folder(options.out)
+    prepare_folder(options.out)
     last = options.out / "last.pt"
     if last.exists() and not options.resume:
         raise OptionError(
@@ -187,7 +187,6 @@ def train(options: Options) -> None:
             ) from error
     leader = run.fabric.is_global_zero
     if leader:
-        clear_parts(options.out)
         again = yaml.safe_dump(values_of(replace(options, resume=False)), sort_keys=False)
         write_whole(options.out / "config.yaml", again)
         print(run)

@@ -14,6 +14,7 @@ from carla_unet_ros.check.table import set_table, summarise
 from carla_unet_ros.command_line import Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import carla_label_set
+from carla_unet_ros.ros.camera_topics import check_topic
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
@@ -57,6 +58,8 @@ class Options(Configured):
     def __post_init__(self) -> None:
         check_ranges(self, seconds=(0.1, 3600.0), least_rate=(0.0, math.inf))
         carla_label_set(self.expected.tags)
+        for topic in self.topics:
+            check_topic(topic)
 
     @property
     def topics(self) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.camera_model import BODY_OF_OPTICAL, Calibration
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.labels.legend import Legend
 
@@ -53,7 +54,7 @@ def class_table(legend: Legend, kept: Sequence[str]) -> ClassTable:
     ids = {label.name: label.id for label in legend.published_classes}
     for name in kept:
         if name != ALL and name not in ids:
-            raise ValueError(
+            raise InputError(
                 f"classes: the legend has no class {name!r}; it has {', '.join(ids)}; {ALL} keeps "
                 "every class"
             )
@@ -112,7 +113,7 @@ class SemanticCloud:
         """
         for name, image in (("labels", labels), ("confidence", confidence), ("depth", depth)):
             if image.shape != self.shape:
-                raise ValueError(
+                raise InputError(
                     f"{name} are {_size(image.shape)}, the depth camera's camera_info says "
                     f"{_size(self.shape)}; expected one size"
                 )

@@ -41,9 +41,10 @@ from carla_unet_ros.cloud.semantic_cloud import (
     SemanticCloud,
     class_table,
 )
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.ros.camera_geometry import CameraParameters, read_calibration
-from carla_unet_ros.ros.camera_topics import CameraTopics, check_image_topics
+from carla_unet_ros.ros.camera_topics import CameraTopics, check_topic
 from carla_unet_ros.ros.depth_images import to_depth
 from carla_unet_ros.ros.image_messages import label_ids
 from carla_unet_ros.ros.lazy_output import LazyOutput, NotYetError
@@ -57,7 +58,7 @@ class Parameters(CameraParameters):
     depth_topic = NodeParameter(
         "/carla/ego_vehicle/depth_front/image",
         "images of a depth camera of the same size, field of view and pose as the camera",
-        check=lambda topic: check_image_topics([topic]),
+        check=check_topic,
         constant=True,
     )
     classes = NodeParameter(
@@ -158,7 +159,7 @@ class SemanticCloudNode(Node):
         values = self._values
         ids, metres = label_ids(labels), to_depth(depth)
         if ids.shape != metres.shape:
-            raise ValueError(
+            raise InputError(
                 f"the depth image is {depth.width}x{depth.height}, the labels are "
                 f"{labels.width}x{labels.height}; give both cameras one size, field of view and "
                 "pose, as in config/carla_objects.json"
@@ -173,7 +174,7 @@ class SemanticCloudNode(Node):
             legend = self._topics.output("legend")
             raise NotYetError(f"waiting for what the class ids mean, on {legend}")
         if isinstance(self._legend, str):
-            raise ValueError(self._legend)
+            raise InputError(self._legend)
         return class_table(self._legend, self._values.classes)
 
     def _calibration(self, shape: tuple[int, ...]) -> Calibration:
@@ -187,7 +188,7 @@ class SemanticCloudNode(Node):
                 raise NotYetError(f"waiting for the geometry of the {name} on {topic}")
         camera, depth = self._infos["camera"].k, self._infos["depth camera"].k
         if not all(map(_SAME, camera, depth)):
-            raise ValueError(
+            raise InputError(
                 f"the depth camera sees with fx = {depth[0]:.1f}, the camera with fx = "
                 f"{camera[0]:.1f} pixels; give both one size and field of view"
             )

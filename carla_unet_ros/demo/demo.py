@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows the nodes at work on this machine, without a simulator."""
 
+import math
 import os
 import signal
 import sys
@@ -12,13 +13,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from carla_unet_ros.command_line import Configured, check_ranges, parse
-from carla_unet_ros.demo.node_processes import NodeDied, NodeProcesses, free_domain
+from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.demo.node_processes import NodeProcesses, free_domain
 from carla_unet_ros.demo.recording import Video, write_picture
 from carla_unet_ros.engines import EngineName
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import read_model
-from carla_unet_ros.whole_files import check_folder
+from carla_unet_ros.stand_in.drive import Drive
+from carla_unet_ros.whole_files import prepare_file
 
 if TYPE_CHECKING:
     from carla_unet_ros.demo.view import DemoView
@@ -35,9 +37,10 @@ class Options(Configured):
     """Shows the nodes at work on this machine, without a simulator.
 
     camera_node draws a drive, segmentation_node segments it, and evaluation_node compares the
-    labels with the drive's own truth. They are three processes that talk over DDS, as in the car,
-    in a ROS domain of their own. Once a second the demo prints a line of figures from their
-    /diagnostics.
+    labels with the drive's own truth. They are processes that talk over DDS, as in the car, in a
+    ROS domain of their own. Once a second the demo prints a line of figures from their
+    /diagnostics. ground_grid_node and semantic_cloud_node run, too, for your own nodes in this
+    domain: they compute nothing while nobody subscribes.
 
     It writes demo.png (camera | segmentation | truth) and demo.mp4 (camera | segmentation).
     """
@@ -56,23 +59,17 @@ class Options(Configured):
     since: float | None = None
 
     def __post_init__(self) -> None:
-        check_ranges(self, domain=(0, _LARGEST_DOMAIN))
+        check_ranges(self, domain=(0, _LARGEST_DOMAIN), duration=(0, math.inf))
+        check_ranges(self, seed=(0, 2**31 - 1))
 
 
-class DemoFailed(Exception):
+class DemoFailed(InputError):
     """The nodes run, but give no result; the text says why."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the demo. Exit status 0 after --duration or Ctrl-C, 1 if something failed."""
-    options = parse(Options, "carla_unet_demo", argv)
-    stop = _StopOnSignal()
-    try:
-        _run(options, stop)
-    except (InputError, NodeDied, DemoFailed, OSError) as error:
-        print(f"carla_unet_demo: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(Options, "carla_unet_demo", _run, argv)
 
 
 class _StopOnSignal:
@@ -91,7 +88,8 @@ class _StopOnSignal:
         self._asked = True
 
 
-def _run(options: Options, stop: _StopOnSignal) -> None:
+def _run(options: Options) -> None:
+    stop = _StopOnSignal()
     try:
         from carla_unet_ros.demo.view import DemoView
     except ImportError as error:
@@ -104,19 +102,22 @@ def _run(options: Options, stop: _StopOnSignal) -> None:
 
         require_rerun()
     model = read_model(options.model).path.absolute() if options.model else None
-    check_folder(options.out)
-    options.out.mkdir(parents=True, exist_ok=True)
+    film, picture = options.out / "demo.mp4", options.out / "demo.png"
+    for file in (film, picture):
+        prepare_file(file)
     domain = free_domain() if options.domain is None else options.domain
     os.environ |= {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    video = Video(options.out / "demo.mp4")
-    picture = options.out / "demo.png"
+    video = Video(film)
     with tempfile.TemporaryDirectory(prefix="carla_unet_demo_") as logs:
         os.environ["ROS_LOG_DIR"] = logs
         try:
             with NodeProcesses(Path(logs)) as nodes, closing(DemoView(video.add)) as view:
-                _start(nodes, model, options)
+                started = time.time()
+                height = _start(nodes, model, options)
                 _say(f"Started {', '.join(nodes.names)} in ROS domain {domain}; Ctrl-C ends them.")
-                _wait_for_first_label(view, nodes, stop, options.since)
+                _wait_for_first_label(view, nodes, stop, started, options.since)
+                if not stop:
+                    _start_others(nodes, height, options)
                 if options.view:
                     _wait_for_page(view, nodes, stop)
                 _show_figures(view, nodes, stop, options.duration)
@@ -124,26 +125,37 @@ def _run(options: Options, stop: _StopOnSignal) -> None:
             video.close()
     if view.newest is not None:
         write_picture(picture, view.newest)
-        _say(f"Wrote {picture} (camera | segmentation | truth) and {video.path}.")
+        _say(f"Wrote {picture} (camera | segmentation | truth) and {film}.")
 
 
-def _start(nodes: NodeProcesses, model: Path | None, options: Options) -> None:
+def _start(nodes: NodeProcesses, model: Path | None, options: Options) -> str:
+    """Starts what a label image and its score need. Gives the camera's height in metres."""
     nodes.start("stand_in.camera_node", seed=str(options.seed))
     chosen = {"model": str(model)} if model else {}
     chosen["engine"] = options.engine
     nodes.start("segmentation.segmentation_node", **chosen, use_sim_time="true")
-    nodes.start("evaluation.evaluation_node", use_sim_time="true")
+    height = f"{Drive(seed=options.seed).camera_height:.3f}"
+    nodes.start("evaluation.evaluation_node", camera_height=height, use_sim_time="true")
+    return height
+
+
+def _start_others(nodes: NodeProcesses, height: str, options: Options) -> None:
+    """Starts what may come later, so that it does not delay the first label image."""
+    nodes.start("ground.ground_grid_node", camera_height=height, use_sim_time="true")
+    nodes.start("cloud.semantic_cloud_node", use_sim_time="true")
     if options.view:
-        nodes.start("ground.ground_grid_node", use_sim_time="true")
         nodes.start("view.view_node", use_sim_time="true")
     # Where cores are few, the nodes run first and this process waits.
     os.nice(_NICENESS)
 
 
 def _wait_for_first_label(
-    view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal, since: float | None
+    view: "DemoView",
+    nodes: NodeProcesses,
+    stop: _StopOnSignal,
+    started: float,
+    since: float | None,
 ) -> None:
-    started = time.time()
     while view.newest is None and not stop:
         _take_messages(view, nodes)
         if time.time() - started > _SECONDS_TO_FIRST_LABEL:

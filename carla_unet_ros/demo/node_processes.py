@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.ros.child_process import end_with_parent
 
 _SECONDS_TO_END = 5.0
@@ -17,7 +18,7 @@ _LINES_SHOWN = 15
 _DOMAINS = 101
 
 
-class NodeDied(Exception):
+class NodeDied(InputError):
     """A node has ended by itself; the text says which, how, and what it printed last."""
 
 
@@ -112,7 +113,7 @@ def free_domain() -> int:
             except OSError:
                 continue
             return domain
-    raise RuntimeError(f"all ROS domains 1..{_DOMAINS} are in use on this machine")
+    raise InputError(f"all ROS domains 1..{_DOMAINS} are in use on this machine")
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> None:

@@ -5,6 +5,8 @@ A thread writes the video. If it is too slow it drops pictures, so that nobody w
 """
 
 import queue
+import shutil
+import tempfile
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +14,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from carla_unet_ros import pictures
 from carla_unet_ros.labels import Uint8
+from carla_unet_ros.pictures import shown
+from carla_unet_ros.whole_files import whole_file
 
 FRAMES_PER_SECOND = 10
 _WIDTH = 640
@@ -31,7 +36,8 @@ class View(NamedTuple):
 class Video:
     """A video of frame and overlay side by side, FRAMES_PER_SECOND in the time of the stamps.
 
-    `close` raises OSError where the file could not be written.
+    OpenCV cannot write to every name, and leaves half a file where it fails. So it writes a draft,
+    which `close` copies as a whole. `close` raises OSError where the file could not be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,6 +46,8 @@ class Video:
         self._first: float | None = None
         self._next = 0
         self._error = ""
+        self._drafts = tempfile.TemporaryDirectory(prefix="carla_unet_video_")
+        self._draft = Path(self._drafts.name) / "demo.mp4"
         self._thread = threading.Thread(target=self._write_all, name="video")
         self._thread.start()
 
@@ -56,8 +64,12 @@ class Video:
         """Writes what was added, and closes the file."""
         self._views.put(None)
         self._thread.join()
-        if self._error:
-            raise OSError(self._error)
+        with self._drafts:
+            if self._error:
+                raise OSError(self._error)
+            if self._draft.exists():
+                with whole_file(self.path) as file, self._draft.open("rb") as draft:
+                    shutil.copyfileobj(draft, file)
 
     def _write_all(self) -> None:
         writer: cv2.VideoWriter | None = None
@@ -72,13 +84,21 @@ class Video:
             written = number + 1
         if writer is not None:
             writer.release()
+            self._check(written)
+
+    def _check(self, frames: int) -> None:
+        """OpenCV tells nothing of a disk that is full."""
+        reader = cv2.VideoCapture(str(self._draft))
+        if not self._error and reader.get(cv2.CAP_PROP_FRAME_COUNT) != frames:
+            self._error = f"the video could not be written to {self._drafts.name}: is it full?"
+        reader.release()
 
     def _open(self, picture: Uint8) -> cv2.VideoWriter:
         height, width = picture.shape[:2]
         codec = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(self.path), codec, FRAMES_PER_SECOND, (width, height))
+        writer = cv2.VideoWriter(str(self._draft), codec, FRAMES_PER_SECOND, (width, height))
         if not writer.isOpened():
-            self._error = f"{self.path} cannot be written as MPEG-4 video by this OpenCV"
+            self._error = f"{shown(self.path)} cannot be written as MPEG-4 video by this OpenCV"
         return writer
 
 
@@ -86,8 +106,7 @@ def write_picture(path: Path, view: View) -> None:
     """Writes frame | overlay | truth as one PNG with captions. OSError where it cannot."""
     images = {"camera": view.frame, "segmentation": view.overlay, "truth": view.truth}
     picture = np.hstack([_captioned(image, caption) for caption, image in images.items()])
-    if not cv2.imwrite(str(path), picture):
-        raise OSError(f"{path} cannot be written")
+    pictures.write_picture(path, picture)
 
 
 def _scaled(image: Uint8) -> Uint8:

@@ -24,6 +24,7 @@ from carla_unet_ros.engines.tensorrt_engine.engine_cache import (
     entries,
 )
 from carla_unet_ros.engines.tensorrt_engine.run import load_engine
+from carla_unet_ros.errors import InputError, expand_home
 from carla_unet_ros.model_file import Model, read_model
 
 # All words are one value, so that tyro shows the error of `parse_size`.
@@ -72,7 +73,7 @@ class Options(Configured):
     def __post_init__(self) -> None:
         check_ranges(self, workspace=(1, math.inf))
         if self.device == "auto" or not KINDS["tensorrt"].takes(self.device):
-            raise ValueError(f"--device {self.device}: expected one like cuda:0")
+            raise InputError(f"--device {self.device}: expected one like cuda:0")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -144,7 +145,7 @@ def _library_text(model: Model) -> str:
 
 def _list(folder: Path | None) -> int:
     found = entries(folder)
-    print(f"{len(found)} in {(folder or DEFAULT_FOLDER).expanduser()}")
+    print(f"{len(found)} in {expand_home(folder or DEFAULT_FOLDER)}")
     for entry in found:
         print(f"\n{entry.stem}")
         if entry.fault:

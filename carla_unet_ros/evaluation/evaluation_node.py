@@ -19,6 +19,7 @@ labels) into the folder `report`.
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -28,6 +29,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
+from carla_unet_ros.errors import InputError, expand_home
 from carla_unet_ros.evaluation.free_space import FreeSpaceScores
 from carla_unet_ros.evaluation.ground_scorer import GroundScorer
 from carla_unet_ros.evaluation.live_scores import LiveScores
@@ -45,7 +47,9 @@ from carla_unet_ros.ros.pace import Pace
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
 from carla_unet_ros.ros.scene_topics import SceneTopics
 from carla_unet_ros.ros.stamp_matcher import StampMatcher
+from carla_unet_ros.ros.time_restarts import TimeRestarts
 from carla_unet_ros.ros.topic_types import find_wrong_type
+from carla_unet_ros.whole_files import prepare_folder
 
 
 class Parameters(SceneTopics, ViewParameters):
@@ -70,7 +74,6 @@ class Parameters(SceneTopics, ViewParameters):
 
 
 _QUEUE = 10
-_FRAMES_KEPT = 20
 _SECONDS_BETWEEN_LINES = 5.0
 _PATIENCE_SECONDS = 3.0
 
@@ -88,10 +91,10 @@ class EvaluationNode(Node):
             TruthReader(tags, self._values.truth),
             FreeSpaceScores(self._values.window),
         )
-        self._ground = GroundScorer(self, self._values, self._start_over)
+        self._ground = GroundScorer(self, self._values)
         self._report = _writable(self._values.report)
         self._worst = WorstFrames()
-        self._frames: dict[int, Image] = {}
+        self._restarts = TimeRestarts(self, self._start_over)
         self._legend_problem = self._pair_problem = ""
         self._pair_scored = True
         self._pace = Pace(_PATIENCE_SECONDS)
@@ -136,7 +139,9 @@ class EvaluationNode(Node):
         return keep
 
     def _start_over(self) -> None:
-        """Time starts again: the ground of another drive, maybe from another camera."""
+        """Time starts again: another drive, maybe from another camera."""
+        self._worst.start_over()
+        self._ground.start_over()
         self._figures.free_space = FreeSpaceScores(self._values.window)
 
     def _on_legend(self, message: String) -> None:
@@ -161,6 +166,7 @@ class EvaluationNode(Node):
         self.get_logger().info(f"scoring {legend.model} on {legend.engine}")
 
     def _on_labels(self, message: Image) -> None:
+        self._restarts.look_at(message.header.stamp, "labels")
         self._add("labels", message)
 
     def _on_truth(self, message: Image) -> None:
@@ -176,7 +182,6 @@ class EvaluationNode(Node):
 
     def _score(self, scores: LiveScores, labels: Image, truth: Image) -> None:
         self._pace.came()
-        self._ground.look_at(labels.header)
         try:
             tags = self._figures.truth.read(_shown_truth(truth))
             ids = label_ids(labels)
@@ -194,25 +199,18 @@ class EvaluationNode(Node):
         if self._report is not None and not math.isnan(mean_iou):
             stamp = _nanoseconds(labels)
             classes = scores.truth_classes(tags), scores.label_classes(ids)
-            frame = ScoredFrame(scores.pairs, stamp, mean_iou, *classes)
-            if self._worst.offer(frame) and stamp in self._frames:
-                self._attach(frame, self._frames[stamp])
+            self._worst.offer(ScoredFrame(scores.pairs, stamp, mean_iou, *classes))
 
     def _on_frame(self, message: Image) -> None:
-        """Keeps a frame of the camera; it may come before its labels or after them."""
-        stamp = _nanoseconds(message)
-        self._frames[stamp] = message
-        if len(self._frames) > _FRAMES_KEPT:
-            del self._frames[next(iter(self._frames))]
-        for frame in self._worst.frames:
-            if frame.stamp == stamp and frame.image is None:
-                self._attach(frame, message)
+        self._restarts.look_at(message.header.stamp, "frames")
+        self._worst.add_image(_nanoseconds(message), partial(self._read_frame, message))
 
-    def _attach(self, frame: ScoredFrame, message: Image) -> None:
+    def _read_frame(self, message: Image) -> Uint8 | None:
         try:
-            frame.image = to_bgra(message)
+            return to_bgra(message)
         except BadFrame as problem:
             self.get_logger().warning(f"frame without picture: {problem}")
+            return None
 
     def _publish(self) -> None:
         wrong_type = find_wrong_type(self, self._inputs)
@@ -252,14 +250,15 @@ class EvaluationNode(Node):
 
 
 def _writable(folder: str) -> Path | None:
-    """The report's folder, which is made if it is missing. ValueError where it cannot be made."""
+    """The report's folder, which is made if it is missing. InputError where it cannot be made."""
     if not folder:
         return None
-    path = Path(folder).expanduser()
+    path = expand_home(folder)
+    prepare_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"report folder {path} cannot be made: {error.strerror}") from error
+        raise InputError(f"report folder {path} cannot be made: {error.strerror}") from error
     return path
 
 
@@ -270,7 +269,7 @@ def _shown_truth(message: Image) -> Uint8:
     """
     image = to_semantic(message)
     if not (image[..., :3] if image.ndim == 3 else image).any():
-        raise ValueError(
+        raise InputError(
             "the truth is black all over, so it has no class anywhere; is this the topic of a "
             "semantic camera, and is it attached to the vehicle?"
         )

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores the free ground of pairs of labels and truth, seen from the camera's pose."""
 
-from collections.abc import Callable
-
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -12,24 +10,17 @@ from carla_unet_ros.evaluation.live_scores import LiveScores
 from carla_unet_ros.ground.ground_view import GroundView, ViewParameters
 from carla_unet_ros.ground.transforms import Transforms
 from carla_unet_ros.labels import Uint8
-from carla_unet_ros.ros.time_restarts import TimeRestarts
 
 
 class GroundScorer:
     """Knows the camera's geometry from camera_info and, as ground_grid_node does, from TF or from
     the node's parameters."""
 
-    def __init__(
-        self, node: Node, parameters: ViewParameters, start_over: Callable[[], None]
-    ) -> None:
-        """start_over: called when time starts again
-
-        ValueError where the parameters do not fit each other.
-        """
-        self._parameters, self._start_over = parameters, start_over
+    def __init__(self, node: Node, parameters: ViewParameters) -> None:
+        """ValueError where the parameters do not fit each other."""
+        self._parameters = parameters
         self._transforms = Transforms(node)
         self._view = GroundView(node, parameters, self._transforms, lambda: None)
-        self._restarts = TimeRestarts(node, self._forget)
         if parameters.pose_source != "parameters":
             self._transforms.listen()
 
@@ -60,10 +51,6 @@ class GroundScorer:
         except ValueError as problem:
             free_space.problem = str(problem)
 
-    def look_at(self, header: Header) -> None:
-        """Notices when time starts again."""
-        self._restarts.look_at(header.stamp)
-
-    def _forget(self) -> None:
+    def start_over(self) -> None:
+        """Time starts again: TF knows nothing of the new time yet."""
         self._transforms.forget()
-        self._start_over()

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.evaluation.confusion_matrix import ConfusionMatrix
 from carla_unet_ros.evaluation.sliding_matrix import SlidingMatrix
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8, mapping
@@ -28,7 +29,7 @@ class LiveScores(SlidingMatrix):
         self._published = legend.labels
         self._unknown = legend.unknown
         if (self._truth_classes == IGNORE).all():
-            raise ValueError(
+            raise InputError(
                 f"no tag of CARLA {tags.carla_tags} is a class of {self.classes.name}: "
                 f"{', '.join(self.classes.names)}"
             )

@@ -3,8 +3,11 @@
 
 Frames that follow one another fail in the same way. So of each stretch of the drive only the worst
 frame is kept.
+
+The camera's image of a frame is found by its stamp; it may come before the labels or after them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from carla_unet_ros.labels import LabelSet, Uint8
 from carla_unet_ros.pictures import write_picture
 
 _PANEL_WIDTH = 480
+_IMAGES_KEPT = 20
 
 
 @dataclass(eq=False)
@@ -25,6 +29,7 @@ class ScoredFrame:
     stamp:         nanoseconds
     truth, labels: class ids uint8 [H, W]
     image:         the camera's frame uint8 [H, W, 3 or 4], B, G, R(, A); None until it comes
+    waits:         whether the image may still come
     """
 
     number: int
@@ -33,6 +38,7 @@ class ScoredFrame:
     truth: Uint8
     labels: Uint8
     image: Uint8 | None = None
+    waits: bool = True
 
 
 class WorstFrames:
@@ -42,6 +48,7 @@ class WorstFrames:
         self.frames: list[ScoredFrame] = []
         self._count = count
         self._apart = apart
+        self._images: dict[int, Callable[[], Uint8 | None]] = {}
 
     def offer(self, frame: ScoredFrame) -> bool:
         """Keeps the frame if it is among the worst; returns whether it was kept."""
@@ -50,7 +57,25 @@ class WorstFrames:
             return False
         far = [kept for kept in self.frames if kept not in near]
         self.frames = sorted([*far, frame], key=lambda kept: kept.mean_iou)[: self._count]
-        return frame in self.frames
+        kept = frame in self.frames
+        if kept and (read := self._images.get(frame.stamp)):
+            _attach(frame, read)
+        return kept
+
+    def add_image(self, stamp: int, read: Callable[[], Uint8 | None]) -> None:
+        """Takes an image of the camera. `read` is called if it is needed; None: it is unusable."""
+        self._images[stamp] = read
+        if len(self._images) > _IMAGES_KEPT:
+            del self._images[next(iter(self._images))]
+        for frame in self.frames:
+            if frame.stamp == stamp and frame.waits:
+                _attach(frame, read)
+
+    def start_over(self) -> None:
+        """Time starts again: an image and a frame of one stamp may be of different moments."""
+        self._images.clear()
+        for frame in self.frames:
+            frame.waits = False
 
     def picture(self, classes: LabelSet) -> Uint8 | None:
         """Rows of frame | truth | labels, the worst first, in B, G, R; None without frames."""
@@ -62,6 +87,10 @@ class WorstFrames:
         picture = self.picture(classes)
         if picture is not None:
             write_picture(path, picture)
+
+
+def _attach(frame: ScoredFrame, read: Callable[[], Uint8 | None]) -> None:
+    frame.image, frame.waits = read(), False
 
 
 def _row(frame: ScoredFrame, palette_bgr: Uint8) -> Uint8:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.ground.ground_grid import CameraPose
 from carla_unet_ros.ground.transforms import NoTransformError, Transforms, to_seconds
 from carla_unet_ros.ros.camera_geometry import GeometryParameters
@@ -66,7 +67,7 @@ class CameraMounting:
         self._transforms = transforms
         self.source = ""
         if parameters.pose_source == "tf" and transforms.missing:
-            raise ValueError(
+            raise InputError(
                 f"pose_source is 'tf', but {transforms.missing}; install it (apt: "
                 "ros-$ROS_DISTRO-tf2-ros-py), or set pose_source to 'parameters' and camera_*"
             )

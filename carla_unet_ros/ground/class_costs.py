@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet, Uint8
 
 OTHERS = "others"
@@ -23,7 +24,7 @@ def parse_costs(entries: Iterable[str]) -> dict[str, int]:
     for entry in entries:
         name, _, cost = (part.strip() for part in entry.rpartition("="))
         if not (name and cost.isdecimal() and int(cost) <= 100):
-            raise ValueError(
+            raise InputError(
                 f"{entry!r} is no cost of a class; expected NAME=COST with a cost of 0 to 100, "
                 "such as Sidewalks=60"
             )

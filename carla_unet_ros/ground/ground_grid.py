@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carla_unet_ros.camera_model import BODY_OF_OPTICAL, Calibration
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import IGNORE, Uint8
 
 FREE, OCCUPIED, UNKNOWN = 0, 100, -1
@@ -46,7 +47,7 @@ class Extent:
     def __post_init__(self) -> None:
         cells = self.columns * self.rows if self.cell_size > 0 else 0
         if not 0 < cells <= 4_000_000:
-            raise ValueError(
+            raise InputError(
                 f"a grid {self.ahead + self.behind:g} m long and {self.left + self.right:g} m "
                 f"wide with cells of {self.cell_size:g} m has {cells} cells; expected 1 to 4 "
                 "million: set cell_size, ahead, behind, left and right"
@@ -104,7 +105,7 @@ class CameraPose:
         """
         length = float(np.linalg.norm(quaternion))
         if not length > 0:
-            raise ValueError(f"quaternion {quaternion} has no length; expected a rotation")
+            raise InputError(f"quaternion {quaternion} has no length; expected a rotation")
         x, y, z, w = (part / length for part in quaternion)
         matrix = np.array(
             [
@@ -144,7 +145,7 @@ class GroundGrid:
         ValueError where the camera is not above the ground, or sees no cell of the grid.
         """
         if not pose.position[2] > 0:
-            raise ValueError(
+            raise InputError(
                 f"the camera is at z = {pose.position[2]:g} m; expected a height above the ground"
             )
         self.extent = extent
@@ -155,7 +156,7 @@ class GroundGrid:
         more_cells, more_pixels = _pixels_of_cells(missed, extent, calibration, pose, rows)
         cells, pixels = np.concatenate((cells, more_cells)), np.concatenate((pixels, more_pixels))
         if not cells.size:
-            raise ValueError(
+            raise InputError(
                 f"the camera at {pose.position} sees no ground inside the grid: check its pitch "
                 "(positive looks down), the axes of its frame, the extent and the ignored rows"
             )
@@ -188,7 +189,7 @@ class GroundGrid:
     def check_size(self, labels: Uint8) -> None:
         """ValueError where the labels have not the size of the camera."""
         if labels.shape != self.shape:
-            raise ValueError(
+            raise InputError(
                 f"labels are {labels.shape[1]}x{labels.shape[0]}, the camera is "
                 f"{self.shape[1]}x{self.shape[0]}; expected labels at the camera's resolution"
             )

@@ -35,6 +35,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.ground.cell_evidence import look_at_cells
 from carla_unet_ros.ground.class_costs import DEFAULT_COSTS, cost_table, parse_costs
 from carla_unet_ros.ground.connected_ground import keep_connected
@@ -256,7 +257,7 @@ class GroundGridNode(Node):
             legend = self._topics.output("legend")
             raise NotYetError(f"waiting for what the class ids mean, on {legend}")
         if isinstance(self._legend, str):
-            raise ValueError(self._legend)
+            raise InputError(self._legend)
         return self._legend
 
     def _newest_camera_info(self) -> CameraInfo:

@@ -8,6 +8,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from carla_unet_ros.camera_model import LARGEST_SIDE, Calibration
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.ground.camera_mounting import CameraMounting, MountingParameters
 from carla_unet_ros.ground.class_costs import DRIVABLE
 from carla_unet_ros.ground.ground_grid import CameraPose, Extent, GroundGrid
@@ -85,7 +86,7 @@ class GroundView:
             self._compute(calibration, ignored, pose)
             self._changed()
         if isinstance(self._table, str):
-            raise ValueError(self._table)
+            raise InputError(self._table)
         return self._table
 
     def _compute(self, calibration: Calibration, ignored: int, pose: CameraPose) -> None:

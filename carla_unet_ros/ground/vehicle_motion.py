@@ -18,6 +18,7 @@ from rclpy.subscription import Subscription
 
 from carla_unet_ros.ground.ground_memory import Place
 from carla_unet_ros.ground.transforms import NoTransformError, Transforms, to_seconds
+from carla_unet_ros.ros.camera_topics import check_topic
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
 
 _LATE = 0.2
@@ -32,6 +33,7 @@ class MotionParameters(ParameterTable):
     odometry_topic = NodeParameter(
         "/carla/ego_vehicle/odometry",
         "nav_msgs/Odometry that tells how the vehicle moves where TF has no fixed_frame",
+        check=check_topic,
         constant=True,
     )
 

@@ -9,6 +9,8 @@ import json
 import math
 from typing import Any, NoReturn
 
+from carla_unet_ros.errors import InputError
+
 LONGEST = 1_000_000
 """Characters of the longest text that is read; a legend of 254 classes has some 30,000."""
 
@@ -20,18 +22,18 @@ def read_json(text: str) -> Any:
     more than LONGEST characters, nested too deep, a number that is not finite, text that is no
     Unicode."""
     if len(text) > LONGEST:
-        raise ValueError(f"a JSON text of {len(text)} characters; expected {LONGEST} at most")
+        raise InputError(f"a JSON text of {len(text)} characters; expected {LONGEST} at most")
     try:
         # A lone surrogate, as it is or as \ud800, could be neither printed nor published.
         text.encode()
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise ValueError(f"JSON nested too deep: {shortened(text)}") from error
+        raise InputError(f"JSON nested too deep: {shortened(text)}") from error
     except UnicodeEncodeError as error:
-        raise ValueError(f"JSON with text that is no Unicode: {shortened(text)}") from error
+        raise InputError(f"JSON with text that is no Unicode: {shortened(text)}") from error
     except ValueError as error:
-        raise ValueError(f"no JSON ({error}): {shortened(text)}") from error
+        raise InputError(f"no JSON ({error}): {shortened(text)}") from error
     return value
 
 
@@ -42,11 +44,11 @@ def shortened(text: object, length: int = _SHOWN) -> str:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise InputError(f"{constant} is no number")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"{shortened(digits)} is no finite number")
+        raise InputError(f"{shortened(digits)} is no finite number")
     return number

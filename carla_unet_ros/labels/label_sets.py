@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels.carla_tags import BROADER, TAG_TABLES, Colour
 from carla_unet_ros.labels.json_text import read_json, shortened
 
@@ -54,12 +55,14 @@ class LabelSet:
     def __post_init__(self) -> None:
         ids = [label.id for label in self.classes]
         if not self.classes or ids != list(range(len(ids))) or len(ids) > UNKNOWN_TAG:
-            raise ValueError(
-                f"label set {self.name!r} has the ids {ids}; expected 0, 1, 2, ... without gaps, "
-                f"at most {UNKNOWN_TAG} classes"
+            raise InputError(
+                f"label set {self.name!r} has the ids {shortened(ids)}; expected 0, 1, 2, ... "
+                f"without gaps, at most {UNKNOWN_TAG} classes"
             )
         if len(set(self.names)) != len(ids):
-            raise ValueError(f"label set {self.name!r} has two classes of one name: {self.names}")
+            raise InputError(
+                f"label set {self.name!r} has two classes of one name: {shortened(self.names)}"
+            )
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -74,7 +77,7 @@ class LabelSet:
         wanted = list(names)
         unknown = [name for name in wanted if name not in known]
         if unknown:
-            raise ValueError(
+            raise InputError(
                 f"label set {self.name!r} has no class {', '.join(map(repr, unknown))}; "
                 f"it has {', '.join(known)}"
             )
@@ -133,9 +136,9 @@ class LabelSet:
             )
             return LabelSet(_name(data["name"]), _name(data["carla_tags"]), classes)
         except KeyError as error:
-            raise ValueError(f"a label set lacks {error}: {shortened(data)}") from error
+            raise InputError(f"a label set lacks {error}: {shortened(data)}") from error
         except TypeError as error:
-            raise ValueError(f"no label set ({error}): {shortened(data)}") from error
+            raise InputError(f"no label set ({error}): {shortened(data)}") from error
 
 
 def carla_label_set(version: str) -> LabelSet:
@@ -197,7 +200,7 @@ def _span_of(version: str) -> str:
         bounds = _release(first), _release(last)
         if release and bounds[0] and bounds[1] and bounds[0] <= release <= bounds[1]:
             return span
-    raise ValueError(
+    raise InputError(
         f"no tag table for CARLA {version!r}; known: {', '.join(TAG_TABLES)}, "
         "or one release inside a span, such as 0.9.15"
     )
@@ -215,18 +218,18 @@ def _pack(image: Uint8) -> npt.NDArray[np.int32]:
 
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{shortened(value)} is no whole number")
+        raise InputError(f"{shortened(value)} is no whole number")
     return value
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_NAME:
-        raise ValueError(f"{shortened(value)} is no name of at most {_LONGEST_NAME} characters")
+        raise InputError(f"{shortened(value)} is no name of at most {_LONGEST_NAME} characters")
     return value
 
 
 def _colour(values: Any) -> Colour:
     red, green, blue = (_whole(value) for value in values)
     if not all(0 <= value <= 255 for value in (red, green, blue)):
-        raise ValueError(f"colour {(red, green, blue)} is outside 0..255")
+        raise InputError(f"colour {(red, green, blue)} is outside 0..255")
     return red, green, blue

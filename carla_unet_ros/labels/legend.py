@@ -23,6 +23,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import (
     IGNORE,
     LabelClass,
@@ -58,7 +59,7 @@ class Legend:
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
             found = shortened(self.min_confidence)
-            raise ValueError(f"min_confidence is {found}; expected 0 to 1")
+            raise InputError(f"min_confidence is {found}; expected 0 to 1")
 
     @property
     def unknown(self) -> LabelClass | None:
@@ -104,10 +105,10 @@ class Legend:
             model_labels = LabelSet.from_data(data["model_labels"])
             model, engine = str(data["model"]), str(data["engine"])
         except KeyError as error:
-            raise ValueError(f"legend lacks {error}") from error
+            raise InputError(f"legend lacks {error}") from error
         least = data.get("min_confidence", 0.0)
         if not isinstance(least, int | float):
-            raise ValueError(f"min_confidence is {shortened(least)}; expected a number, 0 to 1")
+            raise InputError(f"min_confidence is {shortened(least)}; expected a number, 0 to 1")
         return Legend(labels, model_labels, model, engine, least)
 
 
@@ -122,7 +123,7 @@ def labels_to_publish(model_labels: LabelSet, output_tags: str) -> LabelSet:
     table = mapping(model_labels, target)
     lost = [label.name for label in model_labels.classes if table[label.id] == IGNORE]
     if lost:
-        raise ValueError(
+        raise InputError(
             f"output_tags {output_tags!r}: CARLA {target.carla_tags} has no tag for the model's "
             f"classes {', '.join(lost)}; choose another version, or '' for the model's own ids"
         )

@@ -9,6 +9,8 @@ from carla_unet_ros.camera_model import (
     find_fov_of_wrong_focal,
     intrinsics,
 )
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.ros.camera_topics import check_topic
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable
 
 # Focal length in widths of the picture: a shorter one would see more than 157 degrees, a longer
@@ -38,6 +40,7 @@ class CameraParameters(GeometryParameters):
     camera = NodeParameter(
         "/carla/ego_vehicle/rgb_front",
         "the camera's topics lie below this name",
+        check=check_topic,
         constant=True,
     )
 
@@ -49,7 +52,7 @@ def read_calibration(info: CameraInfo, fov: float, shape: tuple[int, ...]) -> Ca
     shape: height and width of the picture
     """
     if (info.height, info.width) != shape:
-        raise ValueError(
+        raise InputError(
             f"camera_info says {info.width}x{info.height} pixels, the picture is "
             f"{shape[1]}x{shape[0]}; expected the camera_info of this picture"
         )
@@ -67,12 +70,12 @@ def _check_distortion(info: CameraInfo, known: bool) -> None:
     """known: whether the field of view is known, so that an empty camera_info will do."""
     model = info.distortion_model
     if model != "plumb_bob" and (model or not known):
-        raise ValueError(
+        raise InputError(
             f"camera_info has the distortion model {model[:40]!r}; expected plumb_bob with zeros: "
             "segment rectified images (image_proc), CARLA's are"
         )
     if any(info.d):
-        raise ValueError(
+        raise InputError(
             f"camera_info has the distortion {[float(value) for value in info.d[:8]]}; expected "
             "none: segment rectified images (image_proc), CARLA's are"
         )
@@ -84,22 +87,22 @@ def _check_matrix(info: CameraInfo) -> None:
     found = f"camera_info says {width}x{height} pixels, fx = {fx:g}, fy = {fy:g}"
     if (fov := find_fov_of_wrong_focal(fx / width)) is not None:
         right = intrinsics(width, height, fov).focal
-        raise ValueError(
+        raise InputError(
             f"{found}: CARLA 0.9.16's own ROS 2 interface computes this wrong focal length for a "
             f"field of view of {fov:g} degrees; expected fx = {right:.1f}: set camera_fov to "
             f"{fov:g}"
         )
     if not all(_LEAST_WIDTHS * width <= f <= _MOST_WIDTHS * width for f in (fx, fy)):
-        raise ValueError(
+        raise InputError(
             f"{found}; expected a calibrated camera, or its field of view as camera_fov"
         )
     if not all(side / 4 <= c <= 3 * side / 4 for c, side in ((cx, width), (cy, height))):
-        raise ValueError(
+        raise InputError(
             f"camera_info says {width}x{height} pixels, cx = {cx:g}, cy = {cy:g}; expected a "
             "principal point near the middle of the picture, or the field of view as camera_fov"
         )
     if (skew, zero, *last) != (0.0, 0.0, 0.0, 0.0, 1.0):
-        raise ValueError(
+        raise InputError(
             f"camera_info has the camera matrix {[float(value) for value in info.k]}; expected "
             "fx, 0, cx, 0, fy, cy, 0, 0, 1, or the field of view as camera_fov"
         )

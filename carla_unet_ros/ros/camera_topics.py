@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from carla_unet_ros.errors import InputError
+
 MOST_CAMERAS = 8
 _TOPIC_NAME = re.compile(r"(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 _COMPRESSED = "/compressed"
@@ -49,17 +51,21 @@ def check_image_topics(topics: Iterable[str]) -> None:
     """Raises ValueError, with the reason, if one node cannot take all of these image topics."""
     topics = list(topics)
     if not 1 <= len(topics) <= MOST_CAMERAS:
-        raise ValueError(
+        raise InputError(
             f"{len(topics)} image topics; expected 1 to {MOST_CAMERAS}; more cameras need a "
             "second node"
         )
     for topic in topics:
-        if not _TOPIC_NAME.fullmatch(topic):
-            raise ValueError(
-                f"image topic {topic!r} is no topic name; expected one such as "
-                "/carla/ego_vehicle/rgb_front/image"
-            )
+        check_topic(topic)
     check_outputs(topics)
+
+
+def check_topic(name: str) -> None:
+    """Raises InputError if a name, with or without a namespace, is no name of a topic."""
+    if not _TOPIC_NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} is no topic name; expected one such as /carla/ego_vehicle/rgb_front/image"
+        )
 
 
 def check_outputs(topics: Iterable[str], resolve: Callable[[str], str] = str) -> None:
@@ -71,7 +77,7 @@ def check_outputs(topics: Iterable[str], resolve: Callable[[str], str] = str) ->
     for topic in topics:
         output = resolve(CameraTopics(topic).output("labels"))
         if output in seen:
-            raise ValueError(
+            raise InputError(
                 f"image topics {seen[output]} and {topic} would both be published as {output}; "
                 "give each camera a parent of its own, as in /front/image and /rear/image"
             )

@@ -15,6 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rosgraph_msgs.msg import Clock
 
+from carla_unet_ros.ros.clock_messages import is_time
 from carla_unet_ros.ros.rclpy_private import take
 
 # A difference outside this range is no age: stamp and clock are in different times.
@@ -57,4 +58,5 @@ class FrameClock:
         return self._simulated
 
     def _on_clock(self, message: Clock) -> None:
-        self._simulated = message.clock.sec * 10**9 + message.clock.nanosec
+        if is_time(message):
+            self._simulated = message.clock.sec * 10**9 + message.clock.nanosec

@@ -25,6 +25,7 @@ from carla_unet_ros.pictures import (
     decode_colours,
     decode_unchanged,
     encode,
+    is_jpeg,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     channels = _CHANNELS.get(encoding)
     found = 1 if image.ndim == 2 else image.shape[-1] if image.ndim == 3 else None
     if channels is None or channels != found or image.dtype != np.uint8:
-        raise ValueError(
+        raise InputError(
             f"an image {image.dtype} {image.shape} is no {encoding}; known: {', '.join(_CHANNELS)}"
         )
     height, width = image.shape[:2]
@@ -124,6 +125,17 @@ def frame_size(message: "Image | CompressedImage", most_pixels: int = LARGEST_FR
     message = cast("Image", message)
     _check_layout(message, most_pixels)
     return Size(message.width, message.height)
+
+
+def checked_jpeg(message: "Image | CompressedImage") -> bytes | None:
+    """The bytes of a frame that is sent as JPEG, for who shows them as they are; None for others.
+
+    Raises BadFrame where they would show nothing, or far too much.
+    """
+    if hasattr(message, "encoding") or not is_jpeg(content := bytes(message.data)):
+        return None
+    frame_size(message)
+    return content
 
 
 def to_semantic(message: "Image | CompressedImage", most_pixels: int = LARGEST_FRAME) -> Uint8:

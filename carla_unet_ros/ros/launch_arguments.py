@@ -8,9 +8,9 @@ process starts. This module does not import launch, which comes only with a ROS 
 
 import math
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 from typing import Any
 
+from carla_unet_ros.errors import InputError, expand_home
 from carla_unet_ros.labels.legend import labels_to_publish
 from carla_unet_ros.model_file import SHIPPED_MODEL, read_model
 from carla_unet_ros.ros.parameters import NodeParameter, ParameterTable, Value
@@ -70,9 +70,9 @@ def configure_node(
 
 def find_params_file(text: str) -> str:
     """The path of a YAML file of parameters. ValueError where there is none."""
-    path = Path(text).expanduser()
+    path = expand_home(text)
     if not path.is_file():
-        raise ValueError(f"params_file {path} is no file; expected a YAML file of parameters")
+        raise InputError(f"params_file {path} is no file; expected a YAML file of parameters")
     return str(path)
 
 
@@ -112,7 +112,7 @@ def check_classes(
     try:
         labels.ids(names)
     except ValueError as error:
-        raise ValueError(f"{parameter.name}: {error}") from error
+        raise InputError(f"{parameter.name}: {error}") from error
 
 
 def parse_boolean(name: str, text: str) -> bool:
@@ -120,7 +120,7 @@ def parse_boolean(name: str, text: str) -> bool:
     try:
         return _BOOLEANS[text.strip().lower()]
     except KeyError:
-        raise ValueError(f"{name} is {text!r}; expected true or false") from None
+        raise InputError(f"{name} is {text!r}; expected true or false") from None
 
 
 def parse_number(name: str, text: str) -> float:
@@ -130,7 +130,7 @@ def parse_number(name: str, text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < math.inf:
-        raise ValueError(f"{name} is {text!r}; expected a number above 0")
+        raise InputError(f"{name} is {text!r}; expected a number above 0")
     return value
 
 
@@ -143,7 +143,7 @@ def _value(parameter: NodeParameter[Any], text: str) -> Value:
         if not least <= value <= most:
             problem = f"{parameter.name} is {text}; expected {_bounds(parameter.range)}"
     if problem:
-        raise ValueError(problem)
+        raise InputError(problem)
     return value
 
 
@@ -160,7 +160,7 @@ def _typed(parameter: NodeParameter[Any], text: str) -> Value:
         return int(text) if isinstance(default, int) else float(text)
     except ValueError:
         kind = "a whole number" if isinstance(default, int) else "a number"
-        raise ValueError(f"{parameter.name} is {text!r}; expected {kind}") from None
+        raise InputError(f"{parameter.name} is {text!r}; expected {kind}") from None
 
 
 def _bounds(bounds: tuple[float, float]) -> str:

@@ -22,13 +22,16 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 import rclpy
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from carla_unet_ros.errors import InputError
+from carla_unet_ros.pictures import shown
 from carla_unet_ros.ros.callback_guard import CallbackGuard
+from carla_unet_ros.ros.clock_messages import leave_out_negative_time
 from carla_unet_ros.ros.exit_timer import exit_after
 from carla_unet_ros.ros.frame_memory import keep_freed_memory
 from carla_unet_ros.ros.parameter_requests import refuse_unreadable_requests
@@ -38,6 +41,7 @@ from carla_unet_ros.ros.rclpy_private import (
     UnknownROSArgsError,
     keep_participant,
 )
+from carla_unet_ros.standard_streams import drop_output, prepare_streams, tell
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_TO_NOTICE = 0.25  # rclpy waits in C++, where Python handles no signals
@@ -50,8 +54,8 @@ _signal_came = False
 def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about: str = "") -> int:
     """Spins a node until Ctrl-C, SIGTERM or the end of its context; returns the exit status.
 
-    make_node: called once ROS is up; a ParameterException or ValueError it raises ends the
-               process with its text and status 1
+    make_node: called once ROS is up; what a user can cause (ParameterException, InputError,
+               OSError) ends the process with a sentence and status 1
     argv:      arguments without the program name; None takes sys.argv[1:]
     about:     what --help says, usually the node module's docstring
     """
@@ -62,17 +66,32 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, about:
         "other ROS arguments (-r, --log-level, ...) work as in every node.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    prepare_streams()
     try:
+        _check_encoding(arguments)
         parser.parse_args(remove_ros_args(["", *arguments])[1:])
         _run(make_node, arguments)
         _leave_threads_behind()
     except UnknownROSArgsError as error:
-        print(f"{parser.prog}: ROS knows no arguments {error}; see --help", file=sys.stderr)
-        return 1
-    except (ParameterException, ValueError, RCLError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
+        return tell(parser.prog, InputError(f"ROS knows no arguments {error}; see --help"))
+    except NameValidationException as error:  # its text is a name and, below it, an arrow
+        return tell(parser.prog, InputError(" ".join(str(error).split())))
+    except (ParameterException, InputError, OSError, RCLError) as error:
+        return tell(parser.prog, error)
+    except SystemExit as end:  # after --help, or arguments that are none
+        if drop_output() and not end.code:
+            return 1
+        raise
     return 0
+
+
+def _check_encoding(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        if shown(argument) != argument:
+            raise InputError(
+                f"the argument {shown(argument)} is no UTF-8, which ROS needs: give the file or "
+                "folder another name"
+            )
 
 
 def _must_end() -> bool:
@@ -87,8 +106,7 @@ def _leave_threads_behind() -> None:
     Python ends.
     """
     if threading.active_count() > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        drop_output()
         os._exit(0)
 
 
@@ -122,6 +140,7 @@ def _print_stacks_and_exit_later() -> None:
 def _spin(node: Node) -> None:
     failed = True
     refuse_unreadable_requests(node)
+    leave_out_negative_time(node)
     try:
         with GuardedExecutor(CallbackGuard(node).report) as executor:
             executor.add_node(node)
@@ -133,5 +152,5 @@ def _spin(node: Node) -> None:
         _print_stacks_and_exit_later()
         with keep_participant(node):
             node.destroy_node()
-            sys.stdout.flush()
+            drop_output()
             exit_after(_SECONDS_FOR_DDS, status=int(failed))

@@ -9,6 +9,7 @@ Some are used only when somebody subscribes, and rclpy raises an error then.
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, ReliabilityPolicy
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.ros.rclpy_private import given_parameters
 
 _CHOICES = {
@@ -24,6 +25,6 @@ def check_qos_overrides(node: Node) -> None:
         if not name.startswith("qos_overrides."):
             continue
         if policy in _CHOICES and value not in _CHOICES[policy]:
-            raise ValueError(f"{name} is {value!r}; expected one of {', '.join(_CHOICES[policy])}")
+            raise InputError(f"{name} is {value!r}; expected one of {', '.join(_CHOICES[policy])}")
         if policy == "depth" and (type(value) is not int or value < 0):
-            raise ValueError(f"{name} is {value!r}; expected a number of messages")
+            raise InputError(f"{name} is {value!r}; expected a number of messages")

@@ -82,6 +82,23 @@ class GuardedExecutor(SingleThreadedExecutor):
             return None
 
 
+def filter_clock(node: Node, accept: Callable[[Any], bool]) -> None:
+    """Has a node's clock take only those /clock messages for which `accept` returns True.
+
+    Also when `use_sim_time` is set later.
+    """
+    source: Any = node._time_source
+    take_time = source.clock_callback
+
+    def on_clock(message: Any) -> None:
+        if accept(message):
+            take_time(message)
+
+    source.clock_callback = on_clock
+    if source._clock_sub is not None:
+        source._clock_sub.callback = on_clock
+
+
 def given_parameters(node: Node) -> dict[str, Any]:
     """The parameters that were given at the start, declared or not, by name."""
     return {name: parameter.value for name, parameter in node._parameter_overrides.items()}

@@ -23,20 +23,22 @@ class TimeRestarts:
         """start_over: called at each step back; it drops what is of the old time"""
         self._node = node
         self._start_over = start_over
-        self._last = -1
+        self._last: dict[str, int] = {}
         threshold = JumpThreshold(min_forward=None, min_backward=_ANY, on_clock_change=False)
         # Kept: the callback lives as long as its handle.
         self._watch = node.get_clock().create_jump_callback(
             threshold, post_callback=lambda _: self._restart("clock")
         )
 
-    def look_at(self, stamp: Time) -> None:
+    def look_at(self, stamp: Time, stream: str = "stamps") -> None:
+        """stream: which messages the stamp is of; those of one stream come in their order"""
         nanoseconds = stamp.sec * 10**9 + stamp.nanosec
-        if nanoseconds < self._last:
-            self._restart("stamps")
-        self._last = nanoseconds
+        if nanoseconds < self._last.get(stream, nanoseconds):
+            self._restart(stream)
+        self._last[stream] = nanoseconds
 
     def _restart(self, what: str) -> None:
-        self._last = -1
+        if what == "clock":  # the stamps that come are of the new time
+            self._last.clear()
         self._node.get_logger().info(f"time starts again (seen by the {what})")
         self._start_over()

@@ -29,6 +29,7 @@ from carla_unet_ros.engines import (
     check_device,
     choose_engine,
 )
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import carla_label_set
 from carla_unet_ros.labels.legend import Legend, labels_to_publish
 from carla_unet_ros.model_file import SHIPPED_MODEL, ModelError, find_model, read_model
@@ -133,7 +134,7 @@ def check_together(values: Mapping[str, Any]) -> None:
         labels_to_publish(model.label_set, values["output_tags"])
     size, megapixels = values["frame_size"], values["largest_frame"]
     if size and (pixels := math.prod(parse_size(size))) > 1e6 * megapixels:
-        raise ValueError(
+        raise InputError(
             f"frame_size {size} has {pixels / 1e6:g} million pixels; largest_frame allows "
             f"{megapixels:g}"
         )

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from carla_unet_ros.errors import InputError
+from carla_unet_ros.errors import InputError, expand_home
+from carla_unet_ros.labels.json_text import read_json
 
 _NO_ATTRIBUTES = {"type", "id", "spawn_point", "attributes"}
 _PLACE = ("x", "y", "z", "roll", "pitch", "yaw")
@@ -66,7 +67,7 @@ def rename_vehicle(path: Path, name: str) -> str:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.expanduser().read_text())
+        return read_json(expand_home(path).read_text())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(

@@ -5,7 +5,6 @@ It ticks the simulation, never faster than real time, until Ctrl-C. Then actors 
 settings are put back, as they are after an error.
 """
 
-import math
 import re
 import signal
 import sys
@@ -46,7 +45,8 @@ class Options(Configured):
 
     def __post_init__(self) -> None:
         # The simulator's physics goes wrong below this.
-        check_ranges(self, ticks_per_second=(10, math.inf))
+        check_ranges(self, ticks_per_second=(10, 10_000), timeout=(0.1, 3600))
+        check_ranges(self, port=(1, 65535), traffic_port=(1, 65535))
 
 
 class _StopOnSignal:

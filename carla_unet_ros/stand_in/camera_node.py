@@ -19,7 +19,6 @@ advances by exactly 1 / rate with each frame, however long drawing takes.
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
@@ -34,7 +33,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from carla_unet_ros.camera_model import LARGEST_SIDE, intrinsics
-from carla_unet_ros.errors import InputError
+from carla_unet_ros.errors import InputError, expand_home
 from carla_unet_ros.labels import LabelSet, Uint8, carla_label_set
 from carla_unet_ros.ros.camera_topics import MOST_CAMERAS, CameraTopics
 from carla_unet_ros.ros.depth_images import to_coded_message, to_depth_message
@@ -50,12 +49,12 @@ from carla_unet_ros.training.data.folders import find_layout
 
 def _role(name: str) -> None:
     if not name.isidentifier() or not name.isascii():
-        raise ValueError(f"{name!r} is no part of a topic name; use letters, digits and _")
+        raise InputError(f"{name!r} is no part of a topic name; use letters, digits and _")
 
 
 def _source(folder: str) -> None:
     if folder:
-        find_layout(Path(folder).expanduser())
+        find_layout(expand_home(folder))
 
 
 class Parameters(ParameterTable):
@@ -162,7 +161,7 @@ class CameraNode(Node):
     def _open_source(self, tags: LabelSet) -> CameraSource:
         folder, seed = self._values.source, self._values.seed
         if folder:
-            return FolderSource(Path(folder).expanduser(), tags)
+            return FolderSource(expand_home(folder), tags)
         drive = Drive(self._values.width, self._values.height, self._fov, seed)
         return DriveSource(drive, tags, self._rate, f"the drive of seed {seed}")
 

@@ -34,7 +34,7 @@ from carla_unet_ros.labels.legend import Legend
 from carla_unet_ros.labels.semantic_images import raw_tags
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.diagnostics import ERROR, OK, number, status
-from carla_unet_ros.ros.image_messages import label_ids, to_bgra, to_semantic
+from carla_unet_ros.ros.image_messages import checked_jpeg, label_ids, to_bgra, to_semantic
 from carla_unet_ros.ros.lifecycle import STEADY
 from carla_unet_ros.ros.main import run
 from carla_unet_ros.ros.parameters import NodeParameter, declare, help_text
@@ -168,8 +168,8 @@ class ViewNode(Node):
     def _show(self, name: str, stamp: int, message: Any) -> None:
         line = self._time_line
         if name == "frame":
-            if isinstance(message, CompressedImage) and "jpeg" in message.format:
-                line.show_jpeg(stamp, bytes(message.data))
+            if (jpeg := checked_jpeg(message)) is not None:
+                line.show_jpeg(stamp, jpeg)
             else:
                 line.show_frame(stamp, to_bgra(message))
         elif name == "labels":

@@ -48,6 +48,10 @@ class ViewerServer:
 
     def __init__(self, place: Place, megabytes: int) -> None:
         """InputError where the place cannot be used, or the server does not start."""
+        if place.port == place.data_port:
+            raise InputError(
+                f"page_port and data_port are both {place.port}; expected two different ports"
+            )
         for port in (place.port, place.data_port):
             _check_free(place.address, port)
         self._place = place

@@ -78,6 +78,8 @@ def test_native_and_the_cars_name_say_what_is_expected():
         (["--tags", "0.7"], "no tag table for CARLA '0.7'"),
         (["--seconds", "0"], "--seconds 0.0: expected 0.1 to 3600.0"),
         (["--reliability", "some"], "reliable"),
+        (["--image-topic", "a b"], "'a b' is no topic name"),
+        (["--role-name", "a b"], "'/carla/a b/rgb_front/image' is no topic name"),
     ],
 )
 def test_what_cannot_be_is_refused(

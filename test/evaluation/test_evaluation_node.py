@@ -256,6 +256,8 @@ def test_silence_is_explained(
         ("window", 0, "window"),
         ("labels_topic", "a b", "'a b' is no topic name"),
         ("truth_topic", "", "'' is no topic name"),
+        ("report", "~nobody_here/report", "~nobody_here/report cannot be found"),
+        ("report", "/dev/null", "/dev/null is a file; expected a folder"),
         ("report", "/proc/nowhere", "report folder /proc/nowhere cannot be made"),
     ],
 )

@@ -168,3 +168,20 @@ def test_a_frame_that_is_very_wide_has_a_row_of_one_pixel(tmp_path: Path) -> Non
 def test_without_frames_no_picture_is_written(tmp_path: Path) -> None:
     WorstFrames().write(tmp_path / "worst.png", carla_13())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_is_of_the_moment_of_its_labels_also_when_time_starts_again() -> None:
+    """One of the old time may have the stamp of a frame of the new time, and the reverse."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    worst = WorstFrames(apart=1)
+    early, late, again = scored(1, 0.1), scored(2, 0.2), scored(3, 0.3)
+    worst.add_image(early.stamp, lambda: picture)
+    assert worst.offer(early) and worst.offer(late)
+    assert early.image is picture and late.image is None
+    worst.start_over()
+    again.stamp = early.stamp
+    assert worst.offer(again)
+    assert again.image is None
+    worst.add_image(late.stamp, lambda: picture)
+    worst.add_image(again.stamp, lambda: picture)
+    assert late.image is None and again.image is picture

@@ -185,6 +185,8 @@ def test_bad_input_is_counted_and_survived(bench: RosBench):
         ("pose_source:=tf", "tf2_ros cannot be imported"),
         ("cell_size:=0.01", "cells; expected 1 to 4 million"),
         ("ahead:=-1.0", "ahead"),
+        ("odometry_topic:='a b'", "'a b' is no topic name"),
+        ("camera:='a b'", "'a b' is no topic name"),
         ("pose_source:=map", "expected one of auto, tf, parameters"),
     ],
 )

@@ -7,13 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
-from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from ros_bench import Diagnostics, Process, RosBench, start_segmentation
-from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
 from carla_unet_ros.ros.diagnostics import OK, status
@@ -93,25 +90,6 @@ def test_long_texts_are_cut_in_diagnostics() -> None:
     assert found.message.endswith("m... (1000000 characters)")
     (entry,) = found.values
     assert len(entry.value) < 1100
-
-
-def test_a_clock_before_time_began_does_not_end_a_node(
-    bench: RosBench, tiny_model_path: Path
-) -> None:
-    diagnostics = Diagnostics(bench)
-    start_segmentation(bench, tiny_model_path, use_sim_time=True)
-    clock = bench.node.create_publisher(Clock, "/clock", 10)
-    bench.until(clock.get_subscription_count)
-
-    def told() -> DiagnosticStatus | None:
-        clock.publish(Clock(clock=Time(sec=-5)))
-        return diagnostics.find("/segmentation: unexpected errors", "unexpected errors")
-
-    bench.until(told)
-    answer = bench.call(GetState, "/segmentation/get_state", GetState.Request())
-    assert answer.current_state.label in ("active", "inactive")
-    bench.processes[0].interrupt()
-    bench.processes.clear()  # its log holds a traceback, as it should
 
 
 @pytest.mark.parametrize("kind", [SetParameters, SetParametersAtomically])

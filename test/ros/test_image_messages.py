@@ -16,6 +16,7 @@ from carla_unet_ros.labels import Uint8
 from carla_unet_ros.pictures import encode
 from carla_unet_ros.ros.image_messages import (
     BadFrame,
+    checked_jpeg,
     frame_size,
     label_ids,
     to_bgra,
@@ -253,6 +254,19 @@ def test_the_size_of_a_frame_is_known_without_decoding_it(
     for too_large in (compressed, message(np.zeros((3, 4, 3), np.uint8), "bgr8")):
         with pytest.raises(BadFrame, match=r"expected (at most|1 to) 1e-05 million"):
             frame_size(too_large, most_pixels=10)
+
+
+def test_a_jpeg_is_checked_before_a_browser_gets_it() -> None:
+    jpeg = encode(np.zeros((3, 4, 3), np.uint8), jpeg=90)
+    assert checked_jpeg(CompressedImage(format="", data=jpeg)) == jpeg
+    png = encode(np.zeros((3, 4, 3), np.uint8))
+    assert checked_jpeg(CompressedImage(format="jpeg", data=png)) is None
+    assert checked_jpeg(message(BGRA, "bgra8")) is None
+    place = jpeg.index(b"\xff\xc0") + 5  # the height and the width, 16 bits each
+    bomb = jpeg[:place] + b"\x7d\x00\x7d\x00" + jpeg[place + 4 :]
+    for bad, sentence in ((bomb, "declares 32000x32000 pixels"), (jpeg[:-2], "is cut short")):
+        with pytest.raises(BadFrame, match=sentence):
+            checked_jpeg(CompressedImage(format="jpeg", data=bad))
 
 
 def test_what_can_be_no_frame_has_no_size() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every node's main does: help, refusals as sentences, a clean end."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,13 +13,15 @@ from carla_unet_ros.ros.frame_memory import keep_freed_memory
 NODE = """
 import sys
 from rclpy.node import Node
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.ros.main import run
 
 def make_node():
     node = Node("small")
     speed = node.declare_parameter("speed", 1).value
     if speed < 0:
-        raise ValueError(f"speed is {speed}; expected 0 or more")
+        raise InputError(f"speed is {speed}; expected 0 or more")
+    node.get_logger().debug(f"{1 / speed} s/m")
     node.create_timer(0.001, lambda: print("spins", flush=True))
     return node
 
@@ -198,6 +201,7 @@ def test_a_node_whose_participant_does_not_end_has_done_its_work_and_leaves_in_s
         (["--ros-args", "--fast"], 1, "ROS knows no arguments ['--fast']; see --help"),
         (["--ros-args", "-p", "speed:=-3"], 1, "speed is -3; expected 0 or more"),
         (["--ros-args", "-p", "speed:=fast"], 1, "speed"),
+        (["--ros-args", "-p", os.fsdecode(b"name:=b\xe4r")], 1, r"name:=b\xe4r is no UTF-8"),
         (["--ros-args", "--params-file", "nowhere.yaml"], 1, "nowhere.yaml"),
     ],
 )
@@ -207,6 +211,29 @@ def test_what_cannot_start_says_why(arguments: list[str], status: int, sentence:
     assert process.returncode == status
     assert sentence in output + errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.usefixtures("ros_domain")
+def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+    _, errors = (process := start("--ros-args", "-p", "speed:=0")).communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Traceback" in errors and "ZeroDivisionError" in errors
+
+
+@pytest.mark.usefixtures("ros_domain")
+def test_a_node_whose_output_is_closed_ends_as_any_other() -> None:
+    node = NODE.replace("flush=True", "flush=True, file=sys.stderr")
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" >&- <&-', "sh", sys.executable, "-c", node],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "spins\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert set(errors.splitlines()) <= {"spins"}
 
 
 def test_malloc_takes_the_settings() -> None:

@@ -130,7 +130,7 @@ def without_metadata(folder: Path, model: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (missing, "cannot be read (No such file or directory); set the parameter `model`"),
+        (missing, "cannot be read (No such file or directory); set `model` to"),
         (truncated, "is truncated or is no ONNX file"),
         (
             foreign,

@@ -43,7 +43,8 @@ def test_other_objects_of_the_file_are_left_as_they_are(tmp_path: Path):
     ("text", "name", "sentence"),
     [
         (None, "", "cannot be read: No such file or directory"),
-        ("{", "", "cannot be read: Expecting property name"),
+        ("[" * 100_000, "", "cannot be read: JSON nested too deep"),
+        ("{", "", "cannot be read: no JSON (Expecting property name"),
         ("[1]", "", "holds no vehicle; expected one of a type such as vehicle.tesla.model3"),
         ('{"type": "vehicle.a", "id": "a"}', "b", "has no vehicle 'b'; it has 'a': role_name"),
         ('{"type": "vehicle.a"}', "", "vehicle None cannot be read (KeyError('id'))"),

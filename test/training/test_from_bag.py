@@ -68,7 +68,11 @@ def convert(bag: Path, out: Path, *options: str) -> dict:
 @pytest.mark.parametrize("storage", ["SQLITE3", "MCAP"])
 def test_a_drive_of_the_bridge_becomes_its_frames_and_raw_tags(tmp_path: Path, storage: str):
     bag = write_bag(tmp_path / "bag", drive(4), storage)
+    left = tmp_path / "out" / "rgb" / "0000000003_050000000.png.0123abcd.part"
+    left.parent.mkdir(parents=True)
+    left.touch()
     report = convert(bag, tmp_path / "out")
+    assert not left.exists()
     assert (report["frames"], report["label_images"], report["kept"]) == (4, 4, 4)
     assert report["labels_held"] == "palette colours" and report["left_out"] == {}
     name = "0000000003_050000000"
@@ -330,7 +334,14 @@ def test_a_folder_that_holds_pairs_is_not_mixed_with_others(tmp_path: Path, caps
 
 
 @pytest.mark.parametrize(
-    "options", [("--every", "0"), ("--jpeg", "0"), ("--val-share", "1"), ("--gap", "-1")]
+    "options",
+    [
+        ("--every", "0"),
+        ("--jpeg", "0"),
+        ("--val-share", "1"),
+        ("--gap", "-1"),
+        ("--min-seconds", "1e300"),
+    ],
 )
 def test_options_out_of_range_are_refused(tmp_path: Path, options: tuple[str, str]):
     with pytest.raises(SystemExit) as stop:

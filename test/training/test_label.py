@@ -90,8 +90,9 @@ def test_a_run_that_was_broken_off_labels_only_what_is_missing(frames, model, tm
     assert run(frames, out, model) == 0
     first = out / "label" / "000.png"
     written = first.stat().st_mtime_ns
-    (out / "rgb" / "002.jpg").unlink()
+    (out / "rgb" / "002.jpg").rename(part := out / "rgb" / "002.jpg.0123abcd.part")
     assert run(frames, out, model) == 0
+    assert not part.exists()
     assert first.stat().st_mtime_ns == written
     assert (out / "rgb" / "002.jpg").exists()
     assert json.loads((out / "report.json").read_text())["frames"] == 1

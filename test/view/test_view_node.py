@@ -140,6 +140,7 @@ def test_a_port_that_is_taken_and_a_wrong_address_are_refused() -> None:
         port = taken.getsockname()[1]
         text = refusal(ViewNode, page_port=port, data_port=free_ports()["data_port"])
     assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in text
+    assert "are both 9090" in refusal(ViewNode, page_port=9090, data_port=9090)
     assert "192.0.2.7, port" in refusal(ViewNode, page_address="192.0.2.7", **free_ports())
     assert "'localhost' does not appear to be" in refusal(ViewNode, page_address="localhost")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Says why a rosbag2 recording cannot be read, and what helps."""
 
+import re
 from pathlib import Path
 
 from rosbags.rosbag2 import Reader
@@ -11,9 +12,11 @@ from carla_unet_ros.pictures import shown
 METADATA = "metadata.yaml"
 _STORAGES = (".mcap", ".db3")
 _COMPRESSED = ".zstd"
+_NO_NAME = re.compile("[?#]|%[0-9A-Fa-f]{2}")
 _RECOVERIES = {
     ".mcap": "`mcap recover {0} -o whole.mcap` saves what is whole",
-    ".db3": "`sqlite3 {0} .recover | sqlite3 whole.db3` saves what is whole",
+    ".db3": "`python -m carla_unet_ros.training.recover_bag {0} --out whole.db3` saves what is "
+    "whole",
     _COMPRESSED: "`zstd -t {0}` says whether it is whole",
 }
 
@@ -34,6 +37,7 @@ def is_recording(path: Path) -> bool:
 def check_path(path: Path) -> None:
     """Raises BagError if there cannot be a recording; reads no file."""
     problem = _problem_of_folder(path) if path.is_dir() else _problem_of_file(path)
+    problem = problem or _problem_of_name(path)
     if problem:
         raise BagError(f"{shown(path)} cannot be read as a rosbag2 recording: {problem}")
 
@@ -101,6 +105,14 @@ def _problem_of_file(path: Path) -> str:
             f"{shown(log)} holds messages that its recorder has not written into it; "
             f"`sqlite3 {shown(path)} 'PRAGMA wal_checkpoint(TRUNCATE)'` does that"
         )
+    return ""
+
+
+def _problem_of_name(path: Path) -> str:
+    """SQLite is given the name as part of a URI."""
+    for file in _storage_files(path) if path.is_dir() else [path]:
+        if file.suffix == ".db3" and (found := _NO_NAME.search(str(file))):
+            return f"SQLite cannot open a name with {found[0]} in it: rename {shown(file)}"
     return ""
 
 

@@ -23,6 +23,7 @@ from carla_unet_ros.pictures import read_colours, shown, write_picture
 from carla_unet_ros.training.data.frame_names import DataError, files_by_name, why_no_frames
 from carla_unet_ros.training.data.frame_names import split_names as _split_names
 from carla_unet_ros.training.data.masks import read_tags
+from carla_unet_ros.whole_files import prepare_folder
 
 LAYOUTS = (("rgb", "label"), ("CameraRGB", "CameraSeg"), ("CameraRGB", "CameraMask"))
 
@@ -117,6 +118,12 @@ def find_layout(folder: Path) -> tuple[str, str]:
 def split_names(folder: Path) -> tuple[list[str], list[str]]:
     """Names for training and for validation: see `frame_names.split_names`. Raises DataError."""
     return _split_names(folder, folder / find_layout(folder)[0])
+
+
+def prepare_pairs(folder: Path) -> None:
+    """Raises InputError if no pairs could be written to a folder; removes what a kill left."""
+    for part in ("", "rgb", "label"):
+        prepare_folder(folder / part)
 
 
 def write_pair(

@@ -18,6 +18,7 @@ from carla_unet_ros.pictures import SUFFIXES, shown
 _VALIDATION_SHARE = 0.15
 _GAP_SHARE = 0.02
 _SHOWN = 5
+_COMMENT = re.compile(r"(^|\s)#.*")
 
 
 class DataError(InputError):
@@ -64,19 +65,22 @@ def why_no_frames(folder: Path) -> str:
 
 
 def read_list(path: Path) -> list[str]:
-    """Reads a list of frame names: one a line, without folders and suffixes; # begins a comment.
+    """Reads a list of frame names: one a line, without folders and suffixes.
+
+    A comment is # and what follows, at the beginning of a line or after a blank.
 
     Raises DataError for a missing or empty list, and for a name that occurs twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        if path.exists() and not path.is_file():
+            raise DataError(f"list {shown(path)} is no regular file")
+        # Names of files may be no UTF-8.
+        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise DataError(f"list {shown(path)} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"list {shown(path)} is no text: expected names of frames, one a line"
-        ) from error
-    entries = (line.partition("#")[0].strip() for line in lines)
+    if "\0" in text:
+        raise DataError(f"list {shown(path)} is no text: expected names of frames, one a line")
+    entries = (_COMMENT.sub("", line).strip() for line in re.split(r"[\r\n]+", text))
     names = [
         _without_suffix(_one_form(re.split(r"[/\\]", entry)[-1])) for entry in entries if entry
     ]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from carla_unet_ros.errors import InputError
+
 
 def split_in_blocks(
     times: Sequence[float], share: float, blocks: int, gap: float
@@ -30,7 +32,7 @@ def split_in_blocks(
             validation[first : last + 1] = True
             near |= (moments >= moments[first] - gap) & (moments <= moments[last] + gap)
     if not validation.any() or near.all():
-        raise ValueError(
+        raise InputError(
             f"{count} frames cannot be split into {blocks} blocks of validation with "
             f"{share:.0%} of the frames and {gap:g} s between them and training: take another "
             "share, fewer blocks or a smaller gap"

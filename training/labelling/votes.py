@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet, Uint8
 from carla_unet_ros.segmenter import Segmenter
 
@@ -51,7 +52,7 @@ class Voters:
         self.labels: LabelSet = self._models[0].model.label_set
         for segmenter in self._models[1:]:
             if segmenter.model.label_set.to_json() != self.labels.to_json():
-                raise ValueError(
+                raise InputError(
                     f"{segmenter.model.name} has the labels {segmenter.model.label_set.name!r}, "
                     f"{self._models[0].model.name} {self.labels.name!r}: only models of one label "
                     "set can vote"

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import ModelMetadata
 from carla_unet_ros.training.net.decision import Decision, decide, enlarged
 from carla_unet_ros.training.net.unet import UNet
@@ -42,7 +43,7 @@ class FrameGraph(nn.Module):
         width, height = network_size
         multiple = net.config.multiple
         if width % multiple or height % multiple or min(network_size) < multiple:
-            raise ValueError(
+            raise InputError(
                 f"network size is {width}x{height}; this U-Net needs multiples of {multiple}"
             )
         self.net = net

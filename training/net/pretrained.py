@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import ModelError, find_model, read_model
 from carla_unet_ros.training.net.checkpoints import CheckpointError, read_checkpoint
@@ -127,7 +128,7 @@ def net_of_model(path: Path) -> UNet:
         zeros = {name: 0 * bias for name, bias in net.named_parameters() if name.endswith("bias")}
         net.load_state_dict({**zeros, **weights})
     except (CheckpointError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path} does not hold a U-Net's weights by name: {error}") from error
+        raise InputError(f"{path} does not hold a U-Net's weights by name: {error}") from error
     return net
 
 

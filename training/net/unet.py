@@ -20,6 +20,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from carla_unet_ros.errors import InputError
+
 
 @dataclass(frozen=True)
 class UNetConfig:
@@ -57,7 +59,7 @@ class UNetConfig:
         ):
             value = getattr(self, name)
             if not low <= value <= high:
-                raise ValueError(f"U-Net {name} is {value}; expected {low} to {high}")
+                raise InputError(f"U-Net {name} is {value}; expected {low} to {high}")
 
     @property
     def multiple(self) -> int:
@@ -154,7 +156,7 @@ class UNet(nn.Module):
         multiple = self.config.multiple
         if not torch.compiler.is_exporting() and (height % multiple or width % multiple):
             wider, higher = (-(-size // multiple) * multiple for size in (width, height))
-            raise ValueError(
+            raise InputError(
                 f"frames are {width}x{height}; this U-Net needs multiples of {multiple}: "
                 f"pad or resize to {wider}x{higher}"
             )

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.training.net.unet import UNet
 
 
@@ -103,7 +104,7 @@ class ManySizes(nn.Module):
         super().__init__()
         for width, height in also:
             if width % net.config.multiple or height % net.config.multiple:
-                raise ValueError(
+                raise InputError(
                     f"a view is {width}x{height}; this U-Net needs multiples of "
                     f"{net.config.multiple}"
                 )

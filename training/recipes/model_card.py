@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from carla_unet_ros.command_line import Configured, parse
-from carla_unet_ros.engines import EngineError
+from carla_unet_ros.command_line import Configured, run_command
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.model_file import (
     SHIPPED_FP16_MODEL,
     SHIPPED_INT8_MODEL,
     SHIPPED_MODEL,
-    ModelError,
     read_model,
 )
 from carla_unet_ros.segmenter import Segmenter
@@ -32,7 +30,7 @@ from carla_unet_ros.training.labelling.boxes import read_boxes
 from carla_unet_ros.training.labelling.frames import FrameFolder
 from carla_unet_ros.training.recipes.boxes_found import ASKED, BoxesFound, count_boxes
 from carla_unet_ros.training.recipes.many_towns import split_frames
-from carla_unet_ros.whole_files import write_whole
+from carla_unet_ros.whole_files import prepare_file, write_whole
 
 _CARD = SHIPPED_MODEL.with_suffix(".md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.in")
@@ -162,14 +160,13 @@ class Options(Configured):
     out: Path = _CARD  # the card to write
 
 
+def run(options: Options) -> None:
+    prepare_file(options.out)
+    write_card(options.data, options.out)
+
+
 def main(argv: list[str] | None = None) -> int:
-    options = parse(Options, "model_card", argv)
-    try:
-        write_card(options.data, options.out)
-    except (EngineError, ModelError, ValueError, OSError) as error:
-        print(f"model_card: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(Options, "model_card", run, argv)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carla_unet_ros.errors import InputError
-from carla_unet_ros.whole_files import write_whole
+from carla_unet_ros.labels.json_text import read_json
+from carla_unet_ros.whole_files import prepare_folder, write_whole
 
 
 class StageError(InputError):
@@ -49,6 +50,7 @@ def run_stages(stages: Sequence[Stage], out: Path) -> None:
     A stage whose arguments have changed since it was done is refused, because later stages would
     not be built on what the recipe says. So is a folder that another recipe or its stage works in.
     """
+    prepare_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     with (out / "lock").open("w") as lock:
         try:
@@ -81,9 +83,12 @@ def _run_each(stages: Sequence[Stage], out: Path, lock: int) -> None:
 
 
 def _check_same(stage: Stage, done: Path) -> None:
-    before = json.loads(done.read_text())["arguments"]
+    try:
+        before = read_json(done.read_text())["arguments"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise StageError(f"{done} is damaged: remove it to do stage {stage.name} again") from error
     if before != list(stage.arguments):
         raise StageError(
-            f"stage {stage.name} was done with other arguments ({' '.join(before)}): remove "
-            f"{done} and those of later stages to do them again, or take another --out"
+            f"stage {stage.name} was done with other arguments ({' '.join(map(str, before))}): "
+            f"remove {done} and those of later stages to do them again, or take another --out"
         )

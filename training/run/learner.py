@@ -33,7 +33,7 @@ class Optimisation:
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch) < 1 or self.frames < self.batch:
-            raise ValueError(
+            raise InputError(
                 f"{self.epochs} epochs of {self.frames} frames in batches of {self.batch}: "
                 "expected at least one epoch of at least one batch"
             )
@@ -88,15 +88,21 @@ class Learner:
         return loss.detach()
 
     def _clip_gradients(self, loss: Tensor) -> None:
-        try:
-            self._fabric.clip_gradients(self.net, self._optimizer, max_norm=_LARGEST_GRADIENT)
-        except RuntimeError as error:
-            if "non-finite" not in str(error):
-                raise
+        """Raises InputError if the loss or a gradient is not finite, but not where fp16 overflows.
+
+        In fp16 the loss is scaled, first by too much: the scaler then leaves out the step, and
+        scales by half as much. Only a loss that is itself not finite has no end of this.
+        """
+        scaled = getattr(self._fabric.strategy.precision, "scaler", None) is not None
+        norm = self._fabric.clip_gradients(
+            self.net, self._optimizer, max_norm=_LARGEST_GRADIENT, error_if_nonfinite=False
+        )
+        checked = loss.detach() if scaled else norm
+        if checked is not None and not torch.isfinite(checked):
             raise InputError(
                 f"step {self._schedule.last_epoch + 1}: the loss is {float(loss.detach()):.4g}, "
                 "and its gradients are not finite: use a smaller --rate, or --precision fp32"
-            ) from error
+            )
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -2,11 +2,16 @@
 """Reports a training: progress bar, a line per epoch, history, curves, TensorBoard."""
 
 import json
+import socket
+import time
+from io import BytesIO
 from pathlib import Path
 
 import torch
+from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from carla_unet_ros.training import plots
 from carla_unet_ros.whole_files import write_whole
@@ -34,13 +39,30 @@ class MeanLoss:
         return f", loss {float(self):.3f}" if self._steps else ""
 
 
+def write_events(figures: dict[str, float], epoch: int, folder: Path) -> None:
+    """Writes an epoch's figures as an event file of TensorBoard. Raises OSError.
+
+    Not by a SummaryWriter: its thread prints a traceback where the disk is full.
+    """
+    now = time.time()
+    values = [Summary.Value(tag=name, simple_value=value) for name, value in figures.items()]
+    content = BytesIO()
+    records = RecordWriter(content)
+    for event in (
+        Event(wall_time=now, file_version="brain.Event:2"),
+        Event(wall_time=now, step=epoch, summary=Summary(value=values)),
+    ):
+        records.write(event.SerializeToString())
+    # TensorBoard takes the files of a folder in the order of their names.
+    name = f"events.out.tfevents.{now:017.6f}.{socket.gethostname()}.{epoch}"
+    write_whole(folder / name, content.getvalue())
+
+
 def report_epoch(history: list[dict[str, float]], out: Path) -> None:
     """Writes history.json, curves.png and tensorboard/, and prints the last epoch's figures."""
     write_whole(out / "history.json", json.dumps(history, indent=1, allow_nan=False))
     plots.learning_curves(history, out / "curves.png")
     figures = history[-1]
-    with SummaryWriter(str(out / "tensorboard")) as writer:
-        for name, value in figures.items():
-            writer.add_scalar(name, value, len(history))
+    write_events(figures, len(history), out / "tensorboard")
     summary = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
     print(f"epoch {len(history)}: {summary}", flush=True)

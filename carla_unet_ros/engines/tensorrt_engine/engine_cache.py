@@ -28,6 +28,7 @@ from carla_unet_ros.engines.tensorrt_engine.cache_entry import (
     write_entry,
 )
 from carla_unet_ros.engines.tensorrt_engine.private_files import UntrustedError, make_private
+from carla_unet_ros.errors import InputError, expand_home
 
 DEFAULT_FOLDER = Path("~/.cache/carla_unet_ros")
 
@@ -101,11 +102,13 @@ class EngineCache:
     def clean(self) -> tuple[int, int]:
         """Removes every entry, and no other file; returns how many files and bytes.
 
-        Raises EngineError if one cannot be removed.
+        Raises EngineError if one cannot be removed, or the folder not even be locked.
         """
         with self.lock():
+            if not self._is_locked:
+                raise EngineError(f"engine cache {self.folder} cannot be cleaned")
             try:
-                return _remove(find_files(self.folder)) if self._is_locked else (0, 0)
+                return _remove(find_files(self.folder))
             except OSError as error:
                 raise EngineError(
                     f"{error.filename} of the engine cache cannot be removed ({error.strerror})"
@@ -178,9 +181,9 @@ def entries(folder: Path | None) -> list[Entry]:
 
 def _expanded(folder: Path | None) -> Path:
     try:
-        return (folder or DEFAULT_FOLDER).expanduser()
-    except RuntimeError as error:  # ~somebody who has no home
-        raise EngineError(f"engine cache {folder} cannot be found: {error}") from error
+        return expand_home(folder or DEFAULT_FOLDER)
+    except InputError as error:
+        raise EngineError(f"engine cache {error}") from error
 
 
 def _check_is_cache(folder: Path) -> None:

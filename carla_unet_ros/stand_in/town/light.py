@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.labels import Uint8
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -136,4 +137,4 @@ def make_weather(name: str, rng: np.random.Generator) -> Light:
             name, scaled((0.56, 0.53, 0.51)), scaled((0.16, 0.16, 0.16)), azimuth, high,
             (140.0, 132.0, 126.0), (188.0, 186.0, 182.0), 0.9, 160.0, 1.0,
         )  # fmt: skip
-    raise ValueError(f"no weather {name!r}; known: {', '.join(WEATHERS)}")
+    raise InputError(f"no weather {name!r}; known: {', '.join(WEATHERS)}")

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from bag_writing import LABELS, RGB, Recorded, write_bag
 
+from carla_unet_ros.errors import InputError
 from carla_unet_ros.ros.image_messages import BadFrame
 from carla_unet_ros.training.bags.damage import BagError
 from carla_unet_ros.training.bags.reading import Bag
+from carla_unet_ros.training.recover_bag import recover
 
 pytestmark = pytest.mark.once
 
@@ -206,6 +208,48 @@ def test_messages_in_a_write_ahead_log_are_not_passed_over(tmp_path: Path):
     file = data_file(record(tmp_path / "bag"))
     file.with_name(f"{file.name}-wal").write_bytes(b"pages")
     assert "wal_checkpoint" in refusal(file)
+
+
+@pytest.mark.parametrize("name", ["drive#1", "50%20", "where?"])
+def test_a_name_that_sqlite_cannot_open_is_not_called_damage(tmp_path: Path, name: str):
+    told = refusal(record(tmp_path / "sqlite").rename(tmp_path / name))
+    assert "SQLite cannot open a name with" in told and "recover_bag" not in told
+    mcap = record(tmp_path / "mcap", "MCAP").rename(tmp_path / f"{name}_mcap")
+    assert read(mcap) == {RGB: COUNT, LABELS: COUNT}
+
+
+def test_a_page_that_is_broken_is_told_and_all_that_is_not_on_it_can_be_saved(tmp_path: Path):
+    """Each page in turn, of 4096 bytes, which 13 of these messages fit on."""
+    images = [
+        Recorded(topic, number, noise(number)[:8, :8])
+        for number in range(40)
+        for topic in (RGB, LABELS)
+    ]
+    bag = write_bag(tmp_path / "bag", images)
+    content = data_file(bag).read_bytes()
+    told: list[tuple[int, int]] = []
+    for page in range(0, len(content), 4096):
+        broken = bytearray(content)
+        broken[page : page + 4096] = bytes(4096)
+        data_file(bag).write_bytes(broken)
+        try:
+            assert read(bag) == {RGB: 40, LABELS: 40}
+        except BagError as error:
+            assert f"recover_bag {data_file(bag)} --out whole.db3` saves" in str(error)
+            try:
+                told.append(recover(data_file(bag), tmp_path / "whole.db3"))
+            except InputError as nothing:
+                assert "nothing can be saved" in str(nothing) or "no recording" in str(nothing)
+                continue
+            assert read_all(tmp_path / "whole.db3") == told[-1][0]
+    assert (80, 0) in told  # of the index alone
+    assert min(saved for saved, _ in told if saved) >= 67
+
+
+def read_all(path: Path) -> int:
+    """How many images of a bag come whole."""
+    with Bag(path) as bag:
+        return sum(bag.decode(message) is not None for message in bag.messages([RGB, LABELS]))
 
 
 def damage_message(bag: Path, number: int) -> None:

@@ -15,6 +15,7 @@ from carla_unet_ros.training.data.frame_names import (
     unsplit_names,
     why_no_frames,
 )
+from carla_unet_ros.whole_files import write_whole
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:
@@ -111,3 +112,15 @@ def test_unpadded_numbers_are_held_back_as_the_end_of_the_drive(tmp_path: Path) 
 def test_names_that_are_no_utf_8_are_names(tmp_path: Path) -> None:
     name = os.fsdecode(b"stra\xdfe")
     assert files_by_name(folder_of(tmp_path, f"{name}.png")) == {name: f"{name}.png"}
+
+
+def test_a_list_of_ours_names_every_file_again(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"stra\xdfe"), "frame#1", "a b"]
+    write_whole(tmp_path / "train.txt", "".join(f"{name}\n" for name in names))
+    assert read_list(tmp_path / "train.txt") == names
+
+
+def test_a_list_that_would_be_waited_for_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "val.txt")
+    with pytest.raises(InputError, match=r"val\.txt is no regular file"):
+        read_list(tmp_path / "val.txt")

@@ -54,6 +54,13 @@ def test_a_stage_that_fails_ends_the_recipe_and_is_tried_again(
     assert writer.read_text().split() == ["first", "second"]
 
 
+def test_a_damaged_record_of_a_stage_is_told(writer: Path, tmp_path: Path) -> None:
+    run_stages(stages(writer), tmp_path / "out")
+    (tmp_path / "out" / "first.done").write_text("{")
+    with pytest.raises(StageError, match=r"first\.done is damaged: remove it to do stage first"):
+        run_stages(stages(writer), tmp_path / "out")
+
+
 def test_a_stage_done_with_other_arguments_is_refused(writer: Path, tmp_path: Path) -> None:
     run_stages(stages(writer), tmp_path / "out")
     changed = [Stage("first", ("write_line", str(writer), "else")), *stages(writer)[1:]]

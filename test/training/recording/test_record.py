@@ -132,7 +132,9 @@ def test_the_same_command_goes_on_where_it_was_stopped(record: Record, tmp_path:
     assert record(first, "--frames", "2") == 0
     before = {path: path.read_bytes() for path in (tmp_path / "out" / "rgb").iterdir()}
     # An orphan: its labels were written, its frame was not.
-    (tmp_path / "out" / "label" / "Town01-ClearNoon-000002.png").write_bytes(b"part")
+    orphan = tmp_path / "out" / "label" / "Town01-ClearNoon-000002.png"
+    orphan.write_bytes(b"part")
+    (tmp_path / "out" / "rgb" / f"{orphan.name}.0123abcd.part").write_bytes(b"part of it")
     second = Simulator()
     assert record(second) == 0
     assert len(names(tmp_path / "out" / "rgb")) == 4

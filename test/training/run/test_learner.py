@@ -7,6 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
 from carla_unet_ros.errors import InputError
@@ -21,11 +23,11 @@ PLAN = Optimisation(epochs=10, frames=9, batch=4, rate=1e-2)
 """9 frames are two batches of 4: 20 steps in all."""
 
 
-def learner(plan: Optimisation = PLAN) -> Learner:
+def learner(plan: Optimisation = PLAN, fabric: Fabric | None = None) -> Learner:
     torch.manual_seed(0)
     net = UNet(UNetConfig(classes=3, channels=4, depth=1, stem=2))
     loss = SegmentationLoss(torch.ones(3), dice=1.0, smoothing=0.0)
-    return Learner(net, loss, plan, Machine("fp32", "cpu", "1").launch())
+    return Learner(net, loss, plan, fabric or Machine("fp32", "cpu", "1").launch())
 
 
 def batch(seed: int) -> tuple[Tensor, Tensor]:
@@ -94,4 +96,22 @@ def test_a_loss_that_is_not_finite_ends_the_training_in_a_sentence() -> None:
     with torch.no_grad():
         learning.net.module.head.weight.fill_(float("inf"))
     with pytest.raises(InputError, match=r"step 2: the loss is nan, .* use a smaller --rate"):
+        learning.step(*batch(0))
+
+
+def test_a_step_whose_gradients_overflow_in_fp16_is_left_out_and_not_an_error() -> None:
+    """2 ** 40 times the loss overflows in fp16; each such step halves that, and goes on."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+    fabric = Fabric(accelerator="cpu", plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+    learning = learner(fabric=fabric)
+    before = learning.state_dict()["net"]["head.weight"].clone()
+    learning.step(*batch(0))
+    assert scaler.get_scale() == 2.0**39
+    assert torch.equal(learning.state_dict()["net"]["head.weight"], before)
+    scaler.update(1.0)
+    learning.step(*batch(0))
+    assert not torch.equal(learning.state_dict()["net"]["head.weight"], before)
+    with torch.no_grad():
+        learning.net.module.head.weight.fill_(float("inf"))
+    with pytest.raises(InputError, match="the loss is nan"):
         learning.step(*batch(0))
