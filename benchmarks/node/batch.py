@@ -31,8 +31,9 @@ _SECTION = """\
 
 {machine}, {date}.
 The net of {model} alone, from the resized frame to its last convolution, takes {0:.1f} ms for
-two frames one after the other and {1:.1f} ms for both in one inference, {2:.1f} ms and {3:.1f} ms for
-four (medians; the answers are the same). The node gives each frame an inference of its own."""
+two frames one after the other and {1:.1f} ms for both in one inference, {2:.1f} ms and
+{3:.1f} ms for four (medians; the answers are the same). The node gives each frame an inference of
+its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
