@@ -15,21 +15,14 @@ from functools import partial
 import numpy as np
 import openvino
 from openvino import opset13
-from tyro.conf import FlagCreatePairsOff
 
-from benchmarks.reporting import ROOT, conditions, write_section
+from benchmarks.reporting import Benchmark, Report, Results, section
 from benchmarks.timing import in_turns, spread, timed
-from carla_unet_ros.command_line import Configured, run_command
 from carla_unet_ros.engines.openvino_engine import openvino_core
 from carla_unet_ros.model_file import SHIPPED_INT8_MODEL
 
 _CASES = (2, 1), (2, 2), (4, 1), (4, 4)
-_SECTION = """\
-## Several frames in one inference
-
-    {command}
-
-{machine}, {date}.
+_EXPLANATION = """\
 The net of {model} alone, from the resized frame to its last convolution, takes {0:.1f} ms for
 two frames one after the other and {1:.1f} ms for both in one inference, {2:.1f} ms and
 {3:.1f} ms for four (medians; the answers are the same). The node gives each frame an inference of
@@ -37,26 +30,22 @@ its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Configured):
+class Options(Report):
     """Measure whether several frames in one inference take less time."""
 
     rounds: int = 15  # of five runs of each case
-    document: FlagCreatePairsOff[bool] = False  # replace the section of docs/performance.md
 
 
-def main(argv: list[str] | None = None) -> int:
-    def report(options: Options) -> int:
-        turns = {case: partial(timed, runner(*case), range(5)) for case in _CASES}
-        times = in_turns({str(case): turn for case, turn in turns.items()}, options.rounds)
-        medians = [spread(found)["median_ms"] for found in times.values()]
-        known = conditions("node.batch", argv)
-        text = _SECTION.format(*medians, model=SHIPPED_INT8_MODEL.stem, **known)
-        print(text)
-        if options.document:
-            write_section("batch", text, ROOT / "docs" / "performance.md")
-        return 0
+def measured(options: Options) -> Results:
+    turns = {str(case): partial(timed, runner(*case), range(5)) for case in _CASES}
+    times = in_turns(turns, options.rounds)
+    medians = [spread(found)["median_ms"] for found in times.values()]
+    return {"model": SHIPPED_INT8_MODEL.stem, "medians_ms": medians}
 
-    return run_command(Options, "python -m benchmarks.node.batch", report, argv)
+
+def described(results: Results) -> str:
+    text = _EXPLANATION.format(*results["medians_ms"], model=results["model"])
+    return section("Several frames in one inference", results, text)
 
 
 def runner(frames: int, batch: int) -> Callable[[object], list[np.ndarray]]:
@@ -75,6 +64,8 @@ def runner(frames: int, batch: int) -> Callable[[object], list[np.ndarray]]:
     batches = np.split(pixels, frames // batch)
     return lambda _: [request.infer([each])[0].copy() for each in batches]
 
+
+main = Benchmark("node.batch", Options, measured, described).main
 
 if __name__ == "__main__":
     sys.exit(main())
