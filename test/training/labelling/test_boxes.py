@@ -119,5 +119,5 @@ def test_a_box_outside_the_picture_has_no_pixels_in_it() -> None:
 
 
 def test_what_has_no_end_is_not_read() -> None:
-    with pytest.raises(DataError, match="boxes /dev/zero cannot be read: .*no regular file"):
+    with pytest.raises(DataError, match=r"boxes /dev/zero cannot be read: .*no regular file"):
         read_boxes(Path("/dev/zero"))
