@@ -70,5 +70,6 @@ class Machine:
         cores = os.cpu_count() or 1
         if not found and int(self.devices) > cores:
             raise InputError(
-                f"--devices {self.devices}: on a CPU each is a process, and there are {cores} cores"
+                f"--devices {self.devices}: on a CPU each is a process, and there are {cores} "
+                "cores"
             )
