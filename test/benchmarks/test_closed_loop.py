@@ -14,9 +14,6 @@ def test_each_street_is_driven_with_the_truth_and_with_the_model(tmp_path: Path)
     document = tmp_path / "performance.md"
     assert main(["--seeds", "1", "--metres", "1", "--document", str(document)]) == 0
     rows = [line for line in document.read_text().splitlines() if line.startswith("| ")]
-    assert rows[2].startswith("| 0 | downtown | 1.0 | ")
+    assert rows[2].startswith("| 0 | downtown | 1 | ")
     assert rows[2].count("drove all the way") == 2
-    assert rows[3:] == [
-        "| mean |  | 1.0 |  |  | 1.0 |  |  |",
-        "| least |  | 1.0 |  |  | 1.0 |  |  |",
-    ]
+    assert rows[3:] == ["| mean |  | 1 |  |  | 1 |  |  |", "| least |  | 1 |  |  | 1 |  |  |"]
