@@ -41,9 +41,10 @@ def follow_the_car(context: LaunchContext) -> None:
 
 
 def place_camera(context: LaunchContext) -> None:
-    """Tells grid and TF how high the drive's camera sits, which differs from seed to seed."""
+    """Tells all who compute places how high the drive's camera sits; seeds differ in it."""
     arguments = context.launch_configurations
-    wanted = (parse_boolean(name, arguments.get(name, "false")) for name in ("grid", "rviz"))
+    users = "evaluate", "grid", "rviz"
+    wanted = (parse_boolean(name, arguments.get(name, "false")) for name in users)
     if arguments.get("camera_height") or arguments.get("source") or not any(wanted):
         return
     seed = parse_arguments(Parameters, arguments).get("seed", 0)

@@ -57,7 +57,7 @@ def start(context: LaunchContext) -> list[TimerAction]:
     wanted = {name for name in SWITCHES if parse_boolean(name, arguments[name])}
     if "view" in wanted:
         view_node.require_rerun()
-    if "grid" in wanted:
+    if wanted & {"grid", "evaluate"}:
         table = ground_grid_node.Parameters
         check_classes(table, table.drivable_classes, arguments)
     nodes = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures how late each output for planners comes, and what its nodes cost.
+"""Measures how late each output comes, raw or compressed, and what its nodes cost.
 
     python -m benchmarks.node.outputs [--document]
 
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import rclpy
 from nav_msgs.msg import OccupancyGrid
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tqdm import tqdm
 
 from benchmarks import reporting
@@ -36,6 +36,10 @@ from carla_unet_ros.ros.camera_topics import CameraTopics
 CAMERA = CameraTopics("/carla/ego_vehicle/rgb_front/image")
 OUTPUTS = {
     "labels": (Image, None),
+    "labels/compressed": (CompressedImage, None),
+    "confidence/compressed": (CompressedImage, None),
+    "overlay": (Image, None),
+    "overlay/compressed": (CompressedImage, None),
     "semantic_cloud": (PointCloud2, "cloud.semantic_cloud_node"),
     "ground_grid": (OccupancyGrid, "ground.ground_grid_node"),
 }

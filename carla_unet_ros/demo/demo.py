@@ -19,6 +19,7 @@ from carla_unet_ros.demo.recording import Video, write_picture
 from carla_unet_ros.engines import EngineName
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import read_model
+from carla_unet_ros.stand_in.drive import Drive
 from carla_unet_ros.whole_files import prepare_file
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ class Options(Configured):
     """Shows the nodes at work on this machine, without a simulator.
 
     camera_node draws a drive, segmentation_node segments it, and evaluation_node compares the
-    labels with the drive's own truth. They are three processes that talk over DDS, as in the car,
-    in a ROS domain of their own. Once a second the demo prints a line of figures from their
-    /diagnostics.
+    labels with the drive's own truth. They are processes that talk over DDS, as in the car, in a
+    ROS domain of their own. Once a second the demo prints a line of figures from their
+    /diagnostics. ground_grid_node and semantic_cloud_node run, too, for your own nodes in this
+    domain: they compute nothing while nobody subscribes.
 
     It writes demo.png (camera | segmentation | truth) and demo.mp4 (camera | segmentation).
     """
@@ -110,9 +112,12 @@ def _run(options: Options) -> None:
         os.environ["ROS_LOG_DIR"] = logs
         try:
             with NodeProcesses(Path(logs)) as nodes, closing(DemoView(video.add)) as view:
-                _start(nodes, model, options)
+                started = time.time()
+                height = _start(nodes, model, options)
                 _say(f"Started {', '.join(nodes.names)} in ROS domain {domain}; Ctrl-C ends them.")
-                _wait_for_first_label(view, nodes, stop, options.since)
+                _wait_for_first_label(view, nodes, stop, started, options.since)
+                if not stop:
+                    _start_others(nodes, height, options)
                 if options.view:
                     _wait_for_page(view, nodes, stop)
                 _show_figures(view, nodes, stop, options.duration)
@@ -123,23 +128,34 @@ def _run(options: Options) -> None:
         _say(f"Wrote {picture} (camera | segmentation | truth) and {film}.")
 
 
-def _start(nodes: NodeProcesses, model: Path | None, options: Options) -> None:
+def _start(nodes: NodeProcesses, model: Path | None, options: Options) -> str:
+    """Starts what a label image and its score need. Gives the camera's height in metres."""
     nodes.start("stand_in.camera_node", seed=str(options.seed))
     chosen = {"model": str(model)} if model else {}
     chosen["engine"] = options.engine
     nodes.start("segmentation.segmentation_node", **chosen, use_sim_time="true")
-    nodes.start("evaluation.evaluation_node", use_sim_time="true")
+    height = f"{Drive(seed=options.seed).camera_height:.3f}"
+    nodes.start("evaluation.evaluation_node", camera_height=height, use_sim_time="true")
+    return height
+
+
+def _start_others(nodes: NodeProcesses, height: str, options: Options) -> None:
+    """Starts what may come later, so that it does not delay the first label image."""
+    nodes.start("ground.ground_grid_node", camera_height=height, use_sim_time="true")
+    nodes.start("cloud.semantic_cloud_node", use_sim_time="true")
     if options.view:
-        nodes.start("ground.ground_grid_node", use_sim_time="true")
         nodes.start("view.view_node", use_sim_time="true")
     # Where cores are few, the nodes run first and this process waits.
     os.nice(_NICENESS)
 
 
 def _wait_for_first_label(
-    view: "DemoView", nodes: NodeProcesses, stop: _StopOnSignal, since: float | None
+    view: "DemoView",
+    nodes: NodeProcesses,
+    stop: _StopOnSignal,
+    started: float,
+    since: float | None,
 ) -> None:
-    started = time.time()
     while view.newest is None and not stop:
         _take_messages(view, nodes)
         if time.time() - started > _SECONDS_TO_FIRST_LABEL:

@@ -77,6 +77,7 @@ class DemoView:
             f"image age {self._value(camera, 'image age (ms)')} ms   "
             f"engine {self._value(_SEGMENTATION, 'engine time median (ms)')} ms   "
             f"mean IoU {self._value(_LAST_PAIRS, 'mean IoU')}   "
+            f"free space IoU {self._value(_LAST_PAIRS, 'free space IoU')}   "
             f"{self._value(_SEGMENTATION, 'engine')}"
         )
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small planner: keeps its lane on the free ground ahead, and slows down for what it knows.
+"""A small planner: keeps to the right on the free ground ahead, and slows down for what it knows.
 
     in    /carla/ego_vehicle/rgb_front/segmentation/ground_grid   nav_msgs/OccupancyGrid
     out   /carla/ego_vehicle/twist                                geometry_msgs/Twist
 
-The bridge's carla_twist_to_control turns the Twist into throttle and steering. Run it beside
-segmentation_node and ground_grid_node: python3 follow_road.py --ros-args -p use_sim_time:=true
+It compares many lanes, curves y = slope x + bend x^2 that begin at the car, and steers along the
+best of them by pure pursuit (Coulter, CMU-RI-TR-92-01). The bridge's carla_twist_to_control turns
+the Twist into throttle and steering. Run it beside segmentation_node and ground_grid_node:
+python3 follow_road.py --ros-args -p use_sim_time:=true
 """
 
 from contextlib import suppress
 
+import cv2
 import numpy as np
 import rclpy
 from geometry_msgs.msg import Twist
@@ -19,39 +22,69 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
-SPEED, STEERING = 2.0, 0.15  # throttle as the bridge takes it; rad per metre to the left
-NEAR, FAR = 6.0, 12.0  # m ahead: where the corridor begins, and where it steers to
-HALF_WIDTH, FREE_BELOW = 1.2, 50  # m kept free to each side; cells of a lower cost are free
-STOP, SLOW = 8.0, 25.0  # m of free way ahead at which it stands, and drives at full speed
+SPEED, WHEELBASE = 2.0, 2.9  # throttle as the bridge takes it; m
+FRONT, NEAR, AIM, FAR = 2.4, 7.0, 9.0, 13.0  # m ahead: bumper, end of what the camera cannot see,
+# the point to steer to, and how long a lane must be; a longer one is no better
+NARROW, HALF_WIDTH = 1.4, 1.5  # m kept free to each side, up to NEAR and beyond
+FREE_BELOW, SURE_BELOW = (
+    50,
+    20,
+)  # cells of a lower cost are free; and SURE_FROM to SURE_TO m ahead,
+SURE_FROM, SURE_TO = 6.0, 12.0  # where a cell in which somebody walks gets unsure first
+KEEP_RIGHT, OPEN = (
+    2.2,
+    4.0,
+)  # m to what is on the right: wanted; and from where on it is all the same
+STOP, SLOW = 8.0, 22.0  # m of free way at which it stands, and drives at full speed
 OLDEST = 0.5  # s: it drives the more slowly the older the grid, and stands at this age
+SHORT, ASIDE, BENT = 0.15, 0.5, 30.0  # what lanes cost a m that they are shorter than FAR, a m2 to
+# the side at AIM, a 1/m of bend; a m beside KEEP_RIGHT costs 1
+
+X = np.arange(FRONT, 25.0, 0.6)
+SLOPES, BENDS = np.meshgrid(np.linspace(-0.4, 0.4, 33), 0.03 * np.linspace(-1, 1, 15) ** 3)
+LANES = SLOPES.reshape(-1, 1) * X + BENDS.reshape(-1, 1) * X**2
+SIDES = (SLOPES * AIM + BENDS * AIM**2).ravel()
+
+
+def find_lane(cells: np.ndarray, size: float, left: float, ahead: float) -> tuple[float, float]:
+    """The best lane: metres of free way on it, and to its left side at AIM.
+
+    left, ahead: metres from the car to the first row and column of the cells
+    """
+    rows, columns = cells.shape
+    x = (np.arange(columns) + 0.5) * size + ahead
+    below = np.where((x > SURE_FROM) & (x < SURE_TO), SURE_BELOW, FREE_BELOW)
+    # Unknown ground is not free, but single cells of it are, and what the camera cannot see.
+    unknown = cv2.morphologyEx((cells < 0).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+    free = (cells < below) & ((unknown == 0) | (x < NEAR))
+    clearance = cv2.distanceTransform(free.astype(np.uint8), cv2.DIST_L2, 5) * size
+    row = np.arange(rows)[:, None]
+    to_right = size * (row - np.maximum.accumulate(np.where(free, -1, row), axis=0))
+    # What the cells say at the points of the lanes; outside of the grid nothing is free.
+    row, column = ((LANES - left) // size).astype(int), ((X - ahead) // size).astype(int)
+    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    points = np.where(inside, row, 0), np.where(inside, column, 0)
+    clear = inside & (clearance[points] > np.where(X < NEAR, NARROW, HALF_WIDTH))
+    way = np.where(clear.all(axis=1), SLOW, X[clear.argmin(axis=1)])
+    beside = np.abs(np.minimum(to_right[points], OPEN) - KEEP_RIGHT)
+    cost = beside[:, (X > NEAR) & (X < FAR)].mean(axis=1) - SHORT * np.minimum(way, FAR)
+    best = np.argmin(cost + ASIDE * SIDES**2 + BENT * np.abs(BENDS.ravel()))
+    return float(way[best]), float(SIDES[best])
 
 
 def steer(grid: OccupancyGrid, age: float) -> Twist:
-    """Speed and steering for a grid of this age in seconds; zeros where it must stop."""
-    info, twist = grid.info, Twist()
-    size, origin = info.resolution, info.origin.position
-    first, last = ((metres - origin.x) / size if size > 0 else -1 for metres in (NEAR, FAR))
+    """Throttle and steering for a grid of this age in seconds; zeros where it must stop."""
+    info, origin, twist = grid.info, grid.info.origin.position, Twist()
     whole = 0 < len(grid.data) == info.width * info.height
-    if not whole or not 0 <= first < last < info.width:
-        return twist  # malformed, or too short to steer by
+    if not (whole and info.resolution > 0 and np.isfinite((origin.x, origin.y)).all()):
+        return twist  # malformed
     cells = np.asarray(grid.data, np.int8).reshape(info.height, info.width)
-    free = (cells >= 0) & (cells < FREE_BELOW)
-    left = origin.y + (np.arange(info.height) + 0.5) * size
-    # Metres of free way ahead of each row, for a car of this width.
-    reach = HALF_WIDTH / size
-    blocked = np.cumsum(np.pad(~free[:, int(first) :], ((1, 0), (0, 0))), axis=0)
-    above = np.minimum(np.arange(info.height) + int(reach) + 1, info.height)
-    below = np.maximum(np.arange(info.height) - int(reach), 0)
-    clear = (blocked[above] - blocked[below]) == 0
-    way = NEAR + np.where(clear.all(1), clear.shape[1], clear.argmin(1)) * size
-    way[: int(reach)] = way[max(info.height - int(reach), 0) :] = 0  # the grid's edge cuts it off
-    # Keeps its lane: of the ways that are long enough, the one that turns least.
-    turns = np.where(way > FAR, np.abs(left), np.inf)
-    goal = turns.argmin() if way.max() > FAR else way.argmax()
+    way, side = find_lane(cells, info.resolution, origin.y, origin.x)
     fresh = np.clip(1 - age / OLDEST, 0, 1)
-    speed = SPEED * fresh * np.clip((way[goal] - STOP) / (SLOW - STOP), 0, 1)
+    speed = SPEED * fresh * np.clip((way - STOP) / (SLOW - STOP), 0, 1)
     if speed > 0:
-        twist.linear.x, twist.angular.z = float(speed), float(STEERING * left[goal])
+        twist.linear.x = float(speed)
+        twist.angular.z = float(np.arctan(WHEELBASE * 2 * side / (AIM**2 + side**2)))
     return twist
 
 

@@ -189,13 +189,16 @@ def test_every_output_for_planners_comes_and_is_reported(
     monkeypatch.setattr(outputs, "_CAMERA", {"width": "160", "height": "120"})
     small = {"model": str(tiny_model_path), "engine": "openvino"}
     monkeypatch.setattr(outputs, "_SEGMENTATION", small)
+    for name in ("confidence/compressed", "overlay", "overlay/compressed"):
+        monkeypatch.delitem(outputs.OUTPUTS, name)
     out = tmp_path / "outputs.json"
     assert outputs.main(["--seconds", "2", "--out", str(out)]) == 0
     results = json.loads(out.read_text())
     assert 0 < results["cloud_ms"] < 1000
     cases = {case["output"]: case for case in results["cases"]}
-    assert list(cases) == ["labels", "semantic_cloud", "ground_grid"]
+    assert list(cases) == ["labels", "labels/compressed", "semantic_cloud", "ground_grid"]
     assert all(case["hz"] > 0 and case["median_ms"] > 0 for case in cases.values())
-    sizes = [case["mb"] for case in cases.values()]
-    assert sizes == pytest.approx([0.0192, 18 * 0.0192, 0.04])
+    raw, compressed, *others = [case["mb"] for case in cases.values()]
+    assert [raw, *others] == pytest.approx([0.0192, 18 * 0.0192, 0.04])
+    assert 0 < compressed < raw
     assert cases["labels"]["own"] is None and cases["ground_grid"]["own"] is not None

@@ -22,7 +22,7 @@ from carla_unet_ros.labels import UNKNOWN_TAG, carla_label_set
 FIGURES = re.compile(
     r"^ *(?P<seconds>[7-9]|[1-9]\d+) s   (?P<rate>(?!0\.0 )[\d.]+) frames/s   "
     r"image age (?P<age>[\d.]+) ms   engine (?P<engine>[\d.]+) ms   "
-    r"mean IoU (?P<iou>[\d.]+)   OpenVINO"
+    r"mean IoU (?P<iou>[\d.]+)   free space IoU (?P<free>[\d.]+)   OpenVINO"
 )
 
 
@@ -102,7 +102,8 @@ def test_the_demo_shows_figures_until_ctrl_c_and_leaves_a_picture_and_a_video(
     assert float(figures["rate"]) <= 20.5
     assert float(figures["engine"]) > 0
     assert 0 < float(figures["iou"]) < 1
-    assert len(demo.processes()) == 4
+    assert 0 <= float(figures["free"]) <= 1
+    assert len(demo.processes()) == 6
     demo.press_ctrl_c()
     status, printed, errors = demo.wait()
     assert (status, errors) == (0, "")
@@ -203,6 +204,7 @@ def test_the_shipped_model_knows_the_scenes_of_the_drive(demo: Demo) -> None:
     status, printed, errors = demo.wait()
     assert status == 0, errors
     assert float(re.findall(r"mean IoU ([\d.]+)", printed)[-1]) > 0.5
+    assert float(re.findall(r"free space IoU ([\d.]+)", printed)[-1]) > 0.7
     check_picture(demo.out / "demo.png")
 
 

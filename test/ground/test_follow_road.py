@@ -47,23 +47,55 @@ def road(first: float, last: float, ahead: float = 40.0, cost: int = 0) -> np.nd
     return np.repeat(column[:, None], int(ahead * 2), 1)
 
 
-def test_on_a_free_road_it_goes_straight_on_at_full_speed():
-    twist = planner.steer(message(road(-3, 3)), 0.0)
+def side(cells: np.ndarray) -> float:
+    """To which side it steers: above 0 to the left."""
+    return planner.steer(message(cells), 0.0).angular.z
+
+
+def test_on_a_free_road_it_keeps_its_distance_from_the_right_edge_at_full_speed():
+    # Its lane is the middle of the cell whose right side is 2.2 m, nearest 2 m, beside the edge.
+    twist = planner.steer(message(road(-2, 4)), 0.0)
     assert twist.linear.x == planner.SPEED
-    assert abs(twist.angular.z) <= planner.STEERING * 0.26  # the middle of the nearest row
+    assert abs(twist.angular.z) < 0.01
+    assert side(road(-3.5, 3)) < -0.01
+    assert side(road(-1, 5)) > 0.01
 
 
-@pytest.mark.parametrize(("first", "last", "left"), [(0.0, 6.0, 1.25), (-8.0, -4.0, -5.25)])
-def test_it_turns_no_more_than_its_width_needs(first: float, last: float, left: float):
-    """1.2 m to each side are two rows: the first row whose neighbours are free."""
-    twist = planner.steer(message(road(first, last)), 0.0)
-    assert twist.angular.z == pytest.approx(planner.STEERING * left)
+def test_where_the_right_opens_it_goes_straight_on():
+    cells = road(-2, 4)
+    cells[:16, 16:26] = 0  # a side street from 8 to 13 m ahead
+    assert abs(side(cells)) < 0.02
 
 
-def test_uncertain_ground_below_half_is_free_and_other_ground_is_not():
-    assert planner.steer(message(road(-3, 3, cost=49)), 0.0).linear.x > 0
-    for cost in (50, 60, -1):
-        assert planner.steer(message(road(-3, 3, cost=cost)), 0.0) == Twist()
+def test_it_follows_a_bend():
+    ahead, left = (np.arange(80) + 0.5) * 0.5, (np.arange(40)[:, None] + 0.5) * 0.5 - 10
+    middle = 1.0 + ahead**2 / 2 / 50  # a radius of 50 m to the left
+    twist = planner.steer(message(np.where(np.abs(left - middle) < 3.5, 0, 100)), 0.0)
+    # tan(steering) = wheelbase / radius is 0.058; the car is also a little too far to the left.
+    assert 0.02 < twist.angular.z < 0.06
+    assert twist.linear.x > 0
+
+
+def test_uncertain_ground_is_free_below_half_far_ahead_and_must_be_surer_nearby():
+    near = road(-3, 3)
+    far = near.copy()
+    far[14:26, 30:] = 49
+    assert planner.steer(message(far), 0.0).linear.x == planner.SPEED
+    far[14:26, 30:] = 50
+    assert planner.steer(message(far), 0.0).linear.x < planner.SPEED
+    near[14:26, 14:20] = 19
+    assert planner.steer(message(near), 0.0).linear.x == planner.SPEED
+    near[14:26, 14:20] = 20
+    assert planner.steer(message(near), 0.0) == Twist()
+    assert planner.steer(message(np.full_like(near, -1)), 0.0) == Twist()
+
+
+def test_a_single_unknown_cell_is_no_obstacle_and_an_occupied_one_is():
+    cells = road(-2, 4)
+    cells[20, 30] = -1
+    assert planner.steer(message(cells), 0.0).linear.x == planner.SPEED
+    cells[18:22, 20] = 100
+    assert planner.steer(message(cells), 0.0).linear.x < planner.SPEED
 
 
 def test_it_slows_down_before_an_obstacle_and_stops():
@@ -72,19 +104,21 @@ def test_it_slows_down_before_an_obstacle_and_stops():
         cells[:, int(metres * 2) :] = 100
         return planner.steer(message(cells), 0.0).linear.x
 
-    # Full speed from 25 m of free way, none at 8 m, in between in proportion.
+    # The way ends 1.5 m before it. Full speed from 22 m of way, none at 8 m, between them in
+    # proportion; points of a lane are 0.6 m apart.
     assert speed(25.0) == planner.SPEED
-    assert speed(16.5) == pytest.approx(planner.SPEED / 2)
-    assert speed(8.0) == speed(5.0) == 0.0
+    assert speed(16.5) == pytest.approx(planner.SPEED / 2, rel=0.1)
+    assert speed(9.0) == speed(5.0) == 0.0
 
 
-def test_it_passes_an_obstacle_where_there_is_room():
-    cells = road(-5, 5)
-    cells[18:22, 36:44] = 100  # from 18 to 22 m, 1 m to each side
-    twist = planner.steer(message(cells), 0.0)
-    assert twist.linear.x > 0
-    cells[:, 22:44] = np.where(np.arange(40)[:, None] < 24, 100, cells[:, 22:44])
-    assert planner.steer(message(cells), 0.0).angular.z > 0  # all but the left is closed at 11 m
+def test_it_passes_what_stands_at_the_edge_and_not_what_stands_in_its_lane():
+    cells = road(-4, 5)
+    cells[12:18, 24:32] = 100  # from 12 to 16 m ahead, 1 m to the right and farther
+    passing = planner.steer(message(cells), 0.0)
+    assert passing.linear.x > 0 and passing.angular.z > 0
+    cells = road(-2, 7)
+    cells[18:22, 18:26] = 100  # a car, 9 m ahead
+    assert planner.steer(message(cells), 0.0) == Twist()
 
 
 def test_the_older_the_grid_the_slower_it_drives():
@@ -94,7 +128,7 @@ def test_the_older_the_grid_the_slower_it_drives():
     assert planner.steer(grid, planner.OLDEST) == planner.steer(grid, 9.0) == Twist()
 
 
-@pytest.mark.parametrize("ahead", [0.5, 5.0, 10.0, 12.0])
+@pytest.mark.parametrize("ahead", [0.5, 2.0, 5.0, 7.5])
 def test_a_short_grid_stops_it(ahead: float):
     assert planner.steer(message(road(-3, 3, ahead)), 0.0) == Twist()
 

@@ -59,7 +59,7 @@ def test_every_parameter_is_an_argument_with_a_description(
         ("demo", ["cloud:=true", "stride:=0"], "stride is 0; expected 1 to 64"),
         ("carla", ["native:=true", "evaluate:=1", "tags:=0.7"], "no tag table for CARLA '0.7'"),
         ("demo", ["source:=/none"], "source: /none has no known layout: found no folder"),
-        ("demo", ["grid:=1", "drivable_classes:=Road"], "has no class 'Road'; it has None"),
+        ("demo", ["drivable_classes:=Road"], "has no class 'Road'; it has None"),
         ("demo", ["rviz:=1", "rviz_config:=/none.rviz"], "rviz_config /none.rviz is no file"),
         ("carla", ["objects_definition_file:=/none.json"], "/none.json cannot be read: No such"),
         ("carla", ["spawn:=true"], "spawn:=true is for native:=true"),

@@ -28,6 +28,7 @@ from rviz_layout import dock_names
 
 from carla_unet_ros.ros.camera_topics import CameraTopics
 from carla_unet_ros.ros.parameters import NodeParameter
+from carla_unet_ros.stand_in.car_motion import CAMERA_AHEAD
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
@@ -44,6 +45,7 @@ WITHOUT_RERUN = NODES[:-1]
 # What every node of rclpy declares by itself.
 OF_ROS = {"use_sim_time", "start_type_description_service"}
 IMAGE, GRID = "sensor_msgs/msg/Image", "nav_msgs/msg/OccupancyGrid"
+CLOUD = "sensor_msgs/msg/PointCloud2"
 
 
 def table(node: str) -> list[NodeParameter[Any]]:
@@ -159,6 +161,7 @@ def test_the_grid_knows_where_the_spawned_camera_sits_without_tf() -> None:
     names = {"x": "x", "y": "y", "z": "height", "roll": "roll", "pitch": "pitch", "yaw": "yaw"}
     for name, parameter in names.items():
         assert default("ground_grid", f"camera_{parameter}") == pose[name]
+    assert pose["x"] == CAMERA_AHEAD  # the odometry of the drawn drive is that of the same car
 
 
 def test_shared_memory_takes_several_large_frames_and_the_network_stays() -> None:
@@ -204,6 +207,7 @@ TYPES = {
     "rviz_default_plugins/Image": IMAGE,
     "rviz_default_plugins/Camera": IMAGE,
     "rviz_default_plugins/Map": GRID,
+    "rviz_default_plugins/PointCloud2": CLOUD,
 }
 
 
@@ -241,16 +245,25 @@ def test_rviz_shows_frame_overlay_truth_and_the_ground_in_three_dimensions_and_i
     None
 ):
     classes = [display["Class"].rpartition("/")[2] for display in rviz()["Displays"]]
-    assert sorted(classes) == ["Camera", "Grid", "Image", "Image", "Image", "Map", "TF"]
+    expected = "Camera", "Grid", "Image", "Image", "Image", "Map", "PointCloud2", "TF"
+    assert sorted(classes) == list(expected)
     topics = {entry.topic.removeprefix("/carla/ego_vehicle/") for entry in shown()}
     assert topics == {
         "rgb_front/image",
         "rgb_front/segmentation/overlay",
         "semantic_segmentation_front/image",
         "rgb_front/segmentation/ground_grid",
+        "rgb_front/segmentation/semantic_cloud",
     }
     (camera,) = (entry for entry in rviz()["Displays"] if entry["Class"].endswith("Camera"))
     assert camera["Visibility"]["Drivable ground"] is True
+
+
+def test_the_cloud_is_shown_in_its_own_colours_once_somebody_switches_it_on() -> None:
+    """While it is off, RViz does not subscribe: nobody computes points or draws depth."""
+    (points,) = (entry for entry in rviz()["Displays"] if entry["Class"].endswith("PointCloud2"))
+    assert (points["Enabled"], points["Value"]) == (False, False)
+    assert points["Color Transformer"] == "RGB8"
 
 
 def test_the_window_of_rviz_has_a_place_for_every_picture_and_panel() -> None:
@@ -272,6 +285,7 @@ def test_every_display_gets_its_topic_from_the_nodes_with_a_fitting_qos(
     bench.start("stand_in.camera_node", width=64, height=48)
     bench.start("segmentation.segmentation_node", model=tiny_model_path, engine="openvino")
     bench.start("ground.ground_grid_node")
+    bench.start("cloud.semantic_cloud_node")
     assert shown()
     for entry in shown():
         (publisher,) = bench.until(
