@@ -18,6 +18,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from carla_unet_ros.camera_model import Size, parse_size
 from carla_unet_ros.errors import InputError, sentence_of
+from carla_unet_ros.input_files import check_regular
 from carla_unet_ros.standard_streams import drop_output, prepare_streams, tell
 
 SizeOption = Annotated[
@@ -123,9 +124,7 @@ def _words(path: Path) -> list[str]:
 
     Scalars stay text: a version 0.10 must not become 0.1.
     """
-    if path.exists() and not path.is_file():
-        # A pipe would be waited for, and /dev/zero has no end.
-        raise InputError("it is no regular file")
+    check_regular(path)
     content = yaml.load(path.read_text(), yaml.BaseLoader) or {}
     if not isinstance(content, dict) or "config" in content:
         raise InputError("expected lines such as `rate: 2e-3`, and no further config")

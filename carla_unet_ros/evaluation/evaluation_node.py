@@ -104,13 +104,12 @@ class EvaluationNode(Node):
         self.create_timer(_SECONDS_BETWEEN_LINES, self._log, clock=STEADY)
 
     def destroy_node(self) -> None:
-        """Writes the report, then destroys the node."""
-        if self._report is not None:
-            try:
+        """Writes the report and destroys the node. OSError where the report cannot be written."""
+        try:
+            if self._report is not None:
                 write_report(self._report, self._figures, self._worst)
-            except OSError as error:
-                self.get_logger().error(f"report cannot be written: {error}")
-        super().destroy_node()
+        finally:
+            super().destroy_node()
 
     def _subscribe(self) -> list[Subscription]:
         labels = self._values.labels_topic

@@ -151,6 +151,15 @@ def _spin(node: Node) -> None:
     finally:
         _print_stacks_and_exit_later()
         with keep_participant(node):
-            node.destroy_node()
-            drop_output()
-            exit_after(_SECONDS_FOR_DDS, status=int(failed))
+            _destroy(node, failed)
+
+
+def _destroy(node: Node, failed: bool) -> None:
+    """Destroys a node, which may write a report, and sets the timer for the participant."""
+    done = False
+    try:
+        node.destroy_node()
+        done = True
+    finally:
+        drop_output()
+        exit_after(_SECONDS_FOR_DDS, status=int(failed or not done))

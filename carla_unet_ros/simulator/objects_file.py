@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from carla_unet_ros.errors import InputError, expand_home
+from carla_unet_ros.input_files import check_regular
 from carla_unet_ros.labels.json_text import read_json
 
 _NO_ATTRIBUTES = {"type", "id", "spawn_point", "attributes"}
@@ -67,7 +68,8 @@ def rename_vehicle(path: Path, name: str) -> str:
 
 def _read(path: Path) -> Any:
     try:
-        return read_json(expand_home(path).read_text())
+        check_regular(path := expand_home(path))
+        return read_json(path.read_text())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(

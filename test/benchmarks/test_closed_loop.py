@@ -16,7 +16,4 @@ def test_each_street_is_driven_with_the_truth_and_with_the_model(tmp_path: Path)
     rows = [line for line in document.read_text().splitlines() if line.startswith("| ")]
     assert rows[2].startswith("| 0 | downtown | 1 | ")
     assert rows[2].count("drove all the way") == 2
-    assert rows[3:] == [
-        "| mean |  | 1 |  |  | 1 |  |  |",
-        "| least |  | 1 |  |  | 1 |  |  |",
-    ]
+    assert rows[3:] == ["| mean |  | 1 |  |  | 1 |  |  |", "| least |  | 1 |  |  | 1 |  |  |"]

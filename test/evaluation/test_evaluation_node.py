@@ -97,6 +97,18 @@ def test_scores_are_those_worked_out_by_hand(
     assert [left, right] == carla_13().palette_bgr[[ROADS, VEHICLES]].tolist()
 
 
+def test_a_report_that_cannot_be_written_is_no_success(bench: RosBench, tmp_path: Path) -> None:
+    process = bench.start("evaluation.evaluation_node", report=tmp_path / "report")
+    iou = Diagnostics(bench, "/evaluation/iou")
+    bench.until(lambda: iou(NODE))
+    (tmp_path / "report").rmdir()
+    (tmp_path / "report").touch()
+    assert process.interrupt() == 1
+    assert process.printed.splitlines()[-1].startswith("evaluation_node.py: ")
+    assert "report" in process.printed and "Traceback" not in process.printed
+    bench.processes.clear()
+
+
 def test_only_equal_stamps_are_compared(bench: RosBench, tiny_model_path: Path) -> None:
     drive = Drive(bench, tiny_model_path)
     seen = half(ROADS, VEHICLES)

@@ -118,9 +118,10 @@ def test_rviz_shows_the_topics_that_the_nodes_were_given(
     manager = yaml.safe_load(Path(config).read_text())["Visualization Manager"]
     Path(config).unlink()
     topics = {entry["Topic"]["Value"] for entry in manager["Displays"] if "Topic" in entry}
-    outputs = "image", "segmentation/overlay", "segmentation/ground_grid"
+    outputs = "overlay", "ground_grid", "semantic_cloud"
     assert topics == {
-        *(f"{camera}/{output}" for output in outputs),
+        f"{camera}/image",
+        *(f"{camera}/segmentation/{output}" for output in outputs),
         f"{truth}semantic_segmentation_front/image",
     }
     assert manager["Global Options"]["Fixed Frame"] == frame

@@ -64,3 +64,12 @@ def test_what_is_no_objects_file_is_refused(
     with pytest.raises(InputError) as error:
         read_vehicle(path, name)
     assert sentence in str(error.value) and str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("/dev/zero", "It is no regular file"), ("~nobody_here/a.json", "cannot be found")],
+)
+def test_what_cannot_be_a_file_is_not_waited_for(path: str, reason: str):
+    with pytest.raises(InputError, match=f"objects file {path} cannot be read: .*{reason}"):
+        read_vehicle(Path(path))

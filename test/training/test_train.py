@@ -228,6 +228,12 @@ def test_foreign_checkpoints_are_refused(tmp_path: Path, content: bytes | None) 
     assert "weights_only" not in str(caught.value)  # torch advises to load it in an unsafe way
 
 
+@pytest.mark.parametrize(("path", "kind"), [("/dev/zero", "no regular file"), ("/", "a folder")])
+def test_what_has_no_end_is_no_checkpoint(path: str, kind: str) -> None:
+    with pytest.raises(CheckpointError, match=f"checkpoint {path} cannot be read: It is {kind}"):
+        read_checkpoint(Path(path))
+
+
 def test_several_checkpoints_are_the_mean_of_their_weights(tmp_path: Path) -> None:
     """Weights 1 and 3 are 2; nets of other sizes have no mean."""
     paths = [tmp_path / f"{value}.pt" for value in (1, 3)]

@@ -89,6 +89,8 @@ def _problem_of_folder(path: Path) -> str:
 def _problem_of_file(path: Path) -> str:
     if not path.exists():
         return "it does not exist"
+    if not path.is_file():
+        return "it is no regular file"
     if path.suffix == ".bag":
         converted = shown(path.with_suffix(""))
         return (

@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from carla_unet_ros.errors import InputError
+from carla_unet_ros.input_files import check_regular
 from carla_unet_ros.pictures import SUFFIXES, shown
 
 _VALIDATION_SHARE = 0.15
@@ -72,8 +73,7 @@ def read_list(path: Path) -> list[str]:
     Raises DataError for a missing or empty list, and for a name that occurs twice.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise DataError(f"list {shown(path)} is no regular file")
+        check_regular(path)
         # Names of files may be no UTF-8.
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:

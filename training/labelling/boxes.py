@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from carla_unet_ros.errors import sentence_of
+from carla_unet_ros.input_files import check_regular
 from carla_unet_ros.labels import IGNORE, LabelSet, Uint8
 from carla_unet_ros.training.data.frame_names import DataError
 
@@ -64,11 +66,12 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     """Boxes by frame name, small ones first: near things hide far ones. Raises DataError."""
     boxes = defaultdict[str, list[Box]](list)
     try:
+        check_regular(path)
         with path.open(newline="") as lines:
             for number, row in enumerate(csv.DictReader(lines), 2):
                 boxes[str(row["name"])].append(_box(row, f"{path}, line {number}"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"boxes {path} cannot be read: {error}") from error
+        raise DataError(f"boxes {path} cannot be read: {sentence_of(error)}") from error
     except KeyError as error:
         raise DataError(f"{path} has no column {error}; expected {','.join(_COLUMNS)}") from error
     return {

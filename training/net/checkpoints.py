@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from carla_unet_ros.errors import InputError
+from carla_unet_ros.input_files import check_regular
 from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.training.net.unet import UNet, UNetConfig
 from carla_unet_ros.whole_files import write_whole
@@ -49,6 +50,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises CheckpointError if it is missing, damaged, or no checkpoint of this project.
     """
     try:
+        check_regular(path)
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from error

@@ -61,7 +61,8 @@ def _existing(path: Path) -> Path:
     try:
         return find_model(path)
     except ModelError as error:
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = "is no regular file" if path.exists() else "does not exist"
+        what = "is a folder" if path.is_dir() else what
         raise CheckpointError(
             f"--init {path} {what}; expected a checkpoint of carla_unet_train or a model file of "
             "carla_unet_export"
@@ -70,8 +71,11 @@ def _existing(path: Path) -> Path:
 
 def _is_checkpoint(path: Path) -> bool:
     """Whether the content is a checkpoint's, which is a zip archive, and no model file's."""
-    with path.open("rb") as file:
-        start = file.read(4)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise CheckpointError(f"--init {path} cannot be read: {error.strerror}") from error
     return start == b"PK\x03\x04" or not start
 
 

@@ -57,13 +57,19 @@ class Machine:
         return fabric
 
     def _check_devices(self) -> None:
-        if self.accelerator == "cpu":
-            return
         if self.accelerator == "cuda" and not torch.cuda.is_available():
             raise InputError(
                 f"--accelerator cuda: torch {torch.__version__} finds no CUDA device; see whether "
                 "nvidia-smi lists one, or train with --accelerator cpu"
             )
-        found = torch.cuda.device_count()
-        if found and self.devices != "auto" and int(self.devices) > found:
+        if self.devices == "auto":
+            return
+        found = 0 if self.accelerator == "cpu" else torch.cuda.device_count()
+        if found and int(self.devices) > found:
             raise InputError(f"--devices {self.devices}: there are {found} CUDA devices")
+        cores = os.cpu_count() or 1
+        if not found and int(self.devices) > cores:
+            raise InputError(
+                f"--devices {self.devices}: on a CPU each is a process, and there are {cores} "
+                "cores"
+            )

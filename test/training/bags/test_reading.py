@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings that are damaged, cut short or edited: the whole of them, or a sentence."""
 
+import os
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -200,6 +201,8 @@ def test_advice_fits_the_failure(tmp_path: Path):
     assert "does not exist" in missing and "`" not in missing
     (tmp_path / "empty").mkdir()
     assert "holds no metadata.yaml" in refusal(tmp_path / "empty")
+    os.mkfifo(tmp_path / "pipe.mcap")
+    assert "it is no regular file" in refusal(tmp_path / "pipe.mcap")
     for text in map(refusal, (old, compressed, tmp_path / "none", tmp_path / "empty")):
         assert "reindex" not in text
 

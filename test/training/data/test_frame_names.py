@@ -122,5 +122,5 @@ def test_a_list_of_ours_names_every_file_again(tmp_path: Path) -> None:
 
 def test_a_list_that_would_be_waited_for_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "val.txt")
-    with pytest.raises(InputError, match=r"val\.txt is no regular file"):
+    with pytest.raises(InputError, match=r"val\.txt cannot be read: It is no regular file"):
         read_list(tmp_path / "val.txt")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a box says of its pixels."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -114,3 +116,8 @@ def test_a_file_without_the_columns_says_which_are_expected(tmp_path) -> None:
 
 def test_a_box_outside_the_picture_has_no_pixels_in_it() -> None:
     assert Box("car", 5.0, 0.5, 0.1, 0.2).pixels(600, 800) == (800, 240, 800, 360)
+
+
+def test_what_has_no_end_is_not_read() -> None:
+    with pytest.raises(DataError, match=r"boxes /dev/zero cannot be read: .*no regular file"):
+        read_boxes(Path("/dev/zero"))

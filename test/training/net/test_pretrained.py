@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training that starts from what others learned: from checkpoints and from model files."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,7 +161,12 @@ def test_a_file_without_the_nets_weights_is_refused(tmp_path: Path) -> None:
     other = small_net.write(tmp_path / "int8.onnx", "int8")
     with pytest.raises(CheckpointError, match="no weights to start from"):
         started(other, UNetConfig(channels=4, depth=2))
-    for missing, said in (("gone.onnx", "does not exist"), (".", "is a folder")):
+    os.mkfifo(tmp_path / "pipe")
+    for missing, said in (
+        ("gone.onnx", "does not exist"),
+        (".", "is a folder"),
+        ("pipe", "is no regular file"),
+    ):
         with pytest.raises(CheckpointError, match=f"{said}; expected a checkpoint"):
             started(tmp_path / missing, UNetConfig(channels=4, depth=2))
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which arithmetic a training uses where none is named."""
 
+import os
 from typing import Literal
 
 import pytest
@@ -49,5 +50,8 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(InputError, match="--devices 3: there are 2 CUDA devices"):
         Machine("fp32", devices="3").launch()
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    with pytest.raises(InputError, match="--devices 9: on a CPU each is a process, and there are"):
+        Machine("fp32", "cpu", "9").launch()
     with pytest.raises(InputError, match="--devices two: expected a number"):
         Machine(devices="two")
