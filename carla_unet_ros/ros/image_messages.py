@@ -58,7 +58,6 @@ class BadFrame(InputError):
 def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     """Image uint8 [H, W] or [H, W, channels] -> message with this header, rows without padding.
 
-    It shares the memory of a contiguous image, which must not change before it is published.
     Raises ValueError if the array does not fit the encoding: bgra8, bgr8, rgb8, rgba8 or mono8.
     """
     from sensor_msgs.msg import Image
@@ -73,9 +72,8 @@ def to_image_message(image: Uint8, encoding: str, header: "Header") -> "Image":
     message = Image(
         header=header, height=height, width=width, encoding=encoding, step=width * channels
     )
-    # Any buffer can be published, but the setter copies all but an array, element by element.
-    pixels = np.ascontiguousarray(image).data.cast("B")
-    message._data = pixels  # pyright: ignore[reportAttributeAccessIssue]
+    # The only fast way: when bytes or an array are assigned, rclpy checks every element.
+    message.data.frombytes(np.ascontiguousarray(image).data.cast("B"))
     return message
 
 

@@ -22,23 +22,24 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 GRID = "/carla/ego_vehicle/rgb_front/segmentation/ground_grid"
-SPEED, WHEELBASE = 2.0, 2.9  # throttle as the bridge takes it; m
-FRONT, NEAR, AIM, FAR = 2.4, 7.0, 9.0, 13.0  # m ahead: bumper, end of what the camera cannot see,
-# the point to steer to, and how long a lane must be; a longer one is no better
+SPEED = 2.0  # throttle on a free road, as the bridge takes it
+WHEELBASE = 2.9  # m
+FRONT = 2.4  # m ahead: the bumper
+NEAR = 7.0  # m ahead: so far the camera cannot see the ground
+AIM = 9.0  # m ahead: the point to steer to
+FAR = 13.0  # m: how long a lane must be; a longer one is no better
 NARROW, HALF_WIDTH = 1.4, 1.5  # m kept free to each side, up to NEAR and beyond
-FREE_BELOW, SURE_BELOW = (
-    50,
-    20,
-)  # cells of a lower cost are free; and SURE_FROM to SURE_TO m ahead,
-SURE_FROM, SURE_TO = 6.0, 12.0  # where a cell in which somebody walks gets unsure first
-KEEP_RIGHT, OPEN = (
-    2.2,
-    4.0,
-)  # m to what is on the right: wanted; and from where on it is all the same
+FREE_BELOW = 50  # cells of a lower cost are free
+SURE_FROM, SURE_TO = 6.0, 12.0  # m ahead: where a cell in which somebody walks gets unsure first,
+SURE_BELOW = 20  # so that only cells of a lower cost are free there
+KEEP_RIGHT = 2.2  # m to what is on the right: wanted
+OPEN = 4.0  # m to what is on the right: from there on it is all the same
 STOP, SLOW = 8.0, 22.0  # m of free way at which it stands, and drives at full speed
 OLDEST = 0.5  # s: it drives the more slowly the older the grid, and stands at this age
-SHORT, ASIDE, BENT = 0.15, 0.5, 30.0  # what lanes cost a m that they are shorter than FAR, a m2 to
-# the side at AIM, a 1/m of bend; a m beside KEEP_RIGHT costs 1
+# What a lane costs; a metre beside KEEP_RIGHT costs 1.
+SHORT = 0.15  # for each metre that it is shorter than FAR
+ASIDE = 0.5  # for each square metre to the side at AIM
+BENT = 30.0  # for each 1/m of bend
 
 X = np.arange(FRONT, 25.0, 0.6)
 SLOPES, BENDS = np.meshgrid(np.linspace(-0.4, 0.4, 33), 0.03 * np.linspace(-1, 1, 15) ** 3)
