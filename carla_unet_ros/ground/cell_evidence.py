@@ -30,10 +30,12 @@ class CellEvidence(NamedTuple):
 
     classes:  uint8, IGNORE where nothing is seen
     log_odds: float32, 0..MOST, of the class against all others
+    costs:    uint8 [256], by id: classes of one cost, such as a road and its lines, say the same
     """
 
     classes: Uint8
     log_odds: Floats
+    costs: Uint8
 
 
 def look_at_cells(
@@ -65,7 +67,9 @@ def look_at_cells(
     else:
         log_odds *= MOST
     log_odds[classes == IGNORE] = 0
-    return CellEvidence(classes.reshape(shape), log_odds.reshape(shape))
+    table = np.full(256, IGNORE, np.uint8)
+    table[: len(costs)] = costs
+    return CellEvidence(classes.reshape(shape), log_odds.reshape(shape), table)
 
 
 @lru_cache(maxsize=2)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remembers the ground that was seen, in cells that stay where they are while the vehicle moves.
 
-Each cell has a class and the log odds of it against all other classes, after Boyer and Moore's
-majority vote: a frame that sees the same class adds its log odds, one that sees another class
-takes them away, and below zero the class changes. A cell counts as known above what one frame can
-add, so one wrong frame makes no obstacle; log odds have a limit, so a few frames suffice to
+Each cell has a class and the log odds of its cost against all other costs, after Boyer and Moore's
+majority vote: a frame that sees a class of the same cost adds its log odds, one that sees another
+cost takes them away, and below zero the class changes. So a road and its lines confirm each other,
+and the cell has the class of them that was seen last. A cell counts as known above what one frame
+can add, so one wrong frame makes no obstacle; log odds have a limit, so a few frames suffice to
 correct a cell; and a cell that is no longer seen fades until it is unknown.
 (Occupancy grids with log odds: Thrun, Burgard, Fox, "Probabilistic Robotics", 2005, chapter 9.)
 """
@@ -105,12 +106,12 @@ class GroundMemory:
         known = self._log_odds
         unseen = classes == IGNORE
         # Unseen cells fade; the others get what the frame says, for or against.
-        change = np.where(classes == self._classes, log_odds, -log_odds)
+        same = cv2.LUT(classes, seen.costs) == cv2.LUT(self._classes, seen.costs)
+        change = np.where(same, log_odds, -log_odds)
         change[unseen] = -self._fading * passed
         known += change
         known[unseen] = np.maximum(known[unseen], 0)
-        other = known < 0
-        np.copyto(self._classes, classes, where=other)
+        np.copyto(self._classes, classes, where=(known < 0) | (same & ~unseen))
         np.abs(known, out=known)
         np.minimum(known, LIMIT, out=known)
 

@@ -24,8 +24,8 @@ from carla_unet_ros.ground.ground_grid import (
 from carla_unet_ros.ground.ground_memory import GroundMemory, Place
 from carla_unet_ros.labels import IGNORE, Uint8
 
-ROAD, SIDEWALK, VEGETATION, CAR = 0, 1, 2, 3
-COSTS = np.array([0, 60, 80, 100], np.uint8)
+ROAD, SIDEWALK, VEGETATION, CAR, LINE = 0, 1, 2, 3, 4
+COSTS = np.array([0, 60, 80, 100, 0], np.uint8)
 CAMERA = Calibration(400, 300, 200.0, 200.0, 200.0, 150.0)
 POSE = CameraPose.from_angles(2.0, 0.0, 2.0)
 EXTENT = Extent(0.2, ahead=30.0, behind=5.0, left=10.0, right=10.0)
@@ -208,10 +208,26 @@ def test_a_cell_is_known_from_its_second_frame_and_the_surer_the_more_it_was_see
     assert costs == [-1, 1, 0, 0, 0]
 
 
+def test_classes_of_one_cost_confirm_each_other_and_the_cell_has_the_last_one():
+    memory = GroundMemory(EXTENT, 10.0)
+    here, near = Place(0.0, 0.0, 0.0), cell(5.1, 0.1)
+    for number in range(4):
+        labels = np.full((300, 400), LINE if number % 2 else ROAD, np.uint8)
+        memory.add(here, number * STEP, look_at_cells(GRID, labels, COSTS))
+        assert memory.around(here).classes[near] == (
+            IGNORE if number == 0 else LINE if number % 2 else ROAD
+        )
+    assert memory.around(here).occupancy(COSTS)[near] == 0  # as sure as of one class
+
+
+def look_at_nothing() -> CellEvidence:
+    return look_at_cells(GRID, np.full((300, 400), IGNORE, np.uint8), COSTS)
+
+
 def test_what_is_no_longer_seen_is_unknown_after_the_time_of_the_memory():
     memory = GroundMemory(EXTENT, 4.0)
     seen = look_at_cells(GRID, np.full((300, 400), ROAD, np.uint8), COSTS)
-    nothing = CellEvidence(np.full_like(seen.classes, IGNORE), np.zeros_like(seen.log_odds))
+    nothing = look_at_nothing()
     here, near = Place(0.0, 0.0, 0.0), cell(6, 0.1)
     for number in range(10):
         memory.add(here, number * STEP, seen)
@@ -230,8 +246,8 @@ def test_what_was_seen_stays_where_it_is_when_the_vehicle_moves_and_turns(yaw: f
     memory = GroundMemory(EXTENT, 10.0)
     classes = np.full((EXTENT.rows, EXTENT.columns), ROAD, np.uint8)
     classes[cell(9.5, 1.5)[0] : cell(10.5, 2.5)[0], cell(9.5, 0)[1] : cell(10.5, 0)[1]] = CAR
-    seen = CellEvidence(classes, np.full(classes.shape, MOST, np.float32))
-    nothing = CellEvidence(np.full_like(classes, IGNORE), np.zeros_like(seen.log_odds))
+    nothing = look_at_nothing()
+    seen = nothing._replace(classes=classes, log_odds=np.full(classes.shape, MOST, np.float32))
     start = Place(1e5, -2e4, yaw)
     for number in range(4):
         memory.add(start, number * STEP, seen)
