@@ -13,10 +13,12 @@ from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
 from carla_unet_ros.ros.diagnostics import OK, WARN, status
 from carla_unet_ros.ros.lifecycle import STEADY
+from carla_unet_ros.ros.qos_overrides import check_qos_overrides
 from carla_unet_ros.ros.topic_types import find_wrong_type
 
 _SECONDS_BETWEEN_WARNINGS = 5.0
@@ -38,13 +40,16 @@ class LazyOutput:
         forget: Callable[[], None],
         describe_inputs: Callable[[], tuple[str, dict[str, str]]],
     ) -> None:
-        """Publishes the output topic, reliable and volatile.
+        """Publishes the output topic, reliable and volatile unless its QoS is overridden.
 
         subscribe:       subscribes to the inputs
         forget:          drops what came from the inputs, after they were unsubscribed
         describe_inputs: for /diagnostics: what is wrong with the inputs, "" for nothing, and
                          further values
+
+        ValueError for a QoS override that cannot be.
         """
+        check_qos_overrides(node)
         self._node = node
         self._noun = topic.rpartition("/")[2].replace("_", " ")
         self._subscribe, self._forget, self._describe_inputs = subscribe, forget, describe_inputs
@@ -61,7 +66,11 @@ class LazyOutput:
         """A publisher of a further topic, whose subscribers want the inputs, too."""
         matched = PublisherEventCallbacks(matched=lambda _: self._follow_subscribers())
         made = self._node.create_publisher(
-            kind, topic, QoSProfile(depth=1), event_callbacks=matched
+            kind,
+            topic,
+            QoSProfile(depth=1),
+            event_callbacks=matched,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self._publishers.append(made)
         return made

@@ -20,6 +20,7 @@ from ground_scene import (
     set_parameter,
 )
 from nav_msgs.msg import OccupancyGrid
+from rclpy.qos import ReliabilityPolicy
 from ros_bench import Diagnostics, RosBench
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import String
@@ -41,6 +42,15 @@ def test_a_grid_has_the_labels_time_the_vehicles_frame_and_the_curb(bench: RosBe
     origin = grid.info.origin
     assert (origin.position.x, origin.position.y, origin.orientation.w) == (0.0, -20.0, 1.0)
     assert set(grid.data) == {-1, 0, 100}
+
+
+def test_the_qos_of_the_grid_can_be_overridden(bench: RosBench):
+    bench.start(
+        "ground.ground_grid_node",
+        **{f"qos_overrides.{GRID}.publisher.reliability": "best_effort"},
+    )
+    (publisher,) = bench.until(lambda: bench.node.get_publishers_info_by_topic(GRID))
+    assert publisher.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
 def test_extent_and_pose_are_parameters(bench: RosBench):
