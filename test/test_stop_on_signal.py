@@ -3,12 +3,21 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from carla_unet_ros.stop_on_signal import StopOnSignal
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def in_a_terminal() -> Iterator[None]:
+    """SIGHUP as a terminal has it, also where the tests themselves run behind nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -22,11 +31,8 @@ def test_a_signal_sets_the_flag_and_interrupts_nothing(number: signal.Signals) -
 
 
 def test_behind_nohup_a_closed_terminal_stops_nothing() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with StopOnSignal() as stop:
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert not stop
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopOnSignal() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

@@ -65,7 +65,8 @@ def test_with_the_stand_in_camera_all_is_well(bench: RosBench):
     assert lines["frame"].detail == "160x120 bgra8, frame 'ego_vehicle/rgb_front'"
     assert "a field of view of 90.0 degrees" in lines["calibration"].detail
     assert "palette colours of CARLA 0.9.13" in lines["tags"].detail
-    assert "/camera" in lines["frames"].detail
+    # Messages may come before the name of the node that sends them.
+    bench.until(lambda: "/camera" in check.lines()["frames"].detail)
 
 
 def test_frames_under_another_name_are_named(bench: RosBench):
