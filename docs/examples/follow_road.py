@@ -30,8 +30,8 @@ AIM = 9.0  # m ahead: the point to steer to
 FAR = 13.0  # m: how long a lane must be; a longer one is no better
 NARROW, HALF_WIDTH = 1.4, 1.5  # m kept free to each side, up to NEAR and beyond
 FREE_BELOW = 50  # cells of a lower cost are free
-SURE = 12.0  # m ahead: a cell in which somebody walks gets unsure first, so up to here
-SURE_BELOW = 20  # only cells of a lower cost are free
+SURE_FROM, SURE_TO = 4.0, 12.0  # m ahead: a cell in which somebody walks gets unsure first, so
+SURE_BELOW = 20  # here only cells of a lower cost are free
 KEEP_RIGHT = 2.2  # m to what is on the right: wanted
 OPEN = 4.0  # m to what is on the right: from there on it is all the same
 STOP, SLOW = 8.0, 22.0  # m of free way at which it stands, and drives at full speed
@@ -54,7 +54,7 @@ def find_lane(cells: np.ndarray, size: float, left: float, ahead: float) -> tupl
     """
     rows, columns = cells.shape
     x = (np.arange(columns) + 0.5) * size + ahead
-    below = np.where(x < SURE, SURE_BELOW, FREE_BELOW)
+    below = np.where((x > SURE_FROM) & (x < SURE_TO), SURE_BELOW, FREE_BELOW)
     # Unknown ground is not free, but before the first that is known, which the camera cannot see.
     unseen = np.logical_and.accumulate(cells < 0, axis=1) & (x < NEAR)
     free = (cells < below) & ((cells >= 0) | unseen)

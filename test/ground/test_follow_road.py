@@ -90,11 +90,12 @@ def test_uncertain_ground_is_free_below_half_far_ahead_and_must_be_surer_nearby(
     assert planner.steer(message(np.full_like(near, -1)), 0.0) == Twist()
 
 
-def test_a_single_unknown_cell_is_no_obstacle_and_an_occupied_one_is():
+def test_ground_that_is_unknown_behind_known_ground_is_an_obstacle_and_the_blind_part_is_not():
     cells = road(-2, 4)
-    cells[20, 30] = -1
+    cells[:, : int(2 * planner.NEAR)] = -1  # so far the camera has seen nothing yet
     assert planner.steer(message(cells), 0.0).linear.x == planner.SPEED
-    cells[18:22, 20] = 100
+    cells = road(-2, 4)
+    cells[18:22, 10] = -1  # 5 m ahead: somebody walks there, and the memory doubts it
     assert planner.steer(message(cells), 0.0).linear.x < planner.SPEED
 
 
