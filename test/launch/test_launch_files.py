@@ -90,9 +90,8 @@ def test_each_table_of_arguments_holds_exactly_the_parameters_its_node_declares(
         bench.start(MODULES[name])
     for name in WITHOUT_RERUN:
         request = ListParameters.Request()
-        declared = set(
-            bench.call(ListParameters, f"/{name}/list_parameters", request).result.names
-        )
+        listed = bench.call(ListParameters, f"/{name}/list_parameters", request).result.names
+        declared = {each for each in listed if not each.startswith("qos_overrides.")}
         assert declared - OF_ROS == {parameter.name for parameter in table(name)}
 
 
