@@ -103,8 +103,8 @@ def conditions(name: str, argv: Sequence[str] | None) -> dict[str, str]:
     """
     names = re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     processor, cores = names[0] if names else platform.machine(), len(os.sched_getaffinity(0))
-    # Keeps only the last part of paths: folders differ between machines.
-    words = [re.sub("[^=]*/", "", word) for word in (sys.argv[1:] if argv is None else argv)]
+    # Keeps only the last part of absolute paths: these folders differ between machines.
+    words = [re.sub("(^|=)/.*/", r"\1", word) for word in (sys.argv[1:] if argv is None else argv)]
     return {
         "command": shlex.join(["python", "-m", f"benchmarks.{name}", *words]),
         "machine": f"{processor}, {cores} cores, Python {platform.python_version()}",

@@ -31,6 +31,8 @@ def test_a_section_is_replaced_and_others_stay(tmp_path: Path) -> None:
 def test_the_command_is_told_without_the_folders_of_this_machine() -> None:
     found = reporting.conditions("node", ["--model", "/home/me/net.onnx", "--out=/tmp/a.json"])
     assert found["command"] == "python -m benchmarks.node --model net.onnx --out=a.json"
+    found = reporting.conditions("node", ["--document", "docs/planners.md"])
+    assert found["command"] == "python -m benchmarks.node --document docs/planners.md"
 
 
 def test_nothing_is_written_that_was_not_asked_for(

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stand-in camera over DDS, as a process of its own: all that CARLA's bridge sends."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -263,40 +261,6 @@ def test_every_parameter_is_described(bench: RosBench):
     request = DescribeParameters.Request(names=names)
     answer = bench.call(DescribeParameters, "/camera/describe_parameters", request)
     assert all(descriptor.description for descriptor in answer.descriptors)
-
-
-def failing(*arguments: str) -> str:
-    """What the node prints before it ends with status 1."""
-    command = [sys.executable, "-m", "carla_unet_ros.stand_in.camera_node", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 1, ended.stderr
-    assert "Traceback" not in ended.stderr
-    return ended.stderr
-
-
-@pytest.mark.usefixtures("ros_domain")
-@pytest.mark.parametrize(
-    ("parameter", "sentence"),
-    [
-        ("role_name:=a/b", "'a/b' is no part of a topic name"),
-        ("seed:=-1", "seed"),
-        ("cameras:=9", "cameras"),
-        ("tags:='0.7'", "no tag table for CARLA '0.7'"),
-        ("truth:=depth", "expected one of palette, raw"),
-        ("depth:=raw", "expected one of metres, coded"),
-        ("source:=/no/such/folder", "/no/such/folder has no known layout"),
-    ],
-)
-def test_wrong_parameters_end_in_a_sentence(parameter: str, sentence: str):
-    assert sentence in failing("--ros-args", "-p", parameter)
-
-
-@pytest.mark.usefixtures("ros_domain")
-def test_a_missing_mask_is_named(tmp_path: Path):
-    write_pairs(tmp_path, 2)
-    (tmp_path / "label" / "001.png").unlink()
-    printed = failing("--ros-args", "-p", f"source:={tmp_path}", "-p", "tags:=0.8.x")
-    assert f"{tmp_path}/rgb/001.png has no mask" in printed
 
 
 def test_an_unreadable_frame_on_the_way_is_named_and_left_out(bench: RosBench, tmp_path: Path):
