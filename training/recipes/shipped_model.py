@@ -5,11 +5,12 @@
 
 FOLDER holds town01, course, town07 and town02_roads, with labels, and many_towns, with boxes.csv
 and without labels (the model card names their sources). The recipe starts from the shipped fp32
-file; the card describes its history. In two rounds it labels many_towns with the newest net, and
-trains that net on labels and pseudo-labels, with weather drawn into the frames. Frames with people
-in boxes are a folder of their own with a larger share. Shipped is the mean of the weights at the
-start and after each round, with biases for what it misses. After a kill, the same command
-continues.
+file; the card describes its history. In two rounds it labels many_towns with the newest net and
+the teachers, and trains that net on labels and pseudo-labels, with weather drawn into the frames.
+A teacher is any model file (model_file.py): larger, slower, or trained on other pictures. Frames
+with people in boxes are a folder of their own with a larger share. Shipped is the mean of the
+weights at the start and after each round, with biases for what it misses. After a kill, the same
+command continues.
 """
 
 import math
@@ -55,6 +56,7 @@ class Options(Configured):
     data: Path  # folder of the data folders
     out: Path  # folder for all files of the recipe
     start: Path = SHIPPED_MODEL  # fp32 file to start from
+    teachers: tuple[Path, ...] = ()  # model files that label many_towns, too
     epochs: int = 12  # epochs of each round
     frames: int = 2000  # frames of an epoch
 
@@ -95,7 +97,8 @@ def _labelling(options: Options, name: str, pairs: Path, net: Path) -> list[str 
     """name: of _LISTS, those frames to label"""
     frames = options.data / _UNLABELLED
     chosen = ["--frames", frames, "--list", options.out / f"{name}.txt", "--out", pairs]
-    return [*chosen, "--models", net, *_LABELLING.format(boxes=frames / "boxes.csv").split()]
+    models = ["--models", *options.teachers, net]
+    return [*chosen, *models, *_LABELLING.format(boxes=frames / "boxes.csv").split()]
 
 
 def _training(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe's stages are commands that exist, with options that they know, in the right order."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_the_second_round_goes_on_from_the_first(data: Path, tmp_path: Path) -> 
     assert first in stages["export_1"]
     assert first in stages["label_people_2"]
     assert first in stages["train_2"]
+
+
+def test_teachers_vote_beside_the_net_of_each_round(data: Path, tmp_path: Path) -> None:
+    with_teacher = replace(options(data, tmp_path), teachers=(Path("teacher.onnx"),))
+    stages = {stage.name: stage.arguments for stage in shipped_stages(with_teacher)}
+    for number, net in ((1, "start.onnx"), (2, str(tmp_path / "out" / "round_1.onnx"))):
+        arguments = stages[f"label_people_{number}"]
+        models = arguments.index("--models") + 1
+        assert arguments[models : models + 2] == ("teacher.onnx", net)
 
 
 def test_the_files_are_the_mean_of_start_and_rounds_calibrated_on_other_towns(
