@@ -17,8 +17,9 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.command_line import EMPTY, Configured, check_ranges, run_command
 from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import SHIPPED_MODEL
 from carla_unet_ros.training.data.frame_names import files_by_name
@@ -27,12 +28,11 @@ from carla_unet_ros.training.recipes.many_towns import split_frames, with_people
 from carla_unet_ros.training.recipes.stages import Stage, run_stages
 from carla_unet_ros.whole_files import write_whole
 
-_LABELLED = {"town01": "0.8.x", "course": "0.9.13", "town07": "0.9.5", "town02_roads": "0.9.13"}
+LABELLED = {"town01": "0.8.x", "course": "0.9.13", "town07": "0.9.5", "town02_roads": "0.9.13"}
 _UNLABELLED = "many_towns"
 _LISTS = ("streets", "people")
 """The frames of many_towns to train on: without, and with, people in boxes."""
 _SHARES = ("4", "1.2", "0.6", "0.7", "5", "1.8")
-_ROOM = "carla_unet_ros.training"
 _ROUNDS = 2
 
 _LABELLING = "--boxes {boxes} --night-sky --own-lane --no-mirror --keep 0.75 --least 0.4"
@@ -56,7 +56,8 @@ class Options(Configured):
     data: Path  # folder of the data folders
     out: Path  # folder for all files of the recipe
     start: Path = SHIPPED_MODEL  # fp32 file to start from
-    teachers: tuple[Path, ...] = ()  # model files that label many_towns, too
+    # model files that label many_towns, too
+    teachers: Annotated[tuple[Path, ...], EMPTY] = ()
     epochs: int = 12  # epochs of each round
     frames: int = 2000  # frames of an epoch
 
@@ -67,30 +68,26 @@ class Options(Configured):
 def shipped_stages(options: Options) -> list[Stage]:
     """The stages, in order. InputError if a data folder is missing."""
     data, out = options.data, options.out
-    for name in (*_LABELLED, _UNLABELLED):
+    for name in (*LABELLED, _UNLABELLED):
         if not (data / name).is_dir():
-            expected = ", ".join((*_LABELLED, _UNLABELLED))
+            expected = ", ".join((*LABELLED, _UNLABELLED))
             raise InputError(f"{data} has no folder {name}; expected {expected} in it")
     stages: list[Stage] = []
     net = options.start
     for number in range(1, _ROUNDS + 1):
         pairs = {name: out / f"{name}_{number}" for name in _LISTS}
         stages += [
-            _stage(f"label_{name}_{number}", "label", _labelling(options, name, folder, net))
+            Stage.of(f"label_{name}_{number}", "label", _labelling(options, name, folder, net))
             for name, folder in pairs.items()
         ]
         run = out / f"net_{number}"
         training = _training(options, [*pairs.values()], run, net, number)
-        stages.append(_stage(f"train_{number}", "train", training))
+        stages.append(Stage.of(f"train_{number}", "train", training))
         net = out / f"round_{number}.onnx"
         exporting = _exporting(data, [run / "last.pt"], net)
-        stages.append(_stage(f"export_{number}", "export", exporting))
+        stages.append(Stage.of(f"export_{number}", "export", exporting))
     ends = [out / f"net_{number}" / "last.pt" for number in range(1, _ROUNDS + 1)]
     return stages + _files(data, out, [out / "net_1" / "first.pt", *ends])
-
-
-def _stage(name: str, command: str, arguments: list[str | Path]) -> Stage:
-    return Stage(name, (f"{_ROOM}.{command}", *map(str, arguments)))
 
 
 def _labelling(options: Options, name: str, pairs: Path, net: Path) -> list[str | Path]:
@@ -104,8 +101,8 @@ def _labelling(options: Options, name: str, pairs: Path, net: Path) -> list[str 
 def _training(
     options: Options, pairs: list[Path], run: Path, net: Path, number: int
 ) -> list[str | Path]:
-    folders = [options.data / name for name in _LABELLED]
-    tags = [*_LABELLED.values(), *("0.8.x" for _ in pairs)]
+    folders = [options.data / name for name in LABELLED]
+    tags = [*LABELLED.values(), *("0.8.x" for _ in pairs)]
     return [
         *("--data", *folders, *pairs, "--tags", *tags),
         *("--unsplit", *pairs),
@@ -118,20 +115,20 @@ def _training(
 
 def _exporting(data: Path, checkpoints: list[Path], file: Path, *more: str) -> list[str | Path]:
     """The export of the mean of the checkpoints' weights."""
-    scored = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
+    scored = ["--data", data / "town01", "--tags", LABELLED["town01"]]
     return ["--checkpoint", *checkpoints, "--out", file, *scored, *_EXPORTING.split(), *more]
 
 
 def _files(data: Path, out: Path, checkpoints: list[Path]) -> list[Stage]:
     """fp32 for training, int8 for a CPU, fp16 for TensorRT."""
     full, half = out / "carla_unet.onnx", out / "carla_unet_fp16.onnx"
-    calibration = ["--data", data / "town01", "--tags", _LABELLED["town01"]]
+    calibration = ["--data", data / "town01", "--tags", LABELLED["town01"]]
     calibration += ["--unlabelled", data / _UNLABELLED]
     eight = ["--model", full, *calibration, "--out", out / "carla_unet_int8.onnx"]
     return [
-        _stage("fp32", "export", _exporting(data, checkpoints, full, *_BIASES)),
-        _stage("fp16", "export", _exporting(data, checkpoints, half, "--half", *_BIASES)),
-        _stage("int8", "quantize", eight),
+        Stage.of("fp32", "export", _exporting(data, checkpoints, full, *_BIASES)),
+        Stage.of("fp16", "export", _exporting(data, checkpoints, half, "--half", *_BIASES)),
+        Stage.of("int8", "quantize", eight),
     ]
 
 

@@ -39,6 +39,11 @@ class Stage:
     name: str
     arguments: tuple[str, ...]
 
+    @classmethod
+    def of(cls, name: str, command: str, arguments: Sequence[str | Path]) -> "Stage":
+        """A stage that runs a command of `training`, such as export."""
+        return cls(name, (f"carla_unet_ros.training.{command}", *map(str, arguments)))
+
     @property
     def command(self) -> list[str]:
         return [sys.executable, "-m", *self.arguments]
