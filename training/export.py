@@ -12,12 +12,14 @@ import logging
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from carla_unet_ros import __version__
 from carla_unet_ros.command_line import EMPTY, Configured, SizeOption, run_command
@@ -35,10 +37,12 @@ from carla_unet_ros.training.data.folders import (
 )
 from carla_unet_ros.training.data.splits import evenly_spread
 from carla_unet_ros.training.evaluate import evaluate
+from carla_unet_ros.training.labelling.frames import mixed_frames
 from carla_unet_ros.training.net.checkpoints import TrainedNet, read_trained_net
 from carla_unet_ros.training.net.folding import fold
 from carla_unet_ros.training.net.frame_graph import FrameGraph
 from carla_unet_ros.training.net.logit_bias import read_biases, with_biases
+from carla_unet_ros.training.net.statistics import measure_statistics
 from carla_unet_ros.training.net.views import ONE_VIEW, Views
 from carla_unet_ros.whole_files import prepare_file, write_whole
 
@@ -51,6 +55,8 @@ LARGEST_DIFFERENCE = 1e-4
 
 _FRAMES_COMPARED = 8
 _DRIVE_FRAMES = 40
+_FRAMES_MEASURED = 160
+"""Of each folder; fewer where it has fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +75,9 @@ class Options(Configured):
     # CLASS=AMOUNT, such as Vehicles=1.5: added to the logit of the class, which is then missed
     # less often, but seen more often where it is not; 0.7 doubles its odds
     logit_bias: Annotated[tuple[str, ...], EMPTY] = ()
+    # folders of frames, labelled or not, of train.txt where they have one: batch normalisation is
+    # measured on these again, which a mean of checkpoints gains from, and a new town
+    statistics: Annotated[tuple[Path, ...], EMPTY] = ()
     # frames are resized to this; a larger size finds thinner things, but is slower; default: as
     # trained
     network_size: SizeOption | None = None
@@ -215,12 +224,23 @@ def held_back_frames(data: Path | None, tags: str, labels: LabelSet) -> PairSour
     return PairFolder(data, tags, labels, split_names(data)[1])
 
 
+def fitted(trained: TrainedNet, folders: Sequence[Path]) -> TrainedNet:
+    """The net with batch normalisation measured on frames of these folders. Raises DataError."""
+    net = copy.deepcopy(trained.net)
+    frames = tqdm(mixed_frames(folders, _FRAMES_MEASURED), "statistics", unit="frame")
+    measure_statistics(net, map(camera_frame, frames), trained.network_size)
+    about = f"{trained.training_data}; statistics: {', '.join(each.name for each in folders)}"
+    return replace(trained, net=net, training_data=about)
+
+
 def _export(options: Options) -> None:
     prepare_file(options.out)
     trained = read_trained_net(*options.checkpoint)
     trained = with_biases(trained, read_biases(options.logit_bias))
     if options.network_size:
         trained = replace(trained, network_size=options.network_size)
+    if options.statistics:
+        trained = fitted(trained, options.statistics)
     source = held_back_frames(options.data, options.tags or "", trained.label_set)
     views = Views(options.also, options.flips)
     metadata = export(trained, options.out, source, options.half, views)

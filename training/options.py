@@ -121,6 +121,9 @@ class NetOptions:
     # start from the weights of this checkpoint or model file, such as the shipped
     # carla_unet.onnx; it may have fewer channels
     init: Path | None = None
+    # keep the statistics of batch normalisation that --init gave, so that the net learns with
+    # those that it will run with
+    frozen_statistics: bool = False
 
     def unet(self, classes: int) -> UNetConfig:
         """The net's hyperparameters. ValueError if they are out of range."""

@@ -154,20 +154,12 @@ def calibration_frames(
     ]
     for folder in unlabelled:
         names = [folder.names[index] for index in evenly_spread(len(folder.names), frames)]
-        readers += [partial(_picture, folder, name) for name in names]
+        readers += [partial(folder.read_frame, name) for name in names]
     return readers
 
 
 def _labelled(pairs: PairSource, index: int) -> Uint8:
     return pairs.read(index).frame
-
-
-def _picture(folder: FrameFolder, name: str) -> Uint8:
-    """Raises DataError where the picture cannot be read."""
-    (found,) = folder.read([name])
-    if found.frame is None:
-        raise DataError(found.problem)
-    return found.frame
 
 
 def calibration_split(names: list[str]) -> tuple[list[str], list[str]]:

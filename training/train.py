@@ -31,6 +31,7 @@ from carla_unet_ros.training.net import losses
 from carla_unet_ros.training.net.checkpoints import read_checkpoint, write_checkpoint
 from carla_unet_ros.training.net.frame_graph import normalise
 from carla_unet_ros.training.net.pretrained import start_from
+from carla_unet_ros.training.net.statistics import freeze_statistics
 from carla_unet_ros.training.net.unet import UNet, parameter_count
 from carla_unet_ros.training.options import OptionError, Options
 from carla_unet_ros.training.run.learner import Learner
@@ -141,6 +142,8 @@ class Run:
         # Seeded by epoch, so a resumed run draws the same numbers as an uninterrupted one.
         torch.manual_seed(asked.seed + 1000 * self.epoch + self.fabric.global_rank)
         self.learner.net.train()
+        if self.options.net.frozen_statistics:
+            freeze_statistics(self.learner.net)
         mean = MeanLoss(self.fabric.device)
         bar = tqdm(
             self.batches(),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Export: the file does what torch does, says what it is, and is not written otherwise."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from carla_unet_ros.engines.openvino_engine import OpenVINOEngine
 from carla_unet_ros.labels import IGNORE, carla_13
 from carla_unet_ros.model_file import read_model
+from carla_unet_ros.pictures import write_picture
 from carla_unet_ros.training import export
 from carla_unet_ros.training.data.drive_frames import DriveFrames
 from carla_unet_ros.training.data.folders import Pair, PairFolder
@@ -105,6 +107,23 @@ def test_scores_are_of_the_classes_in_the_truth(trained: TrainedNet, tmp_path: P
     """Random weights see other classes in noise, too; those have no score to be averaged."""
     metadata = export.export(trained, tmp_path / "net.onnx", OneClass(7))
     assert list(metadata.iou) == ["Roads"]
+
+
+def test_a_net_is_fitted_to_frames_without_labels(trained: TrainedNet, tmp_path: Path) -> None:
+    """Of a copy: the net that was read stays as it is."""
+    write_picture(tmp_path / "a.png", np.full((30, 40, 3), 200, np.uint8))
+    before = copy.deepcopy(trained.net.state_dict())
+    fitted = export.fitted(trained, [tmp_path])
+    assert fitted.training_data == f"random weights; statistics: {tmp_path.name}"
+    changed = {
+        name.rpartition(".")[2]
+        for name, value in fitted.net.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert changed >= {"running_mean", "running_var"}
+    assert changed <= {"running_mean", "running_var", "num_batches_tracked"}
+    for name, value in trained.net.state_dict().items():
+        assert torch.equal(value, before[name])
 
 
 @pytest.mark.usefixtures("converted")

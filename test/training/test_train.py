@@ -122,6 +122,18 @@ def test_a_run_keeps_the_weights_it_started_from(
     assert not torch.equal(last, start)
 
 
+def test_statistics_that_are_frozen_stay_those_of_the_start(
+    folder: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "frozen"
+    more = ["--init", str(unbroken / "last.pt"), "--frozen-statistics", "--epochs", "1"]
+    assert train.main(arguments(folder, out, *more)) == 0
+    first, last = (read_checkpoint(out / name)["average"] for name in ("first.pt", "last.pt"))
+    for name in first:
+        same = torch.equal(first[name], last[name])
+        assert same == name.endswith(("running_mean", "running_var", "num_batches_tracked")), name
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -26,6 +26,21 @@ def normalise(colours: Tensor) -> Tensor:
     return (colours - MEAN) / STD
 
 
+def planes_of(
+    frame: Tensor, network_size: tuple[int, int], dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Frame uint8 [H, W, 4] -> (1, 4, height, width), normalised: B, G, R, alpha."""
+    # Normalise before permuting, so that OpenVINO never makes planes of camera size. Use fp32
+    # also for a net in fp16, which would round the mean.
+    pixels = normalise(frame.float() / 255)
+    return F.interpolate(
+        pixels.to(dtype).permute(2, 0, 1)[None],
+        network_size[::-1],
+        mode="bilinear",
+        align_corners=False,
+    )
+
+
 class FrameGraph(nn.Module):
     """The graph of a model file. See the module's docstring.
 
@@ -58,16 +73,7 @@ class FrameGraph(nn.Module):
 
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         height, width = frame.shape[0], frame.shape[1]
-        dtype = next(self.net.parameters()).dtype
-        # Normalise before permuting, so that OpenVINO never makes planes of camera size. Use fp32
-        # also for a net in fp16, which would round the mean.
-        pixels = normalise(frame.float() / 255)
-        planes = F.interpolate(  # B, G, R, alpha
-            pixels.to(dtype).permute(2, 0, 1)[None],
-            self.network_size[::-1],
-            mode="bilinear",
-            align_corners=False,
-        )
+        planes = planes_of(frame, self.network_size, next(self.net.parameters()).dtype)
         colours = planes if self.folded else planes[:, [2, 1, 0]]
         labels, confidence, _ = self._answer(self._by_class(colours).float(), height, width)
         return labels[0, 0].to(torch.uint8), confidence[0, 0].to(torch.uint8)

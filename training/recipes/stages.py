@@ -12,6 +12,7 @@ and a second recipe in the same folder is refused: two trainings would write the
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
@@ -77,7 +78,11 @@ def _run_each(stages: Sequence[Stage], out: Path, lock: int) -> None:
             continue
         print(f"stage {number} of {len(stages)}: {stage.name}", flush=True)
         start = time.monotonic()
-        status = subprocess.run(stage.command, check=False, pass_fds=[lock]).returncode
+        # As carla_unet_train does: OpenMP's threads sleep while they wait.
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+        status = subprocess.run(
+            stage.command, check=False, pass_fds=[lock], env=environment
+        ).returncode
         if status:
             raise StageError(
                 f"stage {stage.name} ended with status {status}; the same command goes on from "
