@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 from tyro.conf import arg
 
-from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.command_line import EMPTY, Configured, check_ranges, run_command
 from carla_unet_ros.engines import EngineName
 from carla_unet_ros.labels import Uint8
 from carla_unet_ros.labels.json_text import read_json
@@ -65,6 +65,9 @@ class Options(Configured):
     keep: float = 0.7  # share of each class's pixels to keep, the surest ones
     least: float = 0.45  # lowest threshold of a class
     enough: float = 0.9  # highest threshold of a class
+    # classes that stay 255, because models draw them badly, such as poles that a coarse teacher
+    # draws too thick
+    unsure: Annotated[tuple[str, ...], EMPTY] = ()
     # boxes.csv of name,what,x,y,width,height, centre and size as shares of the picture; their
     # things are cut out
     boxes: Path | None = None
@@ -92,8 +95,9 @@ def label(options: Options) -> Report:
         options.mirror,
         options.brighten,
     )
+    unsure = voters.labels.ids(options.unsure)
     thresholds = _thresholds(voters, source, wanted, options)
-    labeller = Labeller(voters, thresholds, boxes, options.night_sky, options.own_lane)
+    labeller = Labeller(voters, thresholds, boxes, options.night_sky, options.own_lane, unsure)
     models = [str(model) for model in options.models] or ["the shipped model"]
     report = Report(str(options.frames), models, voters.labels, thresholds)
     report.source_problem = source.problem

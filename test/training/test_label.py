@@ -76,6 +76,24 @@ def test_what_is_below_its_threshold_is_255(model, tmp_path) -> None:
     assert report["kept"]["Roads"] == 0.75
 
 
+def test_classes_that_models_draw_badly_stay_255(frames, model, tmp_path) -> None:
+    out = tmp_path / "out"
+    every = ("--keep", "1", "--least", "0.1")
+    assert run(frames, out, model, *every, "--unsure", "Roads", "Poles") == 0
+    painted = painted_pairs.painted_labels(0)
+    roads = painted == carla_13().ids(["Roads"])[0]
+    labels = PairFolder(out, "0.8.x", carla_13()).read(0).labels
+    assert roads.any()
+    assert (labels[roads] == IGNORE).mean() > 0.98
+    assert (labels[~roads] == painted[~roads]).mean() > 0.98
+
+
+def test_an_unsure_class_that_is_none_is_refused(frames, model, tmp_path, capsys) -> None:
+    assert run(frames, tmp_path / "out", model, "--unsure", "Polls") == 1
+    assert "has no class 'Polls'; it has" in capsys.readouterr().err
+    assert not list((tmp_path / "out" / "label").glob("*.png"))
+
+
 def test_the_report_says_by_class_what_was_kept(frames, model, tmp_path, capsys) -> None:
     assert run(frames, tmp_path / "out", model) == 0
     printed = capsys.readouterr().out

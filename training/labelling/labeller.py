@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labels one frame: models vote, the scene corrects, thresholds select, boxes are cut out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from carla_unet_ros.labels import Uint8
+from carla_unet_ros.labels import IGNORE, Uint8
 from carla_unet_ros.training.labelling.boxes import Box, apply_boxes
 from carla_unet_ros.training.labelling.scene import settle_night_sky, settle_own_lane
 from carla_unet_ros.training.labelling.thresholds import keep_sure
@@ -31,6 +32,7 @@ class Labeller:
     thresholds: uint8 [classes], from `class_thresholds`
     boxes:      boxes by frame name, or None to use no boxes
     night_sky, own_lane: which corrections of `scene` to use
+    unsure:     ids that stay IGNORE however sure the vote is
     """
 
     voters: Voters
@@ -38,6 +40,7 @@ class Labeller:
     boxes: dict[str, list[Box]] | None = None
     night_sky: bool = False
     own_lane: bool = False
+    unsure: Sequence[int] = ()
 
     def label(self, name: str, frame: Uint8) -> Labelled:
         """Frame [H, W, 3], B, G, R -> labels [H, W]."""
@@ -51,6 +54,7 @@ class Labeller:
         # Corrections by the scene need no confidence.
         sure = keep_sure(vote, self.thresholds)
         labels = np.where(settled != vote.labels, settled, sure)
+        labels[np.isin(labels, self.unsure)] = IGNORE
         if self.boxes is not None:
             labels = apply_boxes(labels, frame, self.boxes.get(name, []), names)
         return Labelled(vote.labels, labels)

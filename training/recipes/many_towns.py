@@ -5,12 +5,13 @@ They are video: of each thousand frames a hundred in a row are held back, to cou
 twelve on each side of these are in neither list.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from carla_unet_ros.training.labelling.boxes import Box
 
 _THOUSAND, _FIRST, _LAST, _GAP = 1000, 600, 700, 12
 _LEAST_AREA = 0.0008
+"""Of the picture, that a box has which is worth a larger share of the training."""
 
 
 def split_frames(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -23,10 +24,10 @@ def split_frames(names: Sequence[str]) -> tuple[list[str], list[str]]:
     )
 
 
-def with_people(boxes: Mapping[str, Sequence[Box]]) -> set[str]:
-    """Names of the frames with a person in a box of at least 0.08 % of the picture."""
+def frames_with(boxes: Mapping[str, Sequence[Box]], kinds: Collection[str]) -> set[str]:
+    """Names of the frames with a box of one of these kinds, of at least 0.08 % of the picture."""
     return {
         name
         for name, found in boxes.items()
-        if any(box.what == "person" and box.width * box.height >= _LEAST_AREA for box in found)
+        if any(box.what in kinds and box.width * box.height >= _LEAST_AREA for box in found)
     }

@@ -5,12 +5,19 @@
 
 FOLDER holds town01, course, town07 and town02_roads, with labels, and many_towns, with boxes.csv
 and without labels (the model card names their sources). The recipe starts from the shipped fp32
-file; the card describes its history. In two rounds it labels many_towns with the newest net and
-the teachers, and trains that net on labels and pseudo-labels, with weather drawn into the frames.
-A teacher is any model file (model_file.py): larger, slower, or trained on other pictures. Frames
-with people in boxes are a folder of their own with a larger share. Shipped is the mean of the
-weights at the start and after each round, with biases for what it misses. After a kill, the same
-command continues.
+file; the card describes its history.
+
+    label    that file and the teachers label many_towns; frames with people, and frames with
+             vehicles, are folders of their own with a larger share
+    train    the net learns from labels and pseudo-labels, with weather drawn into the frames
+    mean     of its weights before and after; batch normalisation is measured again on frames as
+             they are, since weather, crops and the mean have moved it
+    settle   the mean learns on with these statistics, which training no longer changes
+    files    the mean of the weights at the start and now, with biases for what it misses: fp32
+             for training, int8 for CPUs, fp16 for GPUs
+
+A teacher is any model file (model_file.py): larger, slower, or trained on other pictures. After a
+kill, the same command continues.
 """
 
 import math
@@ -24,22 +31,29 @@ from carla_unet_ros.errors import InputError
 from carla_unet_ros.model_file import SHIPPED_MODEL
 from carla_unet_ros.training.data.frame_names import files_by_name
 from carla_unet_ros.training.labelling.boxes import read_boxes
-from carla_unet_ros.training.recipes.many_towns import split_frames, with_people
+from carla_unet_ros.training.recipes.many_towns import frames_with, split_frames
 from carla_unet_ros.training.recipes.stages import Stage, run_stages
 from carla_unet_ros.whole_files import write_whole
 
 LABELLED = {"town01": "0.8.x", "course": "0.9.13", "town07": "0.9.5", "town02_roads": "0.9.13"}
 _UNLABELLED = "many_towns"
-_LISTS = ("streets", "people")
-"""The frames of many_towns to train on: without, and with, people in boxes."""
-_SHARES = ("4", "1.2", "0.6", "0.7", "5", "1.8")
-_ROUNDS = 2
+_VEHICLES = ("car", "truck", "vehicle")
+_LISTS = ("streets", "people", "vehicles")
+"""The frames of many_towns to train on: those with people in boxes, with vehicles but without
+people, and the others."""
+_SHARES = ("5.2", "1.6", "0.5", "0.6", "1.9", "1.7", "1.6")
+"""Of the labelled folders and of _LISTS."""
 
-_LABELLING = "--boxes {boxes} --night-sky --own-lane --no-mirror --keep 0.75 --least 0.4"
+_LABELLING = (
+    "--boxes {boxes} --night-sky --own-lane --no-mirror --keep 0.8 --least 0.4 "
+    "--unsure Poles Fences Walls"
+)
+"""A net that learned thin things from pseudo-labels draws them too thick."""
+
 _TRAINING = (
     "--network-size 448x320 --crop 320x256 --batch 8 --weight-decay 2e-2 --dropout 0.05 "
     "--rare Pedestrians Poles TrafficSigns Other --rare-crops 0.4 --rare-paste 0.3 --mix 0.2 "
-    "--relight 0.2 --weather 0.35 --bonnet 0.24 --class-weight 0.35 --dice 0.7"
+    "--relight 0.2 --weather 0.35 --bonnet 0.24 --class-weight 0.35 --dice 0.7 --average 0.98"
 )
 _EXPORTING = "--network-size 448x320 --flips"
 _BIASES = ("--logit-bias", "Vehicles=1", "Pedestrians=1.5", "Poles=-0.5")
@@ -58,8 +72,8 @@ class Options(Configured):
     start: Path = SHIPPED_MODEL  # fp32 file to start from
     # model files that label many_towns, too
     teachers: Annotated[tuple[Path, ...], EMPTY] = ()
-    epochs: int = 12  # epochs of each round
-    frames: int = 2000  # frames of an epoch
+    epochs: int = 10  # epochs of the training, and of settling
+    frames: int = 3600  # frames of an epoch
 
     def __post_init__(self) -> None:
         check_ranges(self, epochs=(1, math.inf), frames=(8, math.inf))
@@ -72,48 +86,44 @@ def shipped_stages(options: Options) -> list[Stage]:
         if not (data / name).is_dir():
             expected = ", ".join((*LABELLED, _UNLABELLED))
             raise InputError(f"{data} has no folder {name}; expected {expected} in it")
-    stages: list[Stage] = []
-    net = options.start
-    for number in range(1, _ROUNDS + 1):
-        pairs = {name: out / f"{name}_{number}" for name in _LISTS}
-        stages += [
-            Stage.of(f"label_{name}_{number}", "label", _labelling(options, name, folder, net))
-            for name, folder in pairs.items()
-        ]
-        run = out / f"net_{number}"
-        training = _training(options, [*pairs.values()], run, net, number)
-        stages.append(Stage.of(f"train_{number}", "train", training))
-        net = out / f"round_{number}.onnx"
-        exporting = _exporting(data, [run / "last.pt"], net)
-        stages.append(Stage.of(f"export_{number}", "export", exporting))
-    ends = [out / f"net_{number}" / "last.pt" for number in range(1, _ROUNDS + 1)]
-    return stages + _files(data, out, [out / "net_1" / "first.pt", *ends])
-
-
-def _labelling(options: Options, name: str, pairs: Path, net: Path) -> list[str | Path]:
-    """name: of _LISTS, those frames to label"""
-    frames = options.data / _UNLABELLED
-    chosen = ["--frames", frames, "--list", options.out / f"{name}.txt", "--out", pairs]
-    models = ["--models", *options.teachers, net]
-    return [*chosen, *models, *_LABELLING.format(boxes=frames / "boxes.csv").split()]
-
-
-def _training(
-    options: Options, pairs: list[Path], run: Path, net: Path, number: int
-) -> list[str | Path]:
-    folders = [options.data / name for name in LABELLED]
-    tags = [*LABELLED.values(), *("0.8.x" for _ in pairs)]
+    pairs = {name: out / name for name in _LISTS}
+    statistics = ["--statistics", data / "town01", data / "course", *pairs.values()]
+    first, trained = out / "train" / "first.pt", out / "train" / "last.pt"
+    mean, settled = out / "mean.onnx", out / "settle" / "last.pt"
+    settling = ["--rate", "4e-4", "--frozen-statistics"]
     return [
-        *("--data", *folders, *pairs, "--tags", *tags),
-        *("--unsplit", *pairs),
-        *("--shares", *_SHARES, "--validate", folders[0], folders[1], "--init", net),
-        *("--out", run, "--seed", str(number), "--resume"),
-        *("--epochs", str(options.epochs), "--frames", str(options.frames)),
-        *("--rate", "8e-4", "--average", "0.98", *_TRAINING.split()),
+        *(Stage.of(f"label_{name}", "label", _labelling(options, name)) for name in _LISTS),
+        Stage.of("train", "train", _training(options, "train", options.start, "--rate", "5e-4")),
+        Stage.of("mean", "export", _exporting(data, [first, trained], mean, *statistics)),
+        Stage.of("settle", "train", _training(options, "settle", mean, *settling)),
+        *_files(data, out, [first, settled]),
     ]
 
 
-def _exporting(data: Path, checkpoints: list[Path], file: Path, *more: str) -> list[str | Path]:
+def _labelling(options: Options, name: str) -> list[str | Path]:
+    """name: of _LISTS, those frames to label"""
+    frames = options.data / _UNLABELLED
+    chosen = ["--frames", frames, "--list", options.out / f"{name}.txt"]
+    models = ["--models", *options.teachers, options.start, "--out", options.out / name]
+    return [*chosen, *models, *_LABELLING.format(boxes=frames / "boxes.csv").split()]
+
+
+def _training(options: Options, name: str, net: Path, *more: str) -> list[str | Path]:
+    """Trains from a net on, in OUT/NAME."""
+    folders = [options.data / folder for folder in LABELLED]
+    pairs = [options.out / part for part in _LISTS]
+    tags = [*LABELLED.values(), *("0.8.x" for _ in pairs)]
+    return [
+        *("--data", *folders, *pairs, "--tags", *tags, "--unsplit", *pairs, "--shares", *_SHARES),
+        *("--validate", folders[0], folders[1], "--init", net, "--out", options.out / name),
+        *("--epochs", str(options.epochs), "--frames", str(options.frames), "--resume"),
+        *(*_TRAINING.split(), *more),
+    ]
+
+
+def _exporting(
+    data: Path, checkpoints: list[Path], file: Path, *more: str | Path
+) -> list[str | Path]:
     """The export of the mean of the checkpoints' weights."""
     scored = ["--data", data / "town01", "--tags", LABELLED["town01"]]
     return ["--checkpoint", *checkpoints, "--out", file, *scored, *_EXPORTING.split(), *more]
@@ -135,14 +145,14 @@ def _files(data: Path, out: Path, checkpoints: list[Path]) -> list[Stage]:
 def _write_lists(options: Options) -> None:
     """Writes OUT/NAME.txt for each of _LISTS."""
     folder = options.data / _UNLABELLED
-    people = with_people(read_boxes(folder / "boxes.csv"))
+    boxes = read_boxes(folder / "boxes.csv")
     names, _ = split_frames(list(files_by_name(folder / "rgb")))
-    parts = (
-        [name for name in names if name not in people],
-        [name for name in names if name in people],
-    )
-    for name, part in zip(_LISTS, parts, strict=True):
-        write_whole(options.out / f"{name}.txt", "".join(f"{frame}\n" for frame in part))
+    people = frames_with(boxes, ("person",))
+    vehicles = frames_with(boxes, _VEHICLES) - people
+    parts = {"streets": set(names) - people - vehicles, "people": people, "vehicles": vehicles}
+    for part in _LISTS:
+        text = "".join(f"{name}\n" for name in names if name in parts[part])
+        write_whole(options.out / f"{part}.txt", text)
 
 
 def run(options: Options) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of many_towns are held back in a row, behind a gap, and those with people are known."""
+"""Frames of many_towns are held back in a row, behind a gap; those with boxed things are known."""
 
 from carla_unet_ros.training.labelling.boxes import Box
-from carla_unet_ros.training.recipes.many_towns import split_frames, with_people
+from carla_unet_ros.training.recipes.many_towns import frames_with, split_frames
 
 
 def test_a_hundred_of_each_thousand_are_held_back_behind_a_gap() -> None:
@@ -15,11 +15,12 @@ def test_a_hundred_of_each_thousand_are_held_back_behind_a_gap() -> None:
     assert "711" not in train and "712" in train
 
 
-def test_people_too_small_to_learn_from_do_not_count() -> None:
+def test_boxes_too_small_to_learn_from_do_not_count() -> None:
     """0.02 x 0.04 is 0.08 % of the picture."""
     frames = {
         "near": [Box("car", 0.5, 0.5, 0.2, 0.2), Box("person", 0.5, 0.5, 0.02, 0.0401)],
         "far": [Box("person", 0.5, 0.5, 0.02, 0.0399)],
         "car": [Box("car", 0.5, 0.5, 0.2, 0.2)],
     }
-    assert with_people(frames) == {"near"}
+    assert frames_with(frames, ("person",)) == {"near"}
+    assert frames_with(frames, ("car", "truck")) == {"near", "car"}

@@ -28,13 +28,20 @@ def options(data: Path, tmp_path: Path) -> Options:
     return Options(data=data, out=tmp_path / "out", start=Path("start.onnx"), epochs=2, frames=80)
 
 
-def test_two_rounds_of_labelling_training_and_export_end_in_three_files(
+def words_after(arguments: tuple[str, ...], option: str) -> list[str]:
+    """The values of an option."""
+    rest = arguments[arguments.index(option) + 1 :]
+    end = next((place for place, word in enumerate(rest) if word.startswith("--")), len(rest))
+    return list(rest[:end])
+
+
+def test_labelling_training_mean_and_settling_end_in_three_files(
     data: Path, tmp_path: Path
 ) -> None:
     stages = shipped_stages(options(data, tmp_path))
     assert [stage.name for stage in stages] == [
-        *("label_streets_1", "label_people_1", "train_1", "export_1"),
-        *("label_streets_2", "label_people_2", "train_2", "export_2"),
+        *("label_streets", "label_people", "label_vehicles"),
+        *("train", "mean", "settle"),
         *("fp32", "fp16", "int8"),
     ]
     outs = [stage.arguments[stage.arguments.index("--out") + 1] for stage in stages[-3:]]
@@ -45,36 +52,36 @@ def test_two_rounds_of_labelling_training_and_export_end_in_three_files(
     ]
 
 
-def test_the_second_round_goes_on_from_the_first(data: Path, tmp_path: Path) -> None:
+def test_the_mean_of_before_and_after_settles_with_its_statistics(
+    data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
     stages = {stage.name: stage.arguments for stage in shipped_stages(options(data, tmp_path))}
-    first = str(tmp_path / "out" / "round_1.onnx")
-    assert "start.onnx" in stages["label_people_1"]
-    assert "start.onnx" in stages["train_1"]
-    assert first in stages["export_1"]
-    assert first in stages["label_people_2"]
-    assert first in stages["train_2"]
+    assert words_after(stages["train"], "--init") == ["start.onnx"]
+    averaged = words_after(stages["mean"], "--checkpoint")
+    assert averaged == [str(out / "train" / name) for name in ("first.pt", "last.pt")]
+    assert str(out / "people") in words_after(stages["mean"], "--statistics")
+    assert words_after(stages["settle"], "--init") == [str(out / "mean.onnx")]
+    assert "--frozen-statistics" in stages["settle"]
+    assert "--frozen-statistics" not in stages["train"]
 
 
-def test_teachers_vote_beside_the_net_of_each_round(data: Path, tmp_path: Path) -> None:
+def test_teachers_vote_beside_the_start(data: Path, tmp_path: Path) -> None:
     with_teacher = replace(options(data, tmp_path), teachers=(Path("teacher.onnx"),))
     stages = {stage.name: stage.arguments for stage in shipped_stages(with_teacher)}
-    for number, net in ((1, "start.onnx"), (2, str(tmp_path / "out" / "round_1.onnx"))):
-        arguments = stages[f"label_people_{number}"]
-        models = arguments.index("--models") + 1
-        assert arguments[models : models + 2] == ("teacher.onnx", net)
+    for name in ("label_streets", "label_people", "label_vehicles"):
+        assert words_after(stages[name], "--models") == ["teacher.onnx", "start.onnx"]
 
 
-def test_the_files_are_the_mean_of_start_and_rounds_calibrated_on_other_towns(
+def test_the_files_are_a_mean_with_biases_and_are_calibrated_on_other_towns(
     data: Path, tmp_path: Path
 ) -> None:
     stages = {stage.name: stage.arguments for stage in shipped_stages(options(data, tmp_path))}
-    out = tmp_path / "out"
-    averaged = [str(out / name) for name in ("net_1/first.pt", "net_1/last.pt", "net_2/last.pt")]
+    averaged = [str(tmp_path / "out" / name) for name in ("train/first.pt", "settle/last.pt")]
     for name in ("fp32", "fp16"):
-        place = stages[name].index("--checkpoint")
-        assert list(stages[name][place + 1 : place + 5]) == [*averaged, "--out"]
-        assert "Vehicles=1" in stages[name]
-    assert "--logit-bias" not in stages["export_2"]
+        assert words_after(stages[name], "--checkpoint") == averaged
+        assert "Pedestrians=1.5" in stages[name]
+    assert "--logit-bias" not in stages["mean"]
     assert str(data / "many_towns") in stages["int8"]
 
 
@@ -92,23 +99,27 @@ def test_nothing_that_is_held_back_is_trained_on(data: Path, tmp_path: Path) -> 
         assert "town10" not in " ".join(stage.arguments)
 
 
-def test_frames_with_people_have_a_list_of_their_own(
+def test_frames_with_people_and_with_vehicles_have_lists_of_their_own(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frames 0 and 1 have a person; frames 588 to 711 are held back or beside those."""
+    """Frame 1 has both and counts as people; frames 588 to 711 are held back or beside those."""
     folder = data / "many_towns"
     (folder / "rgb").mkdir()
     for number in range(600):
         (folder / "rgb" / f"{number:03}.jpg").touch()
-    rows = [f"{name},person,0.5,0.5,0.1,0.2" for name in ("000", "001", "590")]
+    found = [("000", "person"), ("001", "person"), ("001", "car"), ("002", "truck")]
+    held_back = [("590", "person"), ("591", "car")]
+    rows = [f"{name},{what},0.5,0.5,0.1,0.2" for name, what in found + held_back]
     (folder / "boxes.csv").write_text("\n".join(["name,what,x,y,width,height", *rows]))
     monkeypatch.setattr(shipped_model, "run_stages", lambda *_: None)
     assert main(["--data", str(data), "--out", str(tmp_path / "out")]) == 0
-    streets, people = (
-        (tmp_path / "out" / f"{name}.txt").read_text().split() for name in ("streets", "people")
+    streets, people, vehicles = (
+        (tmp_path / "out" / f"{name}.txt").read_text().split()
+        for name in ("streets", "people", "vehicles")
     )
     assert people == ["000", "001"]
-    assert streets == [f"{number:03}" for number in range(2, 588)]
+    assert vehicles == ["002"]
+    assert streets == [f"{number:03}" for number in range(3, 588)]
 
 
 def test_a_missing_data_folder_is_named(data: Path, tmp_path: Path, capsys) -> None:
