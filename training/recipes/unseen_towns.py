@@ -10,8 +10,9 @@ nets are scored on its val.txt; each starts from random weights and sees as many
     driven in   of the other towns and of the new one's frames, labelled by the net before
     labelled    of all towns with their labels
 
-They are small and trained briefly, so the differences count and not the scores. After a stop, the
-same command continues.
+They are small and trained briefly, so the differences count and not the scores. A teacher, any
+model file that has not learned the new town's labels, votes beside the net. After a stop, the same
+command continues.
 """
 
 import math
@@ -19,8 +20,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from carla_unet_ros.command_line import Configured, check_ranges, run_command
+from carla_unet_ros.command_line import EMPTY, Configured, check_ranges, run_command
 from carla_unet_ros.labels.json_text import read_json
 from carla_unet_ros.training.data.frame_names import read_list
 from carla_unet_ros.training.recipes.shipped_model import LABELLED
@@ -47,6 +49,8 @@ class Options(Configured):
 
     data: Path  # folder of the data folders
     out: Path  # folder for all files of the recipe
+    # model files that label each new town, too
+    teachers: Annotated[tuple[Path, ...], EMPTY] = ()
     epochs: int = 4  # epochs of each training
     frames: int = 1600  # frames of an epoch
 
@@ -92,12 +96,12 @@ def _net(
 
 
 def _labelling(options: Options, town: str, pairs: Path) -> Stage:
-    """The net that has never seen a town labels frames of its train.txt."""
+    """The net that has never seen a town labels frames of its train.txt, with the teachers."""
     folder = options.data / town
     chosen = folder / "train.txt"
     every = max(1, len(read_list(chosen)) // _DRIVEN)
     frames = ["--frames", folder, "--list", chosen, "--every", str(every)]
-    models = ["--models", options.out / f"{_nets(town)[0]}.onnx"]
+    models = ["--models", *options.teachers, options.out / f"{_nets(town)[0]}.onnx"]
     return Stage.of(f"label_{town}", "label", [*frames, *models, "--out", pairs])
 
 

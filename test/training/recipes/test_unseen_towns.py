@@ -2,6 +2,7 @@
 """A town that is held out gives its frames to the net that drove in it, and never its labels."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def test_no_net_is_scored_where_it_saw_labels_except_the_one_of_all_towns(
     assert str(driven) in stages[f"label_{town}"]
     assert str(options.out / f"{town}_never_seen.onnx") in stages[f"label_{town}"]
     assert folders(stages["train_all"]) == [options.data / name for name in LABELLED]
+
+
+def test_a_teacher_votes_beside_the_net(options: Options) -> None:
+    stages = commands(replace(options, teachers=(Path("teacher.onnx"),)))
+    label = stages["label_course"]
+    models = label.index("--models") + 1
+    never_seen = str(options.out / "course_never_seen.onnx")
+    assert label[models : models + 3] == ("teacher.onnx", never_seen, "--out")
 
 
 def test_every_net_sees_as_many_frames(options: Options) -> None:
