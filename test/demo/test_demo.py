@@ -34,6 +34,8 @@ class Demo:
         self.out = out
         self._domain = domain
         self._process: subprocess.Popen[str] | None = None
+        # This test's process, and multiprocessing's tracker if an earlier test started one in it.
+        self._not_mine = set(self._in_domain())
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-u", "-m", "carla_unet_ros.demo.demo", *map(str, arguments)]
@@ -68,7 +70,10 @@ class Demo:
         os.killpg(self._process.pid, signal.SIGINT)
 
     def processes(self) -> dict[int, str]:
-        """Process id and command line of all that runs in the demo's domain, but this test."""
+        """Process id and command line of all that the demo started and that still runs."""
+        return {pid: text for pid, text in self._in_domain().items() if pid not in self._not_mine}
+
+    def _in_domain(self) -> dict[int, str]:
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -78,7 +83,6 @@ class Demo:
                 continue
             if f"ROS_DOMAIN_ID={self._domain}".encode() in variables:
                 found[int(folder.name)] = command
-        found.pop(os.getpid(), None)
         return found
 
     def left_behind(self) -> dict[int, str]:
