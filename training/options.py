@@ -164,6 +164,11 @@ class Options(Configured):
         self._check_ranges()
         labels = label_set(self.sources.labels)
         labels.ids(self.augmentation.rare)
+        if self.net.frozen_statistics and self.net.init is None:
+            raise OptionError(
+                "--frozen-statistics keeps those of --init, but there is no --init: a net with "
+                "random weights has none"
+            )
         if self.augmentation.weather_drawn != CLEAR and self.sources.labels != "carla-13":
             raise OptionError(
                 "--weather and --bonnet know the classes of carla-13, not those of "

@@ -34,7 +34,8 @@ class Demo:
         self.out = out
         self._domain = domain
         self._process: subprocess.Popen[str] | None = None
-        # This test's process, and multiprocessing's tracker if an earlier test started one in it.
+        # Such as multiprocessing's tracker, which a test that had this domain before has started
+        # in another worker.
         self._not_mine = set(self._in_domain())
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:

@@ -88,3 +88,14 @@ def test_weather_is_drawn_for_the_classes_of_carla_13_alone(
         options("--labels 0.9.16 --weather 0.3")
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert "--weather and --bonnet know the classes of carla-13" in said
+
+
+@pytest.mark.usefixtures("wide_terminal")
+def test_statistics_cannot_be_frozen_before_there_are_any(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert options("--frozen-statistics --init net.pt").net.frozen_statistics
+    with pytest.raises(SystemExit):
+        options("--frozen-statistics")
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "--frozen-statistics keeps those of --init, but there is no --init" in said
