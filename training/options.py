@@ -16,11 +16,12 @@ from carla_unet_ros.labels import carla_label_set, label_set
 from carla_unet_ros.training.data.rare_classes import NOTHING_RARE, RareClasses
 from carla_unet_ros.training.data.sources import SourceFolder, render_drive
 from carla_unet_ros.training.data.weather import CLEAR, Weather
+from carla_unet_ros.training.net.logit_bias import read_biases
 from carla_unet_ros.training.net.unet import UNetConfig
 from carla_unet_ros.training.run.devices import Machine
 from carla_unet_ros.training.run.learner import Optimisation
 
-_FREE = {"out", "resume", "workers", "accelerator", "devices", "init"}
+_FREE = {"out", "resume", "workers", "accelerator", "devices", "init", "init-bias"}
 _FREE |= {"data", "validate", "unsplit"}
 """Options that may differ between a run and its continuation: they change no result."""
 
@@ -121,6 +122,9 @@ class NetOptions:
     # start from the weights of this checkpoint or model file, such as the shipped
     # carla_unet.onnx; it may have fewer channels
     init: Path | None = None
+    # CLASS=AMOUNT, added to the logits of --init: takes off what --logit-bias of
+    # carla_unet_export gave it, as Vehicles=-1
+    init_bias: Annotated[tuple[str, ...], EMPTY] = ()
     # keep the statistics of batch normalisation that --init gave, so that the net learns with
     # those that it will run with
     frozen_statistics: bool = False
@@ -164,10 +168,16 @@ class Options(Configured):
         self._check_ranges()
         labels = label_set(self.sources.labels)
         labels.ids(self.augmentation.rare)
+        labels.ids(read_biases(self.net.init_bias))
         if self.net.frozen_statistics and self.net.init is None:
             raise OptionError(
                 "--frozen-statistics keeps those of --init, but there is no --init: a net with "
                 "random weights has none"
+            )
+        if self.net.init_bias and self.net.init is None:
+            raise OptionError(
+                "--init-bias adds to the logits of --init, but there is no --init: a net with "
+                "random weights learns its own"
             )
         if self.augmentation.weather_drawn != CLEAR and self.sources.labels != "carla-13":
             raise OptionError(

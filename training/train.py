@@ -30,6 +30,7 @@ from carla_unet_ros.training.data.sources import TrainingData, class_pixels
 from carla_unet_ros.training.net import losses
 from carla_unet_ros.training.net.checkpoints import read_checkpoint, write_checkpoint
 from carla_unet_ros.training.net.frame_graph import normalise
+from carla_unet_ros.training.net.logit_bias import add_biases, read_biases
 from carla_unet_ros.training.net.pretrained import start_from
 from carla_unet_ros.training.net.statistics import freeze_statistics
 from carla_unet_ros.training.net.unet import UNet, parameter_count
@@ -124,6 +125,7 @@ class Run:
         net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if self.options.net.init:
             start_from(net, self.options.net.init, self.labels, self._some_frames)
+            add_biases(net, self.labels, read_biases(self.options.net.init_bias))
         return net
 
     def _some_frames(self) -> Tensor:

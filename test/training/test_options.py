@@ -91,11 +91,10 @@ def test_weather_is_drawn_for_the_classes_of_carla_13_alone(
 
 
 @pytest.mark.usefixtures("wide_terminal")
-def test_statistics_cannot_be_frozen_before_there_are_any(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert options("--frozen-statistics --init net.pt").net.frozen_statistics
+@pytest.mark.parametrize("words", ["--frozen-statistics", "--init-bias Vehicles=-1"])
+def test_what_changes_a_start_needs_one(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options(f"{words} --init net.pt")
     with pytest.raises(SystemExit):
-        options("--frozen-statistics")
+        options(words)
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert "--frozen-statistics keeps those of --init, but there is no --init" in said
+    assert "of --init, but there is no --init" in said

@@ -122,6 +122,19 @@ def test_a_run_keeps_the_weights_it_started_from(
     assert not torch.equal(last, start)
 
 
+def test_biases_are_taken_off_the_start(folder: Path, unbroken: Path, tmp_path: Path) -> None:
+    out = tmp_path / "unbiased"
+    more = ["--init", str(unbroken / "last.pt"), "--init-bias", "Poles=-0.5", "--epochs", "1"]
+    assert train.main(arguments(folder, out, *more)) == 0
+    start, first = (
+        read_checkpoint(path)["average"]["head.bias"].view(13, -1).mean(dim=1)
+        for path in (unbroken / "last.pt", out / "first.pt")
+    )
+    expected = torch.zeros(13)
+    expected[carla_13().ids(["Poles"])] = -0.5
+    torch.testing.assert_close(first - start, expected)
+
+
 def test_statistics_that_are_frozen_stay_those_of_the_start(
     folder: Path, unbroken: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,9 @@ from dataclasses import replace
 import torch
 
 from carla_unet_ros.errors import InputError
+from carla_unet_ros.labels import LabelSet
 from carla_unet_ros.training.net.checkpoints import TrainedNet
+from carla_unet_ros.training.net.unet import UNet
 
 
 def read_biases(words: Sequence[str]) -> dict[str, float]:
@@ -32,6 +34,15 @@ def read_biases(words: Sequence[str]) -> dict[str, float]:
 
 
 @torch.no_grad()
+def add_biases(net: UNet, labels: LabelSet, biases: Mapping[str, float]) -> None:
+    """Adds these amounts to the logits of their classes. ValueError for an unknown class."""
+    ids = labels.ids(biases)
+    assert net.head.bias is not None
+    by_class = net.head.bias.view(net.config.classes, -1)  # a logit for each pixel of a block
+    for number, amount in zip(ids, biases.values(), strict=True):
+        by_class[number] += amount
+
+
 def with_biases(trained: TrainedNet, biases: Mapping[str, float]) -> TrainedNet:
     """The same net with these amounts added to the logits of its classes.
 
@@ -39,11 +50,7 @@ def with_biases(trained: TrainedNet, biases: Mapping[str, float]) -> TrainedNet:
     """
     if not biases:
         return trained
-    ids = trained.label_set.ids(biases)
     net = copy.deepcopy(trained.net)
-    assert net.head.bias is not None
-    by_class = net.head.bias.view(net.config.classes, -1)  # a logit for each pixel of a block
-    for number, amount in zip(ids, biases.values(), strict=True):
-        by_class[number] += amount
+    add_biases(net, trained.label_set, biases)
     text = ", ".join(f"{name} {amount:+g}" for name, amount in biases.items())
     return replace(trained, net=net, training_data=f"{trained.training_data}; logits: {text}")

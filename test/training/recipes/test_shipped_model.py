@@ -82,6 +82,9 @@ def test_the_files_are_a_mean_with_biases_and_are_calibrated_on_other_towns(
         assert words_after(stages[name], "--checkpoint") == averaged
         assert "Pedestrians=1.5" in stages[name]
     assert "--logit-bias" not in stages["mean"]
+    assert words_after(stages["train"], "--init-bias") == [
+        *("Vehicles=-1", "Pedestrians=-1.5", "Poles=0.5")
+    ]
     assert str(data / "many_towns") in stages["int8"]
 
 
