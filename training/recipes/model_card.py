@@ -34,7 +34,7 @@ from carla_unet_ros.whole_files import prepare_file, write_whole
 
 _CARD = SHIPPED_MODEL.with_suffix(".md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.in")
-UNLABELLED_FRAMES = 1014
+UNLABELLED_FRAMES = 1371
 """The number of frames of many_towns that the shipped files were trained on."""
 
 

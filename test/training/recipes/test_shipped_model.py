@@ -80,11 +80,9 @@ def test_the_files_are_a_mean_with_biases_and_are_calibrated_on_other_towns(
     averaged = [str(tmp_path / "out" / name) for name in ("train/first.pt", "settle/last.pt")]
     for name in ("fp32", "fp16"):
         assert words_after(stages[name], "--checkpoint") == averaged
-        assert "Pedestrians=1.5" in stages[name]
+        assert "Pedestrians=1.6" in words_after(stages[name], "--logit-bias")
     assert "--logit-bias" not in stages["mean"]
-    assert words_after(stages["train"], "--init-bias") == [
-        *("Vehicles=-1", "Pedestrians=-1.5", "Poles=0.5")
-    ]
+    assert {"Pedestrians=-1.6", "Poles=1.2"} < set(words_after(stages["train"], "--init-bias"))
     assert str(data / "many_towns") in stages["int8"]
 
 
