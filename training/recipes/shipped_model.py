@@ -58,8 +58,15 @@ _TRAINING = (
 )
 _EXPORTING = "--network-size 448x320 --flips"
 _BIASES = {
-    **{"Vehicles": 1.2, "Pedestrians": 1.6, "TrafficSigns": 1.2, "Fences": 0.6, "Walls": 0.4},
-    **{"Buildings": 0.4, "Roads": -0.8, "RoadLines": -1.2, "Poles": -1.2},
+    "Pedestrians": 1.6,
+    "Vehicles": 1.2,
+    "TrafficSigns": 1.2,
+    "Fences": 0.6,
+    "Walls": 0.4,
+    "Buildings": 0.4,
+    "Roads": -0.8,
+    "RoadLines": -1.2,
+    "Poles": -1.2,
 }
 """Of the logits in the shipped files alone: found on val lists and on boxes in frames that were
 held back. Training starts without those of the file before."""
@@ -74,7 +81,7 @@ class Options(Configured):
 
     data: Path  # folder of the data folders
     out: Path  # folder for all files of the recipe
-    start: Path = SHIPPED_MODEL  # fp32 file to start from, with _BIASES inside
+    start: Path = SHIPPED_MODEL  # fp32 file to start from, with the recipe's biases
     # model files that label many_towns, too
     teachers: Annotated[tuple[Path, ...], EMPTY] = ()
     epochs: int = 10  # epochs of the training, and of settling
